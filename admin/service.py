@@ -42,7 +42,7 @@ def run(settings: Settings, stop: Event) -> None:
     services.watch.start(stop)
     console: Console = app.state.console
     console.start(stop)
-    mover = AuditMover(services.redis, services.prefix, services.audit)
+    mover = AuditMover(services.patient_redis, services.prefix, services.audit)
     mover.start(stop)
     host, port = sock.getsockname()[:2]
     log.info("serving on http://%s:%d", host, port)

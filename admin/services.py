@@ -12,6 +12,7 @@ from admin.access.attempts import Attempts
 from admin.access.request_metrics import RequestMetrics
 from admin.access.sessions import Sessions
 from admin.classifiers import Classifiers
+from admin.outage import Outage, watched_redis
 from admin.run_streams import RunStreams
 from archive.dataset.touched import ArchivedCounts
 from operations.audit_log import AuditFile, open_audit_file
@@ -42,7 +43,9 @@ class Services:
     settings: Settings
     registry: Registry
     watch: Watch
-    redis: redis.Redis
+    patient_redis: redis.Redis  # for long reads, and for what nobody waits for
+    redis: redis.Redis  # gives up soon, for what somebody waits for
+    outage: Outage  # of `redis`
     ledger: LedgerReader
     quarantine: Quarantine
     runs: TrainingQueue
@@ -72,7 +75,8 @@ class Services:
 
 def make_services(settings: Settings) -> Services:
     """Makes the services. Raises Unavailable or Corrupt if the registry cannot be opened; Redis may be down."""
-    client = connect_redis(settings.redis)
+    outage = Outage()
+    client, patient = watched_redis(settings.redis, outage), connect_redis(settings.redis)
     prefix = settings.redis.prefix
     registry = open_registry(settings)
     keys = KeyFile(settings.api.keys_file)
@@ -85,7 +89,9 @@ def make_services(settings: Settings) -> Services:
         settings,
         registry,
         watch,
+        patient,
         client,
+        outage,
         ledger,
         Quarantine(client, settings),
         runs,
@@ -104,7 +110,7 @@ def make_services(settings: Settings) -> Services:
         labels,
         LabelReader(labels.labels, ReadingTimes(client, prefix, ArchivedCounts(settings))),
         RequestMetrics(),
-        DatasetReader(settings, client),
+        DatasetReader(settings, patient),
         RunStreams(RunEvents(run_views, registry, runs), max(8, settings.api.connections // 4)),
     )
 

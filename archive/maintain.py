@@ -94,7 +94,7 @@ class Maintenance:
             try:
                 self.round()
             except LogReplaced:
-                self._archive.log.reset()  # the archiver says it
+                self._archive.log.reset()  # the archiver reports it
             except ZeladorError as error:
                 self._swept_at = float("-inf")  # a rename may be missing
                 if self._log.due():

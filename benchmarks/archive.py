@@ -1,4 +1,4 @@
-"""`python -m benchmarks.archive`: what the archive costs, in CPU time and on the disk.
+"""`python -m benchmarks.archive`: measures what the archive costs, in CPU time and on the disk.
 
 First the archiver alone: readings with random ids and predictions, from Redis to files, then merged. With --end-to-end
 also the product with and without an archiver, in turn, as in benchmarks.durability.
@@ -120,7 +120,7 @@ def alone(folder: Path, count: int) -> dict[str, float]:
 
 
 def fill(settings: Settings, count: int) -> None:
-    """Readings as devices send them, with random ids and rounded values; and the predictions of a forest."""
+    """Adds readings as devices send them, with random ids and rounded values, and the predictions of a forest."""
     draw = random.Random(7)
     connection = RedisConnection(settings.redis, Event())
     writer, keys = Writer(connection, settings, "bench"), Keys("bench")
@@ -170,7 +170,7 @@ def size(folder: Path) -> int:
 
 
 def end_to_end(folder: Path, rounds: int) -> dict[str, float]:
-    """The rates of the product with and without an archiver. Raises Failed where a reading is lost or repeated."""
+    """Returns the rates of the product with and without an archiver. Raises Failed if a reading is lost or repeated."""
     from benchmarks.model import register  # imports the trainer
 
     registry = folder / "registry"
@@ -192,7 +192,7 @@ def end_to_end(folder: Path, rounds: int) -> dict[str, float]:
         cpu: dict[str, list[float]] = {mode: [] for mode in modes}
         archiver: list[float] = []
         for turn in range(2 * rounds):
-            mode = modes[(turn + turn // 2) % 2]  # each begins as often
+            mode = modes[(turn + turn // 2) % 2]  # each one goes first equally often
             result = exact(measured_on(stacks[mode], first, SLICE + BACKLOG))
             rates[mode].append(result.per_s)
             cpu[mode].append(sum(value for name, value in result.cpu_us.items() if name != "archive"))

@@ -1,4 +1,4 @@
-"""What many open streams of the console cost the admin server."""
+"""Measures what many open streams of the console cost the admin server."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Data sets from a large archive: `python -m benchmarks.dataset [--rows N] [--devices N] [--describe] [--json]`.
 
-Readings at one a second of each device are written as the archiver writes them; 1,500 labels of periods are joined. The
+One reading a second for each device is written as the archiver writes it, and 1,500 labels of periods are joined. The
 limits are requirements of the product, for 10 million readings.
 """
 
@@ -71,7 +71,7 @@ def write(folder: Path, rows: int, devices: int) -> None:
 
 
 def work_orders(rows: int, devices: int) -> list[Label]:
-    """Half of the time of each device has a label, one in twenty of them `fault`."""
+    """Returns labels for half of each device's time, one in twenty of them `fault`."""
     length = rows // devices * 1_000
     each = max(1, LABELS // devices)
     step = length // each
@@ -83,7 +83,7 @@ def work_orders(rows: int, devices: int) -> list[Label]:
 
 
 def measured(settings: Settings, described: bool) -> dict[str, Any]:
-    """In a process of its own, for its memory."""
+    """Measures in a separate process, to measure its memory."""
     begun, cpu = time.perf_counter(), time.process_time()
     with connect_redis(settings.redis) as client:
         query = query_of({"cap": SAMPLE, "fewest": 9}, settings)

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.durability`: what it costs to acknowledge a reading only once it is synced to the disk.
+"""`python -m benchmarks.durability`: measures the cost of acknowledging a reading only once it is synced to the disk.
 
-The product twice, with ZELADOR_REDIS__DURABILITY written and synced, each with servers of its own, in turn: the rate of
-a closed loop, then the latency at PACED_PER_S readings a second. Data lie in --folder: on tmpfs both cost the same.
+Runs the product with ZELADOR_REDIS__DURABILITY written and synced in turn, each with separate servers: the rate of a
+closed loop, then the latency at PACED_PER_S readings a second. The data is in --folder: on tmpfs both cost the same.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def run(folder: Path, rounds: int) -> dict[str, dict[str, float]]:
-    """Raises Failed where a reading is lost, repeated or late beyond every limit."""
+    """Runs both modes. Raises Failed if a reading is lost, repeated, or later than any limit."""
     from benchmarks.model import register  # imports the trainer
 
     registry = folder / "registry"

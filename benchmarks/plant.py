@@ -46,7 +46,7 @@ class Plant:
 
 @contextlib.contextmanager
 def publishing(mqtt_url: str, devices: int) -> Iterator[Plant]:
-    """A plant on the broker, which publishes on a thread of its own."""
+    """Yields a plant that publishes to the broker on a separate thread."""
     stop = Event()
     link = Link(MqttSettings(url=mqtt_url), LinkOptions("benchmark-devices"), Event())
     link.open(10.0)

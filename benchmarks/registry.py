@@ -27,6 +27,7 @@ from registry.log.state import State
 from registry.model.manifest import Feature, Manifest, describe
 from registry.registry import Model, Query, Registry
 from registry.store import Folder
+from zelador.model_metrics import METRICS
 
 WARM_MS = 5.0
 LIMITS = {
@@ -36,7 +37,6 @@ LIMITS = {
     "save_ms": 25.0,
 }
 SAVES, LISTS = 51, 51
-METRICS = ("Accuracy", "AUC", "Recall", "Precision", "F1", "Kappa", "MCC")
 KINDS = ("RandomForestClassifier", "LogisticRegression", "LGBMClassifier", "GaussianNB")
 
 COLD = """

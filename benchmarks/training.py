@@ -1,7 +1,7 @@
-"""What a run costs beside bare PyCaret: `setup` and `compare_models` on the same rows, folds and candidates.
+"""Compares the cost of a run with bare PyCaret: `setup` and `compare_models` on the same rows, folds and candidates.
 
-Each side runs in a process of its own, after its imports, so that their memory can be told apart. The comparison with
-a shuffled split, which PyCaret does not have, is measured and not counted; so is the report.
+Each side runs in a separate process, after its imports, so that their memory can be told apart. The comparison with
+a shuffled split, which PyCaret does not have, and the report are measured but not counted.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ Point = tuple[float, float, float]  # wall, CPU, memory
 
 
 def data(rows: int, seed: int = 7) -> Dataset:
-    """Machines with states that last; a label that hangs on two of three features."""
+    """Returns machines with states that last, and a label that depends on two of three features."""
     draw = np.random.default_rng(seed)
     devices = np.arange(rows) % 10
     state = (np.arange(rows) // 400 + devices) % 3 == 0

@@ -74,7 +74,7 @@ def show(device: Device, home: Home = None) -> None:
 
 @app.command()
 def events(
-    device: Annotated[str | None, typer.Argument(metavar="DEVICE", help="Only of this device.")] = None,
+    device: Annotated[str | None, typer.Argument(metavar="DEVICE", help="Only events of this device.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=500, help="The maximum number of events.")] = 50,
     before: Annotated[str | None, typer.Option(help="Only events older than this id.")] = None,
     home: Home = None,

@@ -36,7 +36,7 @@ def evaluate(
     label: Annotated[str, typer.Option(help="The column with the label.")] = "label",
     positive: Annotated[
         str | None,
-        typer.Option(help="Of two classes, the one that Recall, Precision, F1 and PR-AUC are of. Default: the rarer."),
+        typer.Option(help="Of two classes, the one that Recall, Precision, F1 and PR-AUC measure. Default: the rarer."),
     ] = None,
     device: DeviceColumn = None,
     time: TimeColumn = None,

@@ -32,10 +32,10 @@ def add(
     begin: Annotated[
         str, typer.Option("--from", metavar="TIME", help="Start of the period, such as 2026-11-24T14:00Z.")
     ],
-    label: Annotated[str, typer.Option(help="The label of its readings.")],
+    label: Annotated[str, typer.Option(help="The label of the device's readings.")],
     end: Annotated[
         str | None,
-        typer.Option("--to", metavar="TIME", help="Its end, which is not part of it. Default: until further notice."),
+        typer.Option("--to", metavar="TIME", help="End of the period, exclusive. Default: until further notice."),
     ] = None,
     note: Annotated[str, typer.Option(help="What you want to remember, such as a work order.")] = "",
     id_: Annotated[str | None, typer.Option("--id", help="An id of your own. Default: a digest of the label.")] = None,

@@ -23,7 +23,7 @@ From = Annotated[
         help="Start of the period in measured time: ISO 8601 (without a zone: in ZELADOR_TIME_ZONE), or an epoch.",
     ),
 ]
-To = Annotated[str | None, typer.Option("--to", help="Its end, which is not part of it.")]
+To = Annotated[str | None, typer.Option("--to", help="End of the period, which is not part of it.")]
 Devices = Annotated[
     str | None,
     typer.Option(help="Only these devices, separated by commas; also patterns (press-*). Default: all."),

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, get_args
+from typing import IO, TYPE_CHECKING
 
 from command import train_options as option
 from command.home import OfHome, settings_of
@@ -19,7 +19,8 @@ from command.terminal import print_json, say
 from command.train_data import from_files, from_stream
 from command.train_progress import Watched
 from zelador.errors import InvalidInput
-from zelador.settings import Metric, Settings
+from zelador.model_metrics import METRICS
+from zelador.settings import Settings
 from zelador.table import Wanted
 from zelador.user import user
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from trainer.dataset import Dataset
     from zelador.training_queue import RunRequest
 
-METRICS: tuple[str, ...] = get_args(Metric)
 MAX_PRINTED = 4_096  # bytes of what libraries printed, when a run fails
 
 

@@ -25,7 +25,7 @@ Features = Annotated[
     ),
 ]
 Classes = Annotated[
-    str | None, typer.Option(help="Only rows with these labels, separated by commas. Default: all large enough.")
+    str | None, typer.Option(help="Only rows with these labels, separated by commas. Default: all with enough rows.")
 ]
 Devices = Annotated[
     str | None,
@@ -54,7 +54,7 @@ Stack = Annotated[bool, typer.Option("--stack", help="Also try a model of the pr
 Balance = Annotated[bool, typer.Option("--balance", help="Repeat rows of rare classes in the rows that models learn.")]
 Budget = Annotated[
     float | None,
-    typer.Option(help="Compare no further classifier after this many seconds; those compared by then count."),
+    typer.Option(help="Stop comparing after this many seconds, and continue with the classifiers compared by then."),
 ]
 Gpu = Annotated[bool, typer.Option("--gpu", help="Let PyCaret use a GPU for classifiers that can.")]
 

@@ -1,4 +1,4 @@
-"""Publishes the states of devices, retained: one worker at a time, on a thread of its own.
+"""Publishes the states of devices, retained: one worker at a time, on a separate thread.
 
 The states are an outbox in Redis (buffer/lua/alarms.lua): a device stays in it until the broker confirmed its newest
 state, so that a crash publishes it again. After each connection to the broker, and after trouble with Redis, all states
@@ -170,7 +170,7 @@ class Keeper:
             name = device.decode("utf-8", "replace")
             record = None if text is None else _record(name, text)
             if self._discovers:
-                # One of which nothing was ever classified may be no device at all.
+                # A name of which no reading was ever classified may not be a device at all.
                 known = record is not None and record.state != "retired" and record.measured_at > 0
                 if not known or device not in self._discovered:
                     messages.append(self._discovery(name, known))

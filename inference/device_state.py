@@ -93,8 +93,8 @@ def _take_calm(seen: dict[str, list[Answered]], failed: Collection[str], policy:
 def _in_order(items: Sequence[Answered]) -> tuple[list[Prediction], list[int]]:
     """The predictions of a device in the order of their readings' times, and these times.
 
-    A reading that is older than one of an earlier message is late and left out, as it would be in a later batch: what a
-    device sends afterwards is no fresh alarm. Those of one message arrived together.
+    A reading that is older than one of an earlier message is late and left out, as it would be in a later batch: it
+    tells nothing new about the device. Readings of one message arrived together.
     """
     predictions, times = items[0].predictions, items[0].times
     if len(items) > 1:

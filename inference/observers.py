@@ -1,4 +1,4 @@
-"""Observers: functions that see each settled batch. They can neither delay nor break it.
+"""Observers: functions that see settled batches. They can neither delay nor break one.
 
 The contract of an observer:
 
@@ -81,7 +81,7 @@ class Observer:
 
 
 class Observers:
-    """Hands each settled batch to every observer. Starts no thread if there is none."""
+    """Offers each settled batch to every observer. Starts no thread if there is none."""
 
     def __init__(self, observers: Sequence[Observer], metrics: InferenceMetrics) -> None:
         self._lanes = tuple(_Lane(observer, metrics) for observer in observers)

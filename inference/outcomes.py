@@ -66,7 +66,7 @@ def _divide(
     features, aside = ",".join(item.delivered.features), list[Refused]()
     bare = msgspec.structs.replace(item.arrival, response_topic=None, correlation=None)  # the requester no longer waits
     places = {reading: at for at, reading in enumerate(item.arrival.readings, place)}
-    for reading, reason in failures:  # each as a message of its own, so that it can be replayed alone
+    for reading, reason in failures:  # each as a separate message, so that it can be replayed alone
         payload = encode_json(msgspec.structs.replace(bare, readings=(reading,)))
         aside.append(
             Refused.of(

@@ -1,7 +1,7 @@
-"""Finds silent devices, once a second, on a thread of its own: it goes on while the broker is away.
+"""Finds silent devices, once a second, on a separate thread, which continues while the broker is away.
 
-Every worker sweeps. The step in Redis (buffer/lua/sweep.lua) takes each device once, so that two do not disturb each
-other, and no silence is missed when one of them dies.
+Every worker sweeps. The step in Redis (buffer/lua/sweep.lua) handles each device once, so that two workers do not
+disturb each other, and no silence is missed when one of them dies.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sends alarms to a webhook: a device goes into alarm, becomes unknown, or is well again.
+"""Sends alarms to a webhook: a device goes into alarm, becomes unknown, or recovers.
 
 The queue is the stream of events in Redis, which is bounded. The position in it is stored there, so that a crash, or
 another worker that takes over, sends what was not sent; an event may arrive twice, with the same id.
@@ -58,7 +58,7 @@ class WebhookEvent(msgspec.Struct, frozen=True):
 
 
 def webhook_event(name: str, fields: Mapping[bytes, bytes]) -> WebhookEvent | None:
-    """The event to send; None for a change that needs nobody."""
+    """The event to send; None for a change that nobody needs to know."""
     given = {key.decode(): value.decode("utf-8", "replace") for key, value in fields.items()}
     before, state = given.get("from", ""), given.get("to", "")
     is_back = state in WELL and before in (*NEEDS_SOMEBODY, "acknowledged")
@@ -86,7 +86,7 @@ def signature(secret: str, at: int, body: bytes) -> str:
 
 
 class Webhook:
-    """Sends events on a thread of its own, while `leads` says that this worker is the one to do it."""
+    """Sends events on a separate thread, while `leads` says that this worker is the one to send them."""
 
     def __init__(self, settings: Settings, stop: Event, leads: Event) -> None:
         self._alarm = settings.alarm

@@ -1,6 +1,6 @@
 """Looks for messages that no profile reads, for a minute after the start: a second session, at QoS 0, for all topics.
 
-It runs on a thread of its own, and reads at most MAX_PER_S messages a second: above that it disconnects for a while.
+It runs on a separate thread, and reads at most MAX_PER_S messages a second: above that it disconnects for a while.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ class Ingester:
             self._assemble(lot.parts)
         if lot.labels and (not_stored := self._label(lot.labels)):
             lot = msgspec.structs.replace(lot, refused=[*lot.refused, *not_stored])
-        if not lot.arrivals and not lot.refused:  # messages that are passed over; QoS 0 needs no acknowledgement
+        if not lot.arrivals and not lot.refused:  # skipped messages; QoS 0 needs no acknowledgement
             self._link.ack(lot.messages)
             return len(lot.messages) - len(lot.statistics)
         stored = self._writer.append(lot.arrivals, lot.refused)

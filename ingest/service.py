@@ -72,7 +72,7 @@ def run(settings: Settings, stop: Event) -> None:
 
 
 def _end_archive(client: redis.Redis, prefix: str) -> None:
-    """Where no archiver runs, nobody else would unregister it: Redis would keep readings for it."""
+    """Unregisters an archive that was switched off. Without an archiver, Redis would hold readings for it."""
     try:
         end_archive(client, prefix)
     except redis.RedisError as error:

@@ -29,7 +29,7 @@ SETTING = "ZELADOR_API__KEYS_FILE"
 class Key(msgspec.Struct, frozen=True):
     """The record of a key; `id` names it in logs and history. Times are ISO 8601, UTC.
 
-    A record without a role is an admin key, without a note and without an end.
+    `expires_at` is None for a key without an end, `revoked_at` for one that was not revoked.
     """
 
     id: str

@@ -15,7 +15,7 @@ from operations.owned_file import locked, write_owned
 from zelador.errors import NotFound
 
 LASTS_S = 60.0
-MAX_LINKS = 20  # that wait to be taken; the oldest is dropped for one more
+MAX_LINKS = 20  # that have not been used; beyond this, the oldest is dropped
 PATH = "/console/link/"
 
 

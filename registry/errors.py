@@ -36,8 +36,8 @@ class TypeRefused(errors.InvalidInput):
     """The object contains a type that is not on the allow-list."""
 
 
-class ArchiveRefused(errors.InvalidInput):
-    """The archive is not an exported model, or contains something that loading would refuse."""
+class BundleRefused(errors.InvalidInput):
+    """The bundle is not a model, or contains something that loading would refuse."""
 
 
 class LogReplaced(errors.Corrupt):

@@ -16,14 +16,14 @@ from registry.cage.check import check_model
 from registry.cage.passed import PassedModels
 from registry.changes import Changes
 from registry.collect import Collected, collect
-from registry.errors import UploadCollected
+from registry.errors import ModelNotFound, UploadCollected
 from registry.index import Index
 from registry.listing import Listing, Query
 from registry.log.commit import Log
 from registry.log.state import Model, Selection, State, etag
 from registry.model import golden
 from registry.model.allowed_types import load_pipeline
-from registry.model.artifact import PIPELINE, Upload, manifest_of, open_classifier, pack, serving_file
+from registry.model.artifact import ONNX, PIPELINE, Upload, manifest_of, open_classifier, pack, serving_file
 from registry.model.classifier import Classifier
 from registry.model.manifest import Feature, Manifest
 from registry.model.manifest_shape import check_manifest
@@ -222,6 +222,11 @@ class Registry(Changes):
         """The scikit-learn estimator. Raises the same errors as `load`."""
         model = self._model(name)
         found = self._manifest(model)
+        if PIPELINE not in found.files:
+            raise ModelNotFound(
+                f"{name} has no scikit-learn estimator, only its compiled form, {ONNX}: classify with "
+                "`zelador classify`, or with Registry.load in Python"
+            )
         data = self._payload.file(model, found, PIPELINE)
         if not self._passed.known(model, "pipeline"):
             check_model(found, model.digest, {PIPELINE: data}, serving=False)
@@ -231,7 +236,7 @@ class Registry(Changes):
     def admit(self, data: bytes, most_bytes: int, trust: bool = False) -> Incoming:
         """The model in an exported file, checked in the cage, to be passed to `add`.
 
-        `trust`: accept bytes for a library's own parser from anyone. Raises ArchiveRefused, Unavailable.
+        `trust`: accept bytes for a library's own parser from anyone. Raises BundleRefused, Unavailable.
         """
         return admit(data, most_bytes, self._keyring, trust)
 

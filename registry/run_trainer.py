@@ -36,7 +36,7 @@ def death_of(
     now: datetime | None = None,
     began: Callable[[int], str | None] | None = None,
 ) -> str | None:
-    """Why the run is not going on, for a document that says it is; None if it may be.
+    """Returns why a run that its document calls active has ended; None if it may still be running.
 
     A process of another machine, or container, cannot be seen: its time limit says when it must be over.
     """

@@ -18,7 +18,10 @@ rm -f .venv/.ready
 # uv neither asks for an index by name nor records one: it takes the user's own settings.
 VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv pip sync --quiet --require-hashes requirements/dev.txt requirements/build.txt requirements/uv.txt
 VIRTUAL_ENV="$PWD/.venv" .venv/bin/uv pip install --quiet --offline --no-deps --no-build-isolation -e .
-# Compiles what the services load, now and not at the first start; the rest of the 2 GB is never read.
-.venv/bin/python -m zelador.libgomp -m trainer.run.child </dev/null >/dev/null
+# Compiles what services and tests load, now and not at each start; the rest of the 2 GB is never read.
+unset PYTHONDONTWRITEBYTECODE
+.venv/bin/python -m zelador.libgomp -m pytest --collect-only -q -p no:cacheprovider >/dev/null &
+.venv/bin/python -m zelador.libgomp -c 'import trainer.run.work' >/dev/null
 .venv/bin/python -c 'import ingest.service, inference.service, admin.service, command.demo.command, command.up.command'
+wait
 touch .venv/.ready

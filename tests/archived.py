@@ -40,7 +40,7 @@ class Found:
 
 
 def named_ids(folder: Path) -> Counter[str]:
-    """The readings in all files with the names of Parquet, by a program that knows nothing of the log."""
+    """The readings in all files with Parquet's ending, as a program reads them that knows nothing about the log."""
     paths = [path for path in folder.glob("**/*.parquet") if path.relative_to(folder).parts[0] == "readings"]
     tables = [pq.read_table(path, columns=["id"], partitioning=None) for path in paths]
     return Counter(id_ for table in tables for id_ in table["id"].to_pylist())

@@ -31,7 +31,7 @@ def command() -> list[str] | None:
 
 
 class Stack:
-    """The whole project on free ports of the loopback, with passwords of its own."""
+    """The whole project on free ports of the loopback, with its own passwords."""
 
     def __init__(self, folder: Path) -> None:
         ports = choose(["mqtt", "api"], {}, {})
@@ -61,14 +61,14 @@ class Stack:
         self("down", "--volumes", within_s=120)
 
     def __call__(self, *arguments: str, within_s: float = 180) -> str:
-        """Compose's own output; raises with all it said."""
+        """Runs a command of Compose, and returns its output. Raises an error with the output."""
         return self._run([*self._command, *arguments], within_s)
 
     def container(self, service: str) -> str:
         return self("ps", "-q", service).split()[0]
 
     def python(self, service: str, code: str) -> str:
-        """What `code` prints in the service's container."""
+        """Runs Python code in the service's container, and returns what it prints."""
         return self("exec", "-T", service, "python", "-c", code).strip()
 
     def kill(self, service: str) -> None:

@@ -1,6 +1,6 @@
-"""Each case of an old model: what a pickle holds, the names that a person gives, and what must come of it.
+"""Each case of an old model: the contents of a pickle, the names that a person gives, and the expected result.
 
-That is labels for ROWS in the order of FEATURES, or the reason of the refusal.
+The result is labels for ROWS in the order of FEATURES, or the reason for the refusal.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def save(registry: Registry, name: str, token: str) -> None:
 
 
 def act(registry: Registry, draw: random.Random, me: str, token: str) -> None:
-    """One operation; `token` is its reason in the log, by which it is found again."""
+    """Makes one operation; `token` is its reason in the log, by which it is found again."""
     names = [*registry.state.models, "nobody"]
     some = draw.choice(names)
     match draw.choices(
@@ -148,7 +148,7 @@ def let_them_write(
 
 
 def check(settings: RegistrySettings, outcome: Outcome, least: int, say: Callable[[str], None] = print) -> None:
-    """No acknowledged change lost, none twice, no name twice, no half model, the chain whole, checkpoint = fold."""
+    """Checks that no acknowledged change is lost or doubled, and models and chain are whole, checkpoint = fold."""
     registry = Registry.open(settings)
     store = registry._store
     entries = [json.loads(store.read(item.key)) for item in store.list(log_entry.FOLDER)]

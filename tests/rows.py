@@ -1,4 +1,4 @@
-"""Data sets for tests, from readings that stand in the test."""
+"""Data sets for tests, from readings that are written in the test."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def from_readings(
     choice: Choice,
     ranges: Ranges | None = None,
 ) -> Dataset:
-    """From values, label, time of measurement (ms) and device of each."""
+    """Makes a data set from the values, label, time of measurement (ms) and device of each reading."""
     rows = list(readings)
     matrix = np.array([row[0] for row in rows], dtype=np.float64).reshape(len(rows), len(features))
     labels, times, devices = ([row[at] for row in rows] for at in (1, 2, 3))

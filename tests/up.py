@@ -43,7 +43,7 @@ class Up:
         return self.said[name]
 
     def pids(self) -> dict[str, int]:
-        """As of now: what was killed has another."""
+        """The current process ids; a killed process has a new one."""
         with contextlib.suppress(OSError, ValueError):
             return json.loads((self.home / "up.json").read_text())["pids"]
         return {}

@@ -1,4 +1,4 @@
-"""The wire between a client and its server, in a test's hands: it can stall, be cut, listen, and speak TLS."""
+"""A wire between a client and its server that a test controls: it can stall, be cut, record, and use TLS."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ HOST = "127.0.0.1"
 
 
 class Tap(Protocol):
-    """Hears one connection. What it heard may yet be lost by a cut: it says what an end has sent, not what came."""
+    """Records one connection: what each end has sent, which may still be lost by a cut."""
 
     def sent(self, data: bytes) -> None:
-        """By the client."""
+        """Called with bytes sent by the client."""
 
     def said(self, data: bytes) -> None:
-        """By the server."""
+        """Called with bytes sent by the server."""
 
 
 class Wire:
     """A relay on the loopback to `port`. What it holds back stays in the sockets, so that kernel buffers fill."""
 
     def __init__(self, port: int, tls: ssl.SSLContext | None = None, tap: Callable[[], Tap] | None = None) -> None:
-        """`tap` is asked for one for each connection."""
+        """`tap` makes a Tap for each connection."""
         self._target = port
         self._tls = tls
         self._tap = tap
@@ -48,11 +48,11 @@ class Wire:
         return f"{'mqtt' if self._tls is None else 'mqtts'}://{HOST}:{self.port}"
 
     def stall(self) -> None:
-        """Nothing more goes to the server; what the server says still comes."""
+        """Stops data to the server; data from the server still arrives."""
         self._loop.call_soon_threadsafe(self._flows.clear)
 
     def stall_answers(self) -> None:
-        """What the server says does not come any more."""
+        """Stops data from the server."""
         self._loop.call_soon_threadsafe(self._answers.clear)
 
     def flow(self) -> None:
@@ -60,7 +60,7 @@ class Wire:
         self._loop.call_soon_threadsafe(self._answers.set)
 
     def cut(self) -> None:
-        """Resets every connection, as a router does that lost its table."""
+        """Resets every connection, like a router that lost its table."""
         asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result(5)
 
     def __enter__(self) -> Wire:

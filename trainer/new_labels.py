@@ -51,7 +51,7 @@ class NewLabels:
 
 
 def merged(labels: Iterable[Label]) -> list[Label]:
-    """Periods of which none overlaps another one of its device, covering the same moments. Pure."""
+    """Returns periods that cover the same moments, none of which overlaps another of its device. Pure."""
     found: list[Label] = []
     for label in sorted(labels, key=lambda each: (each.device, each.begin)):
         last = found[-1] if found else None

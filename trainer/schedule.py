@@ -1,4 +1,4 @@
-"""The schedule on which runs start by themselves."""
+"""The schedule on which runs start automatically."""
 
 from __future__ import annotations
 

@@ -180,7 +180,7 @@ class Trainer:
         return document
 
     def _actor(self, why: str) -> Actor:
-        """Returns the actor for what the trainer does by itself."""
+        """Returns the actor of the trainer's own acts."""
         client, prefix = self._connection.client, self._settings.redis.prefix
         return Actor(self._name, AuditStream(client, prefix), via=why, wake=waker(client, prefix))
 

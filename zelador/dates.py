@@ -27,7 +27,7 @@ def moment_of(text: str, day_first: bool, zone: tzinfo = timezone.utc) -> int | 
             try:
                 return milliseconds(datetime.fromisoformat(text.replace(",", ".")), zone)
             except ValueError:
-                pass  # it may end in UTC
+                pass  # the text may end in UTC
         found = UTC.search(text)
         if found is not None and found.end() == len(text):
             text, zone = text[: found.start()], timezone.utc

@@ -22,7 +22,7 @@ class SideThread:
     """Repeats `step` on a daemon thread until `stop` is set. `step` returns the seconds until the next one.
 
     After an error, `retry_s` gives the seconds to wait, by the number of errors in a row. An error of `expected` is
-    logged as `trouble`, at most once in REPEAT_S; any other error is logged with its traceback, and the thread goes on.
+    logged as `trouble`, at most once in REPEAT_S; any other error is logged with its traceback. The thread continues.
     """
 
     def __init__(

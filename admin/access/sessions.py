@@ -62,6 +62,7 @@ class Sessions:
             found: Any = pipeline.execute()[-1]
         for old in found:
             self._forget(old.decode(), key.id)
+        self._learn(digest, key.id)
         return token
 
     def known(self, token: str) -> Key | None:
@@ -91,9 +92,7 @@ class Sessions:
             self._known.pop(digest, None)
             return None
         identity = found.decode()
-        self._known[digest] = (identity, self._clock())
-        if len(self._known) > MAX_KNOWN:
-            self._known.popitem(last=False)
+        self._learn(digest, identity)
         return self._valid(identity)
 
     def end(self, token: str) -> None:
@@ -104,6 +103,11 @@ class Sessions:
         identity = found.decode() if found is not None else known[0] if known else None
         if identity is not None:
             self._forget(digest, identity)
+
+    def _learn(self, digest: str, identity: str) -> None:
+        self._known[digest] = (identity, self._clock())
+        if len(self._known) > MAX_KNOWN:
+            self._known.popitem(last=False)
 
     def _valid(self, identity: str) -> Key | None:
         key = self._keys.by_id(identity)

@@ -22,7 +22,8 @@ from operations.views.runs import RunBody, RunView
 from registry.facts import Model
 from zelador import training_queue
 from zelador.errors import InvalidInput
-from zelador.settings import Metric, SplitKind
+from zelador.model_metrics import Metric
+from zelador.settings import SplitKind
 
 router = APIRouter(route_class=Route, prefix="/v1/runs", tags=["runs"])
 

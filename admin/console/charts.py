@@ -68,7 +68,7 @@ def course(
     kind: str = "spark",
     axis: Point | None = None,
 ) -> Markup:
-    """Values over time, red where they leave the usual range, which is a band behind them. `axis`: the same for all."""
+    """Renders values over time, red where they leave the usual range, a band behind them. `axis` is the shown range."""
     width, height = size
     values = [value for _, value in points]
     low, high = axis or bounds([*values, *(usual or ())])
@@ -87,7 +87,7 @@ def course(
         if not runs or runs[-1][0] != outside[place]:
             runs.append((outside[place], [drawn[place - 1]] if place and outside[place] else []))
             if place and not outside[place]:
-                runs[-2][1].append(point)  # the way back is red too
+                runs[-2][1].append(point)  # the line back into the range is red too
         runs[-1][1].append(point)
     for is_outside, part in runs:
         body += f'<path class="{"p-alarm" if is_outside else "p-line"}" d="{path(part)}"/>' if len(part) > 1 else ""
@@ -277,7 +277,7 @@ def histogram(found: Histogram, labels: Sequence[str], unit: str, language: Lang
 
 
 def cost_curve(thresholds: Sequence[float], costs: Sequence[float], chosen: float | None, label: str) -> Markup:
-    """What errors cost by threshold, from 0 to 1; a dot where the model answers, a dashed line at 0.5."""
+    """Renders what errors cost by threshold, from 0 to 1, a dot at the model's threshold, and a dashed line at 0.5."""
     top = max(costs, default=1.0) or 1.0
 
     def at(threshold: float, cost: float) -> Point:
@@ -302,7 +302,7 @@ MAX_DOTS = 180
 
 
 def dots(found: Pairs, one: int, other: int, rare: str | None, label: str) -> Markup:
-    """Readings as points, by two features; those of the class `rare` in red."""
+    """Renders readings as points, by two features; those of the class `rare` in red."""
     step = max(1, -(-len(found.values) // MAX_DOTS))
     every = list(zip(found.values, found.labels, strict=True))[::step]
     points = [(v[one], v[other], name == rare) for v, name in every]

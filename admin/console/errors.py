@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from fastapi import Request, Response
 
+from admin.access.sessions import cookie_name
 from admin.console.catalog import mark as _
 from admin.console.console import Console
 from admin.console.language import Language
@@ -35,6 +36,9 @@ class ErrorPage:
     keeps: tuple[tuple[str, str], ...]
     again: str  # path
     document: str
+    since: int | None = None  # when Redis stopped answering (ms since 1970 UTC), if that is the reason
+    recovers: bool = False  # the page loads itself again when Redis is back
+    signed_in: bool = False  # as far as is known: the session cannot be read
 
 
 def page(request: Request, problem: Problem, headers: Mapping[str, str]) -> Response:
@@ -53,15 +57,16 @@ def page(request: Request, problem: Problem, headers: Mapping[str, str]) -> Resp
 def _context(request: Request, problem: Problem, console: Console, visitor: Visitor) -> ErrorPage:
     language = renderer(console, visitor).language
     heading, lede, steps = _words(problem, language)
+    is_away = problem.kind == "redis-unavailable"
     keeps: tuple[tuple[str, str], ...] = ()
+    if is_away:
+        keeps = tuple((language.text(name), language.text(text)) for name, text in KEEPS_WITHOUT_REDIS)
+        if request.method != "GET":
+            lede = language.text("It is not known whether it was done. Look, before you do it again.")
+        elif visitor.key is None:
+            lede = language.text("Your session cannot be read now. It has not ended: the page is back with Redis.")
     if problem.kind in ("corrupt", "model-refused", "unavailable"):
-        keeps = (
-            (
-                language.text("Live classification"),
-                language.text("The workers keep the model that they have in memory."),
-            ),
-            (language.text("Devices, quarantine"), language.text("They do not depend on the registry.")),
-        )
+        keeps = tuple((language.text(name), language.text(text)) for name, text in KEEPS)
     document = {
         "type": f"/problems/{problem.kind}",
         "title": problem.title,
@@ -71,7 +76,16 @@ def _context(request: Request, problem: Problem, console: Console, visitor: Visi
     }
     again = own_path(visitor.path if request.method == "GET" else _referer(request))
     return ErrorPage(
-        problem.status, heading, lede, steps, keeps, again, json.dumps(document, indent=2, ensure_ascii=False)
+        problem.status,
+        heading,
+        lede,
+        steps,
+        keeps,
+        again,
+        json.dumps(document, indent=2, ensure_ascii=False),
+        console.services.outage.since if is_away else None,
+        is_away and request.method == "GET",
+        is_away and cookie_name(request.scope["scheme"]) in request.cookies,
     )
 
 
@@ -84,6 +98,10 @@ def _referer(request: Request) -> str:
 KEEPS = (
     (_("Live classification"), _("The workers keep the model that they have in memory.")),
     (_("Devices, quarantine"), _("They do not depend on the registry.")),
+)
+KEEPS_WITHOUT_REDIS = (
+    (_("Models, runs that ended"), _("They are in the registry, which does not depend on Redis.")),
+    (_("Devices, broker"), _("Devices keep what they have not sent, and the broker keeps what was not taken.")),
 )
 WHAT_IS_WRONG = Step(_("See what is wrong"), _("It asks the broker, Redis and the registry:"), "zelador doctor")
 
@@ -126,10 +144,7 @@ WORDS: Mapping[str, tuple[str, str | None, tuple[Step, ...]]] = {
     ),
     "redis-unavailable": (
         _("Redis does not answer"),
-        _(
-            "Devices keep what they have not sent, and the broker keeps what was not taken. Everything continues by "
-            "itself when Redis is back."
-        ),
+        _("What this page shows is in Redis. Nothing is lost, and everything continues by itself when Redis is back."),
         (WHAT_IS_WRONG,),
     ),
     "cross-site": (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
+import redis
 from fastapi import APIRouter, Request, Response
 from fastapi import Path as InPath
 from fastapi.sse import EventSourceResponse
@@ -58,7 +59,10 @@ def _validity(console: Shown, token: str, identity: str) -> Callable[[], bool]:
 
     def is_valid() -> bool:
         if token:
-            return console.services.sessions.find(token) is not None
+            try:
+                return console.services.sessions.find(token) is not None
+            except (redis.RedisError, OSError):  # it cannot be read now, which ends nothing
+                return True
         key = console.services.keys.by_id(identity)
         return key is not None and key.state == "valid"
 

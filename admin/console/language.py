@@ -49,7 +49,7 @@ class Language:
         """Formats a number with the language's separators; a dash for an unknown one."""
         if value is None or value != value:
             return "–"
-        text = f"{value:,.{decimals}f}".replace("-", "−")
+        text = f"{value:z,.{decimals}f}".replace("-", "−")
         return text.translate(SWAPPED) if self.tag == "pt-BR" else text
 
     def plain(self, value: float) -> str:
@@ -71,6 +71,11 @@ class Language:
         if value is None or value != value:
             return "–"
         return self.number(value, _decimals(max(map(abs, usual)) if usual else abs(value)))
+
+    def typed_value(self, value: float, usual: tuple[float, float]) -> str:
+        """Formats a measured value as a person would type it, without separators of thousands."""
+        text = f"{value:z.{_decimals(max(map(abs, usual)))}f}"
+        return text.replace(".", ",") if self.tag == "pt-BR" else text
 
     def percent(self, share: float | None, decimals: int = 1) -> str:
         return "–" if share is None else f"{self.number(100 * share, decimals)}%"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import redis
+
 from admin.console.console import Console
 from admin.console.model import page as model
 from admin.console.overview import live as overview
@@ -34,9 +36,18 @@ def look(console: Console) -> Look:
     def now(topic: Topic) -> Live:
         renderer = console.renderers[topic.language]
         view = console.plant.read()
-        own = LOOKS[topic.page](console, renderer, topic, view)
+        own = _own(console, renderer, topic, view)
         watch = renderer.macro("shell/watch.html", "watch", view)
-        tick = renderer.language.clock(view.at)  # changes once a second; by it the page knows that it is live
-        return Live({"watch": watch, **own.regions}, {"tick": tick, **own.events})
+        # The tick changes once a second; by it the page knows that it is live. Without Redis nothing is.
+        tick = {} if view.redis_away_since is not None else {"tick": renderer.language.clock(view.at)}
+        return Live({"watch": watch, **own.regions}, {**tick, **own.events})
 
     return now
+
+
+def _own(console: Console, renderer: Renderer, topic: Topic, now: PlantView) -> Live:
+    """Renders the page's own parts; none if Redis stopped answering meanwhile, so that the page keeps what it shows."""
+    try:
+        return LOOKS[topic.page](console, renderer, topic, now)
+    except (redis.RedisError, OSError):
+        return Live({})

@@ -152,10 +152,10 @@ def _put(queue: asyncio.Queue[Any], last: None) -> None:
 
 
 def _messages(live: Live, sent: Live) -> list[bytes]:
-    """Returns the messages that turn `sent` into `live`: all regions in one, and each event in one of its own."""
+    """Returns the messages that turn `sent` into `live`: all regions in one, and each event in a separate one."""
     changed = {name: html for name, html in live.regions.items() if sent.regions.get(name) != html}
     found = []
-    feed = changed.pop("feed", None)  # in a message of its own, which a paused page drops
+    feed = changed.pop("feed", None)  # in a separate message, which a paused page drops
     if changed:
         found.append(format_sse_event(data_str="".join(_partial(name, html) for name, html in changed.items())))
     if feed is not None:

@@ -67,6 +67,7 @@ REASONS: Mapping[str, str] = {
     "set aside": _("its readings are set aside"),
     "fleet": _("nothing arrives from any device"),
     "not classified": _("no reading was classified yet"),
+    "chattering": _("in trouble again soon after an alarm"),
 }
 EVENTS: Mapping[str, str] = {
     "ok": _("%(device)s is OK again"),
@@ -120,7 +121,7 @@ def reason_of(entry: Change) -> str:
 
 
 def _labeled(language: Language, facts: object) -> str:
-    """Describes the label that an entry is about: device, label and period."""
+    """Describes the label that an entry concerns: device, label and period."""
     if not isinstance(facts, Mapping) or not all(
         isinstance(facts.get(name), str) for name in ("device", "label", "from")
     ):
@@ -149,6 +150,8 @@ def device_why(language: Language, device: DeviceView, names: Mapping[str, str])
     """Says in a few words why a device is in its state; empty for one that is OK."""
     _ = language.text
     match device.state:
+        case "suspect" if device.reason == "chattering":
+            return _(REASONS[device.reason])
         case "alarm" | "suspect" if device.alarm_probability is not None and device.alarm_label is not None:
             label = label_text(language, device.alarm_label)
             return _("“%(label)s”, probability %(p)s", label=label, p=language.number(device.alarm_probability, 2))

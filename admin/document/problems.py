@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from registry.errors import (
-    ArchiveRefused,
+    BundleRefused,
     ChangedMeanwhile,
     DuplicateName,
     FeaturesMissing,
@@ -43,7 +43,7 @@ KINDS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (FeaturesMissing, 409, "features-missing", "The plant lacks features of the model"),
     (ModelSelected, 409, "model-selected", "The model is selected"),
     (DuplicateName, 409, "name-taken", "The name is taken"),
-    (ArchiveRefused, 422, "archive-refused", "The archive is refused"),
+    (BundleRefused, 422, "archive-refused", "The archive is refused"),
     (TypeRefused, 422, "type-refused", "The type is not allowed"),
     (ModelRefused, 500, "model-refused", "The stored model is refused"),
     (OutcomeUnknown, 503, "outcome-unknown", "The outcome is unknown"),
@@ -82,6 +82,7 @@ class Problem:
 
 Page = Callable[[Request, Problem, Mapping[str, str]], Response]
 CONSOLE = "/console"
+RETRY_AFTER = {"Retry-After": "5"}  # of each 503 that does not say more exactly when
 
 
 def console_page(request: Request) -> Page | None:
@@ -117,6 +118,8 @@ def problem(
     **more: Any,
 ) -> Response:
     """Returns the error as a problem document, or as a page for a browser in the console."""
+    if status == 503:
+        headers = RETRY_AFTER | (headers or {})
     if (page := console_page(request)) is not None:
         return page(request, Problem(status, kind, title, detail), headers or {})
     body = {

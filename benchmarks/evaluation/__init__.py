@@ -1,1 +1,1 @@
-"""Does the evaluation tell the truth? Trains on known data, asks what came later, and writes docs/evaluation.md."""
+"""Checks the evaluation: trains on known data, compares its promises with later data, and writes docs/evaluation.md."""

@@ -1,4 +1,4 @@
-"""`make evaluate`: all parts, and the page that they make."""
+"""`make evaluate`: runs all parts, and writes their page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A goal of the evaluation, and what a part found of it."""
+"""A goal of the evaluation, and the result of a part."""
 
 from __future__ import annotations
 

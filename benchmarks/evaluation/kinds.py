@@ -1,4 +1,4 @@
-"""Data of many kinds, each with what came later: does the interval hold it, or does the run say that it cannot tell?"""
+"""Data of many kinds, each with later data. The interval must contain the later score, or a note must say why not."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ class Rows:
         return Rows(self.values[rows], self.labels[rows], devices, None if self.times is None else self.times[rows])
 
 
-Make = Callable[[np.random.Generator], tuple[Rows, Rows]]  # what is learned from, and what comes later
+Make = Callable[[np.random.Generator], tuple[Rows, Rows]]  # the data to learn from, and the later data
 
 
 def slow(draw: np.random.Generator, rows: int, memory: float = 0.97) -> Array:
-    """Readings that resemble the ones before, with a standard deviation of 1."""
+    """Returns readings that resemble the previous ones, with a standard deviation of 1."""
     found = draw.normal(size=(rows, 3))
     found[1:] *= np.sqrt(1 - memory**2)
     for row in range(1, rows):
@@ -53,7 +53,7 @@ def slow(draw: np.random.Generator, rows: int, memory: float = 0.97) -> Array:
 
 
 def states(draw: np.random.Generator, rows: int, shares: Sequence[float], mean: float) -> Codes:
-    """States that last for about `mean` rows."""
+    """Returns states that last for about `mean` rows."""
     found, at = np.zeros(rows, np.int64), 0
     while at < rows:
         length = max(1, int(draw.exponential(mean)))
@@ -66,7 +66,7 @@ def device(
     draw: np.random.Generator, rows: int, classes: int = 2, mean: float = 60, apart: float = 1.2, own: float = 0.0,
     rare: float | None = None, memory: float = 0.97,
 ) -> Rows:  # fmt: skip
-    """A device whose readings hang on its state; `own` is how far they are off by themselves."""
+    """Returns a device whose readings depend on its state; `own` is the device's own offset."""
     shares = [1 / classes] * classes if rare is None else [1 - rare, rare]
     of = states(draw, rows, shares, mean)
     centers = np.random.default_rng(99).normal(size=(classes, 3))
@@ -119,14 +119,14 @@ def drifting(draw: np.random.Generator) -> tuple[Rows, Rows]:
 
 
 def counted(draw: np.random.Generator) -> tuple[Rows, Rows]:
-    """A feature counts, so that it says when a reading was made."""
+    """Returns data with a feature that counts, so that it reveals when a reading was made."""
     found = device(draw, 6_000, mean=150)
     found.values[:, 0] = np.arange(6_000)
     return cut(found, 3_000)
 
 
 def joined(draw: np.random.Generator, times: bool) -> tuple[Rows, Rows]:
-    """A table of which each row is there four times."""
+    """Returns a table that has each row four times."""
     values = draw.normal(size=(6_000, 3))
     found = Rows(values, (values[:, 0] + draw.normal(size=6_000) > 0).astype(np.int64))
     again = found.at(np.tile(np.arange(400), 4) if times else draw.permutation(np.repeat(np.arange(400), 4)))
@@ -183,7 +183,7 @@ def of_kinds(seeds: Sequence[int]) -> Lines:
 
 
 def _judged(known: Dataset, later: Dataset, seed: int) -> int:
-    """The column of the table."""
+    """Returns in which column of the page's table a run counts, from 0."""
     try:
         run = train(known, CANDIDATES, seed, later)
     except InvalidInput:

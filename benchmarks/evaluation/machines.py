@@ -1,4 +1,4 @@
-"""The simulated machines of the demo: trained on two thirds of them, asked on the others."""
+"""The simulated machines of the demo: trained on two thirds of them, tested on the others."""
 
 from __future__ import annotations
 

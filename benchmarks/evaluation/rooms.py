@@ -1,4 +1,4 @@
-"""An office room: real days, and what other days said."""
+"""An office room: real days, tested on other days."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOMS = {
     "temperature, humidity, CO2": ("Temperature", "Humidity", "CO2"),
     "light, temperature, CO2": ("Light", "Temperature", "CO2"),
 }
-LEAD = 0.02  # of another model on later days: a winner that was called clear is contradicted then
+LEAD = 0.02  # of another model on later days: this contradicts a winner that was called clear
 MOST_OPTIMISM, FEWEST_BLOCKS = 0.05, 5
 
 

@@ -1,4 +1,4 @@
-"""Simulated answers and labels, of which the truth is known."""
+"""Simulated answers and labels, whose truth is known."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Array = NDArray[np.float64]
 
 
 def of_noise(seeds: Sequence[int]) -> Lines:
-    """Random labels: nothing may be found in them."""
+    """Tests random labels, in which a run must find nothing."""
     yield "## Random labels\n"
     yield "1,000 rows of three features with three labels at random, in order of time, and without time.\n"
     yield "| seed | with times | without |\n|---|---|---|"
@@ -55,7 +55,7 @@ def of_noise(seeds: Sequence[int]) -> Lines:
 
 
 def of_coverage(seeds: Sequence[int]) -> Lines:
-    """How often a 95 % interval holds the truth, where answers err in runs."""
+    """Tests how often a 95 % interval contains the truth if errors come in runs."""
     held = {"blocks": 0, "rows": 0}
     blocks = np.repeat(np.arange(18), 60)
     by = {"blocks": Resamples.of(blocks), "rows": Resamples.of(np.arange(len(blocks)))}
@@ -77,7 +77,7 @@ def of_coverage(seeds: Sequence[int]) -> Lines:
 
 
 def of_nights(seeds: Sequence[int]) -> Lines:
-    """Every night a challenger that is as good as the live model is judged on a hold-out: it must not be promoted."""
+    """Tests promotion: every night a challenger that is only as good as the live model must not be promoted."""
     yield "## Nights without a better model\n"
     yield f"{len(seeds)} nights for each row: a challenger and a live model that are right equally often, with errors"
     yield "in runs (autocorrelation 0.95), judged on the same hold-out by the policy of the product; F1.\n"
@@ -103,7 +103,7 @@ def of_nights(seeds: Sequence[int]) -> Lines:
 
 
 def _night(value: float | None, interval: tuple[float, float] | None) -> RunDocument:
-    """What the policy reads of a run."""
+    """Returns the parts of a run's document that the policy reads."""
     model = {"name": "challenger", "difference": {"F1": value}, "difference_intervals": {"F1": interval}}
     found = {
         "metric": "F1", "models": [model], "verdict": {"kind": "clear", "sentence": ""}, "holdout_rows": 1,
@@ -113,7 +113,7 @@ def _night(value: float | None, interval: tuple[float, float] | None) -> RunDocu
 
 
 def of_leak(seeds: Sequence[int]) -> Lines:
-    """A feature that names device and stretch: what is learned of it says nothing of another stretch."""
+    """Tests a feature that names device and stretch: learning it tells nothing about another stretch."""
     yield "## A feature that names its stretch\n"
     yield f"A feature that is a hash of device and stretch, and a label at random for each stretch. {METRIC} of a tree"
     yield f"on the folds of the default, mean and standard error over {len(seeds)} seeds.\n"
@@ -152,13 +152,13 @@ def _in_runs(draw: np.random.Generator, rows: int) -> Answers:
 
 
 def _right(draw: np.random.Generator, expected: NDArray[np.int64]) -> Answers:
-    """Answers that are right in four of five rows, with errors in runs."""
+    """Returns answers that are right in four of five rows, with errors in runs."""
     right = _slow(draw, len(expected)) < 0.8
     return Answers(expected, np.where(right, expected, 1 - expected), None, ("a", "b"), "b")
 
 
 def _slow(draw: np.random.Generator, rows: int) -> Array:
-    """Uniform numbers that stay as they are with a probability of 0.95."""
+    """Returns uniform numbers, each of which repeats the previous one with a probability of 0.95."""
     fresh = draw.random(rows) >= 0.95
     found: Array = draw.random(rows)[np.maximum.accumulate(np.where(fresh, np.arange(rows), 0))]
     return found

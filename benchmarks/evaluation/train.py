@@ -1,4 +1,4 @@
-"""A run of the trainer without its processes, and what its models say of rows that came later.
+"""A run of the trainer without its processes, and the scores of its models on later rows.
 
 PyCaret is imported once, so that many runs fit into minutes.
 """
@@ -63,7 +63,7 @@ def train(data: Dataset, candidates: Sequence[str], seed: int, later: Dataset | 
 
 
 def _score(folder: Path, later: Dataset) -> float | None:
-    """Of a packed model, as a worker would serve it."""
+    """Returns the score of a packed model, as a worker would serve it."""
     saved = msgspec.json.decode((folder / manifest.FILE).read_bytes(), type=manifest.Manifest)
     files = {path: (folder / path).read_bytes() for path in saved.files}
     answer = open_classifier(saved, "", files).classify(later.rows)

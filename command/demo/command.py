@@ -18,7 +18,7 @@ from rich.live import Live
 from command.process import stop_event
 from command.terminal import Terminal, print_json, say
 from command.up.ports import PORT_HELP
-from zelador.errors import InvalidInput, Unavailable, ZeladorError
+from zelador.errors import InvalidInput, ZeladorError
 from zelador.logs import set_up_logs
 from zelador.settings import Settings, load_settings
 
@@ -89,7 +89,7 @@ def demo(
         show = _quiet if on_terminal else _say
         if on_terminal:
             say(f"console: {running.console_link()} (signs you in: once, for 60 s; zelador console --home {folder})")
-        story = Story(replayed, devices, Client(running.api_url, key), stop, started, seconds, rate, show)
+        story = Story(replayed, devices, Client(running.api_url, key, stop), stop, started, seconds, rate, show)
         try:
             failure = _play(running, story, on_terminal, keeps)
         finally:
@@ -169,10 +169,7 @@ def _watch_live(running: Up, story: Story, story_thread: threading.Thread, view:
             nonlocal next_poll
             if time.monotonic() >= next_poll:
                 next_poll = time.monotonic() + 0.5
-                try:
-                    story.ledger()
-                except Unavailable as error:
-                    log.warning("%s", error)
+                story.ledger()
                 live.update(view.render())
             return story_thread.is_alive()
 
@@ -183,7 +180,7 @@ def _wait_for_ledger(story: Story) -> None:
     """Reads the ledger until everything published has been settled, for at most five seconds."""
     deadline = time.monotonic() + 5.0
     while time.monotonic() < deadline:
-        if story.ledger()["waiting"] == 0:
+        if story.ledger().get("waiting") == 0:
             break
         time.sleep(0.1)
 

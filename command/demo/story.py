@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 LIVE_RATE = 100.0  # readings a second
 POLL_S = 0.25
 MAX_TRAINING_S = 600.0
-MAX_WAIT_S = 60.0
+MAX_WAIT_S = 180.0  # for a step; Redis or the broker may hang or restart meanwhile
 DEVICES_S = 0.5  # between two reads of the devices' states
 
 
@@ -66,6 +66,7 @@ class Story:
         self._rate = rate
         self._tell = say
         self.live_published = 0
+        self._is_blind = False  # the API cannot show the plant now
 
     def run(self) -> None:
         """Runs all steps, from the first reading to the last prediction. Raises ZeladorError."""
@@ -90,8 +91,8 @@ class Story:
         self.progress.published = self._devices.publish(messages, rate=None)
         if not self._devices.finish(MAX_WAIT_S) and not self._stop.is_set():
             raise Unavailable("the broker did not acknowledge the history in time; the log says why")
-        self._until(lambda: self.ledger()["accepted"] >= len(history), "the ingester to store the history")
-        self.progress.waited = self.ledger()["waiting"]
+        self._until(lambda: self.ledger().get("accepted", 0) >= len(history), "the ingester to store the history")
+        self.progress.waited = self.progress.ledger.get("waiting", 0)
         self._say("history", f"{self.progress.waited} readings wait in the buffer: no model is selected yet")
 
     def _train(self) -> None:
@@ -165,20 +166,35 @@ class Story:
     # ── inside ───────────────────────────────────────────────────────────────────────────────
 
     def ledger(self) -> dict[str, int]:
-        found = self._api.get("/v1/ledger")
-        self.progress.ledger = {key: value for key, value in found.items() if isinstance(value, int)}
+        """Reads the ledger; returns the one last read while it cannot be read."""
+        if (found := self._look("/v1/ledger")) is not None:
+            self.progress.ledger = {key: value for key, value in found.items() if isinstance(value, int)}
         return self.progress.ledger
 
     def follow_devices(self) -> None:
         """Reads the devices that are not ok, and reports each alarm once."""
         states = "&".join(f"state={state}" for state in ("alarm", "unknown", "suspect", "acknowledged", "shelved"))
-        self.progress.devices = self._api.get(f"/v1/devices?limit=20&{states}")["devices"]
+        if (found := self._look(f"/v1/devices?limit=20&{states}")) is None:
+            return
+        self.progress.devices = found["devices"]
         for device in self.progress.devices:
             name = str(device["device_id"])
             if device["state"] == "alarm" and name not in self.progress.alarms:
                 self.progress.alarms[name] = round(time.monotonic() - self._started, 2)
                 log.info("alarm: %s", name)
                 self._tell(f"{self.progress.alarms[name]:6.1f} s  alarm: {name} needs maintenance")
+
+    def _look(self, path: str) -> dict[str, Any] | None:
+        """Returns what the API shows; None while it cannot, which is logged once."""
+        try:
+            found = self._api.look(path)
+        except Unavailable as error:
+            if not self._is_blind:
+                log.warning("%s; the demo goes on", error)
+            self._is_blind = True
+            return None
+        self._is_blind = False
+        return found
 
     def _is_over(self) -> bool:
         first = self.subscriber.first

@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from command.demo.story import Story
+from zelador.model_metrics import METRICS
 from zelador.printable import clean
 
-METRICS = ("Accuracy", "AUC", "Recall", "Precision", "F1", "Kappa", "MCC")
 SHOWN_DEVICES = 6
 STATE_STYLES = {"alarm": "bold white on red", "unknown": "yellow", "suspect": "yellow"}
 RATE_WINDOW_S = 5.0

@@ -29,7 +29,7 @@ def compare(
     names: Names = None,
     reference: Annotated[
         str | None,
-        typer.Option(help="The model that differences are from. Default: the selected one, else the first."),
+        typer.Option(help="The model to compare the others with. Default: the selected one, else the first."),
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV: a row for each model.")] = False,
     home: Home = None,

@@ -87,7 +87,8 @@ def collect(
 ) -> None:
     """Delete the files of deleted models, abandoned uploads and old training runs.
 
-    The grace period has to be longer than a copy of the folder or a save takes; a shorter one can break it.
+    The grace period has to be longer than a copy of the folder or a save takes; a shorter one can delete files that a
+    copy or save needs.
     """
     from operations.acts.registry import collect as collected
 

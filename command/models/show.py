@@ -13,11 +13,11 @@ from command.models.evaluations import evaluations_of, interval_of
 from command.models.target import Facts, Home, Json, Key, Name, Url, open_target
 from command.output import output, table, when
 from command.terminal import print_json, say
+from zelador.model_metrics import in_order
 
 COLUMNS = ("", "name", ">rank", "type", "metric", ">folds", ">hold-out", "served by", "saved", "tags")
 NARROW_COLUMNS = ("", "name", ">rank", "metric", ">hold-out", "saved")
 WIDE_TERMINAL = 130  # characters; a narrower terminal gets fewer columns
-METRICS = ("Accuracy", "AUC", "Recall", "Precision", "F1", "Kappa", "MCC", "PR-AUC")
 NEWEST_FIRST = "-saved_at"
 TOP_FIELDS = (
     "name",
@@ -176,7 +176,7 @@ def metrics_of(models: Sequence[Facts], part: str | None = None) -> list[str]:
     """Returns all metrics of the models, or those of a part, the known metrics first."""
     parts = ("metrics", "holdout") if part is None else (part,)
     found = {m for facts in models for each in parts for m in _scores(facts, each)}
-    return [metric for metric in METRICS if metric in found] + sorted(found - set(METRICS))
+    return in_order(found)
 
 
 def _scores(facts: Facts, part: str) -> Mapping[str, Any]:

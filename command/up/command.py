@@ -35,7 +35,7 @@ def up(
     tls_cert: Annotated[
         Path | None, typer.Option(help="With --listen: the certificate chain (PEM). Devices then use mqtts.")
     ] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="With --tls-cert: its private key (PEM).")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="With --tls-cert: the private key (PEM).")] = None,
     broker: Annotated[
         str | None,
         typer.Option(
@@ -52,7 +52,7 @@ def up(
     ] = None,
     mqtt_port: Annotated[
         int | None,
-        typer.Option(min=1, max=65535, help=PORT_HELP.format("devices") + " With --listen: the one before, or 1883."),
+        typer.Option(min=1, max=65535, help=PORT_HELP.format("devices") + " With --listen: the previous one, or 1883."),
     ] = None,
     redis_port: Annotated[int | None, typer.Option(min=1, max=65535, help=PORT_HELP.format("Redis"))] = None,
     api_port: Annotated[int | None, typer.Option(min=1, max=65535, help=PORT_HELP.format("the API"))] = None,

@@ -222,7 +222,7 @@ def _with_plant(given: dict[str, Any], plant: Mapping[str, Any]) -> dict[str, An
 
 
 def archive_memory(settings: Settings) -> dict[str, Any]:
-    """What other commands need to know of an archive that is not in the home, or is switched off."""
+    """Returns what other commands need to know about an archive that is not in the home, or is switched off."""
     archive = absolute(settings).archive
     named = archive.url != str(expanded(Path(ArchiveSettings().url)))
     found = archive.model_dump(mode="json", include={"url", "bucket", "timeout_s"}) if named else {}
@@ -230,7 +230,7 @@ def archive_memory(settings: Settings) -> dict[str, Any]:
 
 
 def _archive(settings: Settings, folder: Path, memory: Mapping[str, Any]) -> dict[str, Any]:
-    """The archive that was named, such as a bucket; else that of `up`; else a folder of the home."""
+    """Returns the archive that the settings name, such as a bucket; else that of `up`; else a folder of the home."""
     named, default = settings.archive.url, ArchiveSettings().url
     if named not in (default, str(expanded(Path(default)))):
         found: dict[str, Any] = {"url": named}

@@ -36,7 +36,7 @@ class Parts:
 
     @property
     def remembers(self) -> bool:
-        """Whether sessions survive a restart of the broker."""
+        """True if sessions survive a restart of the broker."""
         return self.broker is None or self.broker.remembers
 
 

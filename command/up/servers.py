@@ -94,7 +94,7 @@ def redis_server(
 
 
 def _is_valkeys(folder: Path) -> bool:
-    """Whether Valkey wrote the data in `folder`. Redis cannot read its format; Valkey reads both."""
+    """Returns whether Valkey wrote the data in `folder`. Redis cannot read its format; Valkey reads both."""
     for path in folder.glob("appendonlydir/*.base.rdb"):
         with path.open("rb") as file:
             if file.read(6) == b"VALKEY":
@@ -190,7 +190,7 @@ def found_program(program: str) -> str | None:
 def _version(command: list[str], pattern: str) -> tuple[int, ...] | None:
     """Returns the version that a program prints; None if it cannot be run. Raises Unavailable if it does not answer.
 
-    Another server must not start instead, only because the machine is busy: it would not have this one's data.
+    A busy machine must not make another server start instead: it would not have this one's data.
     """
     try:
         output = subprocess.run(command, capture_output=True, text=True, timeout=VERSION_S, check=False).stdout

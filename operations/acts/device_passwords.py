@@ -1,4 +1,4 @@
-"""Give devices passwords, and take them away."""
+"""Set and remove the passwords of devices."""
 
 from __future__ import annotations
 

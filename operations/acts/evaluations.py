@@ -29,7 +29,7 @@ from zelador.ranges import Ranges
 from zelador.settings import Settings
 
 KEY = "evaluations"  # of a model's metadata
-KEPT = 5  # evaluations of a model; the oldest goes
+KEPT = 5  # evaluations of a model; beyond this, the oldest is removed
 PORTION = 1_000  # readings classified at once
 MAX_MODELS = 10
 

@@ -111,11 +111,11 @@ def undo_import(actor: Actor, book: LabelBook, at: int, by: str) -> int:
     actor.check()
     wanted = [each for each in book.labels.snapshot().active() if each.is_of_import(at, by)]
     if not wanted:
-        raise NotFound("no label of this import counts any more")
+        raise NotFound("all labels of this import are undone already")
     done: list[Label] = []
     try:
         done.extend(each for each in wanted if _undone(book, each.id, actor.name) == "undone")
-    finally:  # what was undone is recorded also if Redis stopped answering
+    finally:  # record the labels that were undone, even if Redis has stopped answering
         if done:
             actor.record(Act.LABELS_UNDONE, f"{len(done)} labels", _summary(done))
     return len(done)

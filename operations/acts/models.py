@@ -23,7 +23,7 @@ def register(
 ) -> Model:
     """Registers an exported model after a check in the cage. The default name is the manifest's.
 
-    `trust`: accept bytes for a library's own parser from anyone. Raises ArchiveRefused, DuplicateName,
+    `trust`: accept bytes for a library's own parser from anyone. Raises BundleRefused, DuplicateName,
     InvalidInput, Unavailable.
     """
     found = registry.admit(data, max_bytes, trust)

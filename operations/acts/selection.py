@@ -31,12 +31,11 @@ def select(
     Raises ModelNotFound, FeaturesMissing, ChangedMeanwhile (`if_match` is not the current ETag), Unavailable.
     """
     state = registry.sync()
-    before = state.selection
     if not force:
         check_features(state.model(model), features)
     actor.check()
     selection = registry.select(model, by=actor.name, why=why, if_match=if_match)
-    return _announced(actor, Act.MODEL_SELECTED, before, selection)
+    return _announced(actor, registry, Act.MODEL_SELECTED, selection)
 
 
 def check_features(model: Model, features: Sequence[str]) -> None:
@@ -67,16 +66,16 @@ def roll_back(
     Raises Conflict, FeaturesMissing, ChangedMeanwhile, Unavailable.
     """
     state = registry.sync()
-    before = state.selection
     if not force:
         check_features(state.model(state.previous()), features)
     actor.check()
     selection = registry.roll_back(by=actor.name, why=why, if_match=if_match)
-    return _announced(actor, Act.SELECTION_ROLLED_BACK, before, selection)
+    return _announced(actor, registry, Act.SELECTION_ROLLED_BACK, selection)
 
 
-def _announced(actor: Actor, act: Act, before: Selection | None, selection: Selection) -> Selection:
+def _announced(actor: Actor, registry: Registry, act: Act, selection: Selection) -> Selection:
     actor.wake(selection.sequence)
+    before = registry.state.replaced_by(selection)
     old = None if before is None else describe_selection(before)
     actor.record(act, selection.model, old, describe_selection(selection))
     return selection

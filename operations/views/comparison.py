@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from operations.views.models import METRICS, numbers, pair_of, text_of, time_of
+from operations.views.models import numbers, pair_of, text_of, time_of
 from operations.views.runs import RunView
+from zelador.model_metrics import METRICS
 
 BASELINE = ("Dummy", "dummy")
 STEPS = re.compile(r"(\d{1,6}) of (\d{1,6})")
@@ -68,7 +69,7 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether the best model was selected by itself, and why. `sentence` is in English."""
+    """Whether the best model was selected automatically, and why. `sentence` is in English."""
 
     is_promoted: bool
     reason: str

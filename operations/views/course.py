@@ -1,4 +1,4 @@
-"""The course of every device's values over the last hour, by samples of the buffer."""
+"""The values of every device over the last hour, sampled from the buffer."""
 
 from __future__ import annotations
 

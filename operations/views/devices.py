@@ -35,7 +35,8 @@ class DeviceView:
         str | None,
         Field(
             description="Why it is unknown (silent, quarantined, set aside, fleet: nothing arrives from any device, "
-            "not classified), or why it was shelved."
+            "not classified), why it is suspect (chattering: its last alarm began too recently for another), or why it "
+            "was shelved."
         ),
     ]
     alarm_label: Annotated[str | None, Field(description="Label of the newest reading that counted for an alarm.")]

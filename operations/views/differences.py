@@ -14,8 +14,9 @@ from typing import Annotated, Any
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from operations.views.models import METRICS, numbers, pair_of
+from operations.views.models import numbers, pair_of
 from zelador.errors import NotFound
+from zelador.model_metrics import in_order
 
 Pair = tuple[float, float]
 Facts = Mapping[str, Any]
@@ -113,7 +114,7 @@ def _scores(models: Sequence[Facts], base: Facts, part: str) -> list[ScoreRow]:
     names = {metric for each in scored for metric in each}
     from_base = numbers(base.get(part))
     found = []
-    for metric in [*(each for each in METRICS if each in names), *sorted(names - set(METRICS))]:
+    for metric in in_order(names):
         values = [each.get(metric) for each in scored]
         own = from_base.get(metric)
         deltas = [None if value is None or own is None else round(value - own, 6) for value in values]

@@ -28,7 +28,7 @@ from zelador.messages import iso
 
 log = logging.getLogger(__name__)
 
-REST = 5.0  # a changed buffer is counted again after a pause of this many times the last count's duration
+REST = 5.0  # a changed buffer is counted again after this many times the duration of the last count
 LISTED = 200  # labels and faults listed in the answer to an import
 
 LabelView = TypedDict(
@@ -143,7 +143,7 @@ class ReadingTimes:
             return {}
 
     def _count(self) -> None:
-        """Walks the buffer if it has changed: at most a sixth of the time."""
+        """Counts the buffer if it has changed. Counting takes at most a sixth of the time."""
         of = history.bounds(self._client, self._prefix) or ("", "")
         begun = time.monotonic()
         if of == self._of or begun < self._again_at:

@@ -12,8 +12,8 @@ from operations.views.report import Range, Report, report_of
 from registry.listing import Query
 from registry.log.state import Model, Selection, State
 from registry.registry import Registry
+from zelador.model_metrics import METRICS
 
-METRICS = ("Accuracy", "AUC", "Recall", "Precision", "F1", "Kappa", "MCC", "PR-AUC")
 ModelState = Literal["selected", "before", "never"]  # whether it was selected
 MAX_TEXT = 4_000  # characters of a text from the metadata
 

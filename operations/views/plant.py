@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import redis
@@ -27,6 +27,7 @@ from zelador.alarms.policy import Policy, policy
 from zelador.alarms.rule import Rule
 from zelador.alarms.state import State
 from zelador.buffer.keys import Keys
+from zelador.clock import now_ms
 from zelador.errors import ZeladorError
 from zelador.ledger import LedgerReader, LedgerSnapshot
 from zelador.settings import AlarmSettings
@@ -34,7 +35,7 @@ from zelador.settings import AlarmSettings
 log = logging.getLogger(__name__)
 
 CURRENT_S = 0.25
-AWAY_S = 3.0
+AWAY_S = 1.0
 MAX_DEVICES = 12  # that are not OK, in a snapshot
 NOT_OK: tuple[State, ...] = ("alarm", "unknown", "suspect", "acknowledged", "shelved")  # in the order of need
 
@@ -66,6 +67,8 @@ class PlantView:
     device_count: int | None
     counts: Mapping[State, int] | None  # devices by state; those without a classified reading are in none
     not_ok: tuple[DeviceView, ...] | None  # those that need someone first, then those that someone takes care of
+    redis_away_since: int | None = None  # ms since 1970 UTC; None while Redis answers
+    broker_away_since: int | None = None  # likewise, as far as this server has seen
 
     def is_alarm(self, label: str | None) -> bool:
         """True if a prediction or label is an alarm."""
@@ -127,6 +130,7 @@ class PlantReader:
         self._kept: tuple[float, PlantView] | None = None
         self._kept_of = 0  # number of changes before it was read
         self._changes = 0
+        self._away_since: dict[str, int] = {}  # "redis" and "broker": ms since 1970 UTC
 
     def read(self) -> PlantView:
         """The plant now, or a moment ago."""
@@ -146,6 +150,25 @@ class PlantReader:
         self._changes += 1
 
     def _read(self) -> PlantView:
+        view = self._seen(now_ms())
+        broker = view.ledger is not None and view.is_broker_away
+        if view.ledger is None:  # then nothing is known of the broker
+            broker = "broker" in self._away_since
+        return replace(
+            view,
+            redis_away_since=self._since("redis", view.ledger is None, view.at),
+            broker_away_since=self._since("broker", broker, view.at),
+        )
+
+    def _since(self, server: str, is_away: bool, at: int) -> int | None:
+        """Returns since when a server does not answer; None if it does."""
+        if not is_away:
+            self._away_since.pop(server, None)
+            return None
+        return self._away_since.setdefault(server, at)
+
+    def _seen(self, at: int) -> PlantView:
+        """Reads the plant; `at` is the present time."""
         state: RegistryState | None = None
         trouble = self._watch.trouble
         try:
@@ -172,7 +195,7 @@ class PlantReader:
             ledger = beats = counts = not_ok = total = None
         inference = None if beats is None else [beat for beat in beats if beat.get("service") == "inference"]
         return PlantView(
-            at=time.time_ns() // 1_000_000,
+            at=at,
             registry_trouble=trouble,
             models=None if state is None else len(state.models),
             selection=None if selection is None else describe_selection(selection),

@@ -184,7 +184,15 @@ class RunReader:
 
         Raises redis.RedisError, Unavailable.
         """
-        asked = {run.id: run for run in self._queue.list()}
+        return self._page({run.id: run for run in self._queue.list()}, limit, before)
+
+    def registered_page(self, limit: int, before: str | None = None) -> tuple[list[RunView], str | None]:
+        """As `page`, of the runs that the registry has; without Redis."""
+        return self._page({}, limit, before)
+
+    def _page(
+        self, asked: Mapping[str, training_queue.Run], limit: int, before: str | None
+    ) -> tuple[list[RunView], str | None]:
         ids = sorted({*asked, *self._registry.runs()}, reverse=True)  # an id begins with its time
         left = [run for run in ids if before is None or run < before]
         page = [RunView.of(asked[run]) if run in asked else self._registered(run) for run in left[:limit]]
@@ -204,6 +212,10 @@ class RunReader:
             return self._with_names(replace(view, result=self._registry.run(run)))
         except NotFound:
             return view
+
+    def registered(self, run: str) -> RunView:
+        """One run with its whole document, as the registry has it; without Redis. Raises NotFound."""
+        return self._with_names(self._registered(run))
 
     def run(self, run: str) -> RunView:
         """One run, from the queue or, once its record there expired, from the registry. Raises NotFound."""

@@ -94,7 +94,7 @@ def adopt(
 
 
 def _only(parts: Parts) -> Any:
-    """The one model. Raises TypeRefused, which says what is there instead."""
+    """The only model. If there is not exactly one, raises TypeRefused, which says what there is."""
     if parts.foreign:
         found = ", ".join(map(described, parts.foreign[:MAX_LISTED]))
         raise TypeRefused(
@@ -261,7 +261,7 @@ def _answered(
 
 
 def _time_of_one(classifier: Classifier, rows: Rows) -> float:
-    """Milliseconds of processor time for one row: the shortest of several, without what others do on the machine."""
+    """Milliseconds of processor time for one row: the shortest of several, to exclude other load on the machine."""
     taken = []
     for _ in range(TIMED):
         begin = time.thread_time()
@@ -271,7 +271,7 @@ def _time_of_one(classifier: Classifier, rows: Rows) -> float:
 
 
 def _constant(classifier: Classifier, labels: Sequence[str]) -> bool:
-    """True if it answers the same near what it learned and far from it."""
+    """True if the model gives one answer to all rows, both near the values that it learned and far from them."""
     if len(set(labels)) > 1:
         return False
     try:

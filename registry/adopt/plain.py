@@ -24,7 +24,7 @@ OUTPUT = "_sklearn_output_config"
 
 
 def core(model: Any) -> Any:
-    """The estimator that answers: the best of a search, a pipeline without samplers, PyCaret's without its wrappers.
+    """The estimator that answers: the best of a search, a pipeline without samplers or without PyCaret's wrappers.
 
     Raises TypeRefused.
     """
@@ -38,7 +38,7 @@ def core(model: Any) -> Any:
     if not isinstance(steps, list) or not steps or not hasattr(model, "named_steps"):
         return model
     kept = [(name, core(step)) for name, step in steps if not hasattr(step, "fit_resample")]
-    foreign = not type(model).__module__.startswith("sklearn.")  # imbalanced-learn's
+    foreign = not type(model).__module__.startswith("sklearn.")  # such as imbalanced-learn's Pipeline
     if foreign or len(kept) != len(steps) or any(a is not b for (_, a), (_, b) in zip(kept, steps, strict=True)):
         from sklearn.pipeline import Pipeline
 

@@ -15,7 +15,7 @@ import msgspec
 
 from registry.bundle.zip_layout import check_layout
 from registry.changes import checked_tags
-from registry.errors import ArchiveRefused, ModelRefused
+from registry.errors import BundleRefused, ModelRefused
 from registry.model import golden, manifest
 from registry.model.allowed_types import load_pipeline, native_types
 from registry.model.artifact import AGREEMENT, ONNX, PIPELINE, REPORT, open_classifier
@@ -72,52 +72,52 @@ def pack(saved: Manifest, files: Mapping[str, bytes]) -> bytes:
 
 
 def opened(data: bytes, most_bytes: int) -> tuple[Manifest, dict[str, bytes]]:
-    """The manifest and files in `data`, which may unpack to `most_bytes`. Loads nothing. Raises ArchiveRefused.
+    """The manifest and files in `data`, which may unpack to `most_bytes`. Loads nothing. Raises BundleRefused.
 
     The cage (registry/bundle/incoming.py) calls `check` to find out whether the model may be loaded.
     """
     saved, files = read(data, most_bytes)
     if saved.format != manifest.FORMAT:
-        raise ArchiveRefused(f"its format is {saved.format}; this version supports {manifest.FORMAT}")
+        raise BundleRefused(f"its format is {saved.format}; this version supports {manifest.FORMAT}")
     files.pop(SIGNED, None)  # its signature was checked earlier, or is not needed
     if set(files) != set(saved.files) or (PIPELINE not in files and ONNX not in files):
-        raise ArchiveRefused(f"its files do not match its manifest, or {PIPELINE} is not among them")
+        raise BundleRefused(f"its files do not match its manifest, or {PIPELINE} is not among them")
     for path, content in files.items():
         try:
             manifest.check_file(saved.name, path, content, saved.files)
         except ModelRefused as error:
-            raise ArchiveRefused(str(error).partition("; restore it")[0]) from None
+            raise BundleRefused(str(error).partition("; restore it")[0]) from None
     return saved, files
 
 
 def read(data: bytes, most_bytes: int) -> tuple[Manifest, dict[str, bytes]]:
-    """The manifest and files in `data`, checked for size and shape. Raises ArchiveRefused."""
+    """The manifest and files in `data`, checked for size and shape. Raises BundleRefused."""
     try:
         check_layout(data, MAX_FILES)
         with zipfile.ZipFile(io.BytesIO(data)) as packed:
             raw, files = _read(packed, most_bytes)
-    except ArchiveRefused:
+    except BundleRefused:
         raise
     except DAMAGED as error:
-        raise ArchiveRefused(f"it is not an archive of a model (a zip with manifest.json): {error}") from None
+        raise BundleRefused(f"it is not an archive of a model (a zip with manifest.json): {error}") from None
     try:
         saved = msgspec.json.decode(raw, type=Manifest)
         check_manifest(saved)
     except (msgspec.DecodeError, RecursionError, UnicodeError, InvalidInput) as error:
-        raise ArchiveRefused(f"{manifest.FILE} cannot be read: {error}") from None
+        raise BundleRefused(f"{manifest.FILE} cannot be read: {error}") from None
     return saved, files
 
 
 def without_native(saved: Manifest, files: dict[str, bytes], native: bool) -> list[str]:
     """Removes a pipeline that only a library's own C++ parser can read, unless `native` allows it.
 
-    Returns the removed paths. Raises ArchiveRefused if the model cannot be served without it.
+    Returns the removed paths. Raises BundleRefused if the model cannot be served without it.
     """
     if native or PIPELINE not in files or not (types := native_types(files[PIPELINE])):
         return []
     if saved.served_by != "onnx":
         library = types[0].partition(".")[0]
-        raise ArchiveRefused(
+        raise BundleRefused(
             f"{PIPELINE} holds a model in the format of {library} ({types[0]}), which its own parser would read, and "
             "no signing key of this registry signed the archive; if you know who made it: zelador models import FILE "
             "--trust on the registry's machine"
@@ -129,12 +129,12 @@ def without_native(saved: Manifest, files: dict[str, bytes], native: bool) -> li
 def _read(packed: zipfile.ZipFile, most_bytes: int) -> tuple[bytes, dict[str, bytes]]:
     infos = packed.infolist()
     if manifest.FILE not in [info.filename for info in infos]:
-        raise ArchiveRefused("it contains no manifest.json")
+        raise BundleRefused("it contains no manifest.json")
     files: dict[str, bytes] = {}
     left = most_bytes
     for info in infos:
         if info.filename != manifest.FILE and not _known(info.filename):
-            raise ArchiveRefused(
+            raise BundleRefused(
                 f"it holds {info.filename[:80]!r}, which is not a file of a model; for pickles and joblib files use "
                 "`zelador models import`, which shows what they contain"
             )
@@ -143,7 +143,7 @@ def _read(packed: zipfile.ZipFile, most_bytes: int) -> tuple[bytes, dict[str, by
             files[info.filename] = file.read(limit + 1)  # the size that the zip states may be wrong
         left -= len(files[info.filename])
         if len(files[info.filename]) > limit:
-            raise ArchiveRefused(
+            raise BundleRefused(
                 f"unpacked it has more than {most_bytes} bytes, or its {info.filename[:80]} more than {limit}"
             )
     return files.pop(manifest.FILE), files
@@ -159,20 +159,20 @@ def _known(path: str) -> bool:
 
 
 def check(saved: Manifest, files: Mapping[str, bytes]) -> None:
-    """Loads the model and compares its golden rows. Call it in the cage. Raises ArchiveRefused."""
+    """Loads the model and compares its golden rows. Call it in the cage. Raises BundleRefused."""
     if (saved.served_by == "onnx") != (ONNX in files) or golden.FILE not in files:
-        raise ArchiveRefused(f"{golden.FILE} is missing, or {ONNX} does not match how the model is served")
+        raise BundleRefused(f"{golden.FILE} is missing, or {ONNX} does not match how the model is served")
     features = [feature.name for feature in saved.features]
     if not features or len(set(features)) != len(features) or len(set(saved.classes)) != len(saved.classes):
-        raise ArchiveRefused("its features must have distinct names, and so must its classes")
+        raise BundleRefused("its features must have distinct names, and so must its classes")
     try:
         checked_tags(saved.metadata.get("tags") or [])
         if PIPELINE in files:
             load_pipeline(saved.name, files[PIPELINE])
         open_classifier(saved, "", files)
     except (ModelRefused, InvalidInput, TypeError) as error:
-        raise ArchiveRefused(str(error).partition("; restore it")[0]) from None
+        raise BundleRefused(str(error).partition("; restore it")[0]) from None
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - a stranger's model may raise anything at its golden rows
-        raise ArchiveRefused(f"it cannot be loaded ({type(error).__name__}: {error})") from None
+        raise BundleRefused(f"it cannot be loaded ({type(error).__name__}: {error})") from None

@@ -11,7 +11,7 @@ import msgspec
 from registry.bundle import bundle
 from registry.bundle.zip_layout import check_layout
 from registry.cage.check import check_archive
-from registry.errors import ArchiveRefused
+from registry.errors import BundleRefused
 from registry.model import manifest
 from registry.model.manifest import Manifest
 from registry.signing import Keyring
@@ -31,7 +31,7 @@ def admit(data: bytes, most_bytes: int, keyring: Keyring, trust: bool = False) -
     """The model in `data`, after it was audited, loaded and tested in the cage.
 
     A pipeline in LightGBM's or a similar format is accepted if a key of `keyring` signed the archive, or with `trust`.
-    Raises ArchiveRefused, Unavailable.
+    Raises BundleRefused, Unavailable.
     """
     native = trust or _is_ours(data, keyring)
     left_out = check_archive(data, most_bytes, native)
@@ -55,17 +55,17 @@ def _is_ours(data: bytes, keyring: Keyring) -> bool:
         if not keyring.proves("manifest", signed):
             return False
         return msgspec.json.decode(signed, type=Manifest).files == msgspec.json.decode(plain, type=Manifest).files
-    except ArchiveRefused:
+    except BundleRefused:
         raise
     except (Corrupt, msgspec.MsgspecError, RecursionError):
         return False
     except Exception as error:  # noqa: BLE001 - zipfile raises many kinds for a damaged file
-        raise ArchiveRefused(f"it is not an archive of a model (a zip with manifest.json): {error}") from None
+        raise BundleRefused(f"it is not an archive of a model (a zip with manifest.json): {error}") from None
 
 
 def _read(packed: zipfile.ZipFile, name: str) -> bytes:
     with packed.open(name) as file:
         found = file.read(bundle.MAX_FILE_BYTES[name] + 1)
     if len(found) > bundle.MAX_FILE_BYTES[name]:
-        raise ArchiveRefused(f"its {name} has more than {bundle.MAX_FILE_BYTES[name]} bytes")
+        raise BundleRefused(f"its {name} has more than {bundle.MAX_FILE_BYTES[name]} bytes")
     return found

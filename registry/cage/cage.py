@@ -38,7 +38,7 @@ MAX_OUTPUT = 2_000  # characters of the child's output that are used
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits. `memory`: bytes in addition to the libraries, or four times the model if that is more; `cpu_s` 0: none.
+    """The limits of a cage. `memory`: bytes beyond the libraries, or four times the model if more; `cpu_s` 0: none.
 
     `libraries` are imported before memory is limited. `writable`: the child can write to its folder.
     """

@@ -8,7 +8,7 @@ from typing import Any
 
 from registry.cage.cage import DEFAULT, MIB, Cage, CageDied, Limits
 from registry.cage.wire import CheckArchive, CheckModel, Convert, Converted, Passed, Refused
-from registry.errors import ArchiveRefused, ModelRefused, TypeRefused
+from registry.errors import BundleRefused, ModelRefused, TypeRefused
 from registry.model import manifest
 from registry.model.manifest import Manifest
 from zelador.errors import InvalidInput
@@ -21,19 +21,19 @@ MAX_CONVERTED = 1 << 30  # bytes
 def check_archive(data: bytes, most_bytes: int, native: bool, limits: Limits = DEFAULT) -> Sequence[str]:
     """Audits, loads and tests the model in an exported file; returns the paths that must not be registered.
 
-    `native`: accept bytes that only a library's own parser (LightGBM's) reads. Raises ArchiveRefused, Unavailable.
+    `native`: accept bytes that only a library's own parser (LightGBM's) reads. Raises BundleRefused, Unavailable.
     """
     with Cage(limits) as cage:
         try:
             reply = cage.ask(CheckArchive(data, most_bytes, native))
         except CageDied as died:
-            raise ArchiveRefused(f"it cannot be loaded: {died}") from None
+            raise BundleRefused(f"it cannot be loaded: {died}") from None
     match reply:
         case Passed(left_out):
             return left_out
         case Refused(reason):
-            raise ArchiveRefused(reason)
-    raise ArchiveRefused("the process that loaded it sent an invalid reply")
+            raise BundleRefused(reason)
+    raise BundleRefused("the process that loaded it sent an invalid reply")
 
 
 def check_model(

@@ -153,10 +153,10 @@ class _Work:
 
 
 def _text(error: Exception) -> str:
-    from registry.errors import ArchiveRefused, ModelRefused
+    from registry.errors import BundleRefused, ModelRefused
     from zelador.errors import ZeladorError
 
     text = " ".join(str(error).split())
-    if not isinstance(error, ArchiveRefused | ModelRefused | ZeladorError):
+    if not isinstance(error, BundleRefused | ModelRefused | ZeladorError):
         text = f"{type(error).__name__}: {text}"
     return "".join(each if each.isprintable() else "?" for each in text)[:MAX_REASON]

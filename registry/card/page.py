@@ -13,8 +13,8 @@ from registry.card.groups import groups
 from registry.card.limits import limits
 from registry.card.numbers import count, counted, digest, interval, number, quoted, score, share, size, span, utc_minute
 from registry.card.usage import usage
+from zelador.model_metrics import in_order
 
-METRICS = ("Accuracy", "AUC", "Recall", "Precision", "F1", "Kappa", "MCC")
 FOOT = "Made by Zelador from the model's manifest and the registry's log."
 
 
@@ -77,10 +77,9 @@ def _metrics(card: Card) -> Iterator[Section]:
     known = {metric for part in parts.values() for metric in part}
     if not known:
         return
-    order = [metric for metric in METRICS if metric in known] + sorted(known - set(METRICS))
     ranked = card.facts.get("metric")
     rows, pictures = [], []
-    for metric in order:
+    for metric in in_order(known):
         folds = _listed(parts["folds"].get(metric))
         mean, holdout = parts["metrics"].get(metric), parts["holdout"].get(metric)
         spread = f"{min(folds):.4f} – {max(folds):.4f}" if folds else "–"

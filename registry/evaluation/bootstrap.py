@@ -14,12 +14,10 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from registry.evaluation.scores import (
     DECIMALS,
     FROM_PROBABILITIES,
-    METRICS,
     SIGNED,
     Answers,
     confusions,
@@ -29,6 +27,7 @@ from registry.evaluation.scores import (
     positive_place,
     scores,
 )
+from zelador.model_metrics import METRICS
 
 RESAMPLES = 2_000
 SEED = 20_261
@@ -41,7 +40,7 @@ FEWEST_PAIRED, FEWEST_PAIRED_OF_A_CLASS = 5, 2
 TOUCH = 1.3  # on simulated answers that err in runs, 95 % intervals then hold the truth in 93 to 97 % of the sets
 MAX_UNITS = 1_000  # more blocks than this are put together at random
 FEWEST_DAYS = 7  # of a class; with fewer, draws without it make the interval useless
-CHANCE = {"AUC": 0.5}  # the score of a block that is guessed; of the others 0
+CHANCE = {"AUC": 0.5}  # the score of a model that guesses; 0 for the others
 BINS = 256  # of probabilities, for AUC and PR-AUC of the resamples
 DEFINED = 0.8  # share of the resamples in which a metric must be defined
 
@@ -114,7 +113,7 @@ class Resamples:
         """The stretch factor, from the class that is in the fewest blocks: the score depends on it most."""
         k = max(2, self.rarest(answers)[1])
         touch = TOUCH if self.blocks < len(self.units) else 1.0  # single rows do not
-        return float(touch * stdtrit(k - 1, (1 + LEVEL) / 2) * np.sqrt(k / (k - 1)) / 1.96)
+        return touch * _narrow(k)
 
     def rarest(self, answers: Answers) -> tuple[int, int]:
         """The class that is in the fewest blocks or runs, and how many those are. Classes without rows do not count."""
@@ -126,7 +125,7 @@ class Resamples:
 
     @staticmethod
     def _counted(answers: Answers, of: NDArray[np.int64]) -> NDArray[np.int64]:
-        """In how many of them each class is."""
+        """The number of blocks or runs in which each class occurs."""
         seen = np.unique(np.stack([answers.expected, of]), axis=1)[0]
         return np.bincount(seen, minlength=len(answers.classes))
 
@@ -144,12 +143,19 @@ def intervals(answers: Answers, resamples: Resamples) -> Intervals:
     return Intervals(found, resamples.blocks)
 
 
+def _narrow(k: int) -> float:
+    """The factor by which percentiles of `k` drawn blocks are too narrow."""
+    from scipy.special import stdtrit  # its import takes 0.15 s, which a server without evaluations does not need
+
+    return float(stdtrit(k - 1, (1 + LEVEL) / 2) * np.sqrt(k / (k - 1)) / 1.96)
+
+
 def between_days(answers: Answers, days: Resamples) -> dict[str, Interval | None]:
     """By how much a score differs between days, which devices share and hours do not show. Empty with few days."""
     k = days.rarest(answers)[1]
     if k < FEWEST_DAYS:
         return {}
-    return _spans(answers, days, float(stdtrit(k - 1, (1 + LEVEL) / 2) * np.sqrt(k / (k - 1)) / 1.96))
+    return _spans(answers, days, _narrow(k))
 
 
 def unknown(found: Intervals, why: str) -> Intervals:

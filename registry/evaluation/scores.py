@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zelador.errors import InvalidInput
+from zelador.model_metrics import METRICS
 
-METRICS = ("Accuracy", "AUC", "Recall", "Precision", "F1", "Kappa", "MCC", "PR-AUC")
 FROM_PROBABILITIES = ("AUC", "PR-AUC")
 OF_THE_POSITIVE = ("Recall", "Precision", "F1", "PR-AUC")  # with two classes
 SIGNED = ("Kappa", "MCC")  # from -1 to 1; the others from 0

@@ -14,8 +14,9 @@ from typing_extensions import TypedDict
 
 from registry.evaluation.blocks import blocks
 from registry.evaluation.bootstrap import Resamples, difference, intervals
-from registry.evaluation.scores import METRICS, Answers, Scores, confusion, scores
+from registry.evaluation.scores import Answers, Scores, confusion, scores
 from zelador.errors import InvalidInput
+from zelador.model_metrics import METRICS
 
 BY_ROW = "row"
 Pair = list[float]
@@ -127,7 +128,7 @@ def side_by_side(
         chosen = answers.positive
         spans = intervals(answers, resamples)
         reason = reason or spans.reason
-        differences = None
+        differences: dict[str, MetricDifference] | None = None
         if first is not None:
             differences = {metric: _difference(answers, first, resamples, metric) for metric in METRICS}
         first = first or answers

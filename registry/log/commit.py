@@ -80,7 +80,7 @@ class Log(Follower):
                     raise
                 state = newer
             except (Corrupt, TypeError) as error:
-                raise InvalidInput(f"the change cannot be kept in the log: {error}") from None
+                raise InvalidInput(f"the change cannot be stored in the log: {error}") from None
 
     def _put(self, entry: log_entry.Entry, data: bytes, after: State, deadline: float) -> bool:
         """True if the slot holds our entry, False if another writer's. Raises OutcomeUnknown, Unavailable."""

@@ -78,6 +78,10 @@ class State:
         except KeyError:
             raise ModelNotFound(f"there is no model {name!r}; `zelador models list` lists all models") from None
 
+    def replaced_by(self, selection: Selection) -> Selection | None:
+        """The selection that was in force until `selection` was committed; None if there was none."""
+        return next((each for each in reversed(self.history) if each.sequence < selection.sequence), None)
+
     def previous(self) -> str:
         """The model that rolling back would select. Raises Conflict when there is none."""
         selected = self.selection.model if self.selection else None

@@ -36,6 +36,7 @@ class Upload:
     agreement: Mapping[str, Any] | None = None
     threshold: Threshold | None = None
     report: Mapping[str, bytes] = field(default_factory=dict)
+    compiled_only: bool = False  # save `onnx` without `pipeline`, whose library's files are not loaded
 
     @property
     def served_by(self) -> ServedBy:
@@ -50,7 +51,7 @@ def pack(upload: Upload, name: str = "model") -> dict[str, bytes]:
     """
     if not upload.classes:
         raise TypeRefused(f"{name}: it has no classes, so it cannot classify readings")
-    files = {PIPELINE: dump_pipeline(upload.pipeline)}
+    files = {} if upload.compiled_only else {PIPELINE: dump_pipeline(upload.pipeline)}
     if upload.onnx is not None:
         files[ONNX] = upload.onnx
     if upload.agreement is not None:
@@ -78,6 +79,7 @@ def manifest_of(upload: Upload, name: str, files: Mapping[str, bytes], saved_at:
         "versions": versions(),
         **plain(upload.metadata),
         "has_probabilities": hasattr(upload.pipeline, "predict_proba"),
+        **({"compiled_only": True} if upload.compiled_only else {}),
     }
     return Manifest(
         FORMAT,

@@ -11,7 +11,7 @@ import msgspec
 from registry.errors import ModelNotFound
 from registry.log.state import Model
 from registry.model import manifest
-from registry.model.artifact import PIPELINE
+from registry.model.artifact import ONNX, PIPELINE
 from registry.model.manifest import Manifest
 from registry.model.manifest_shape import shown
 from registry.signing import Keyring
@@ -119,4 +119,4 @@ def folder(model: Model) -> str:
 
 def path_of(model: Model) -> str:
     """The key of the model's artifact, relative to the store."""
-    return f"{folder(model)}/{PIPELINE}"
+    return f"{folder(model)}/{ONNX if model.metadata.get('compiled_only') else PIPELINE}"

@@ -13,8 +13,10 @@ from typing_extensions import TypedDict
 
 from registry.model.classifier import Classifier, Rows
 from zelador.errors import InvalidInput
-from zelador.ranges import MAX_VALUE, Ranges
-from zelador.settings import Settings
+from zelador.ranges import Ranges, objection
+from zelador.settings import FieldSettings, Settings
+
+ANY_NUMBER = FieldSettings()  # no physical range
 
 
 class Answer(TypedDict):
@@ -71,8 +73,8 @@ def _number(reading: Mapping[str, Any], features: Sequence[str], feature: str, i
         raise InvalidInput(f"readings[{index}]: {feature} is missing; the model needs {needed}")
     try:
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-            if abs(value) > MAX_VALUE:
-                raise InvalidInput(f"readings[{index}].{feature}: {value:g} is too large, more than {MAX_VALUE:g}")
+            if why := objection(float(value), feature, ANY_NUMBER):
+                raise InvalidInput(f"readings[{index}]: {why}")
             return float(value)
     except OverflowError:  # an integer beyond any float
         pass

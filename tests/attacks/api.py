@@ -1,4 +1,4 @@
-"""One admin API for the attacks of a file: the service as it runs, a key of each role, and raw sockets to it."""
+"""One admin API for all attacks of a file: the real service, a key of each role, and raw sockets to it."""
 
 from __future__ import annotations
 

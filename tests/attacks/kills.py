@@ -73,7 +73,7 @@ def killed_while_unwritten(server: OwnRedis, step: Callable[[], str]) -> list[st
 
 
 def until_dead(server: OwnRedis, stop: Event) -> Callable[[float], object]:
-    """Waits, and ends the waiting once Redis is dead."""
+    """Waits until Redis is dead."""
 
     def wait(seconds: float) -> None:
         time.sleep(seconds)

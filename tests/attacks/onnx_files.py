@@ -17,7 +17,7 @@ N, A = h.make_node, nh.from_array
 
 
 def model(nodes: list[Any], inits: list[Any] = (), width: int = 2, **opsets: int) -> Any:  # type: ignore[assignment]
-    """A graph with rows of three columns; `nodes` make what they like beside a label and probabilities."""
+    """A graph with rows of three columns; `nodes` may produce anything besides a label and probabilities."""
     base = [A(np.array(0, np.float32), "z"), A(np.array([-1, 1], np.int64), "column")]
     head = [
         N("ReduceMax", ["x"], ["m"], axes=[1], keepdims=0),
@@ -56,7 +56,7 @@ def field(number: int, data: bytes, wire_type: int = 2) -> bytes:
 
 
 def with_node(extra: bytes) -> bytes:
-    """An honest model with one node more, `extra`, at the end of its graph."""
+    """An honest model with one more node, `extra`, at the end of its graph."""
     found = model([])
     graph = found.graph.SerializeToString() + field(1, extra)
     found.ClearField("graph")

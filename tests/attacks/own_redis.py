@@ -1,4 +1,4 @@
-"""A Redis of the test's own, that may be killed and started again on the same data."""
+"""A separate Redis for a test, which may be killed and started again on the same data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class OwnRedis:
     def __init__(
         self, folder: Path, kind: str = "auto", durability: str = "written", under: tuple[str, ...] = ()
     ) -> None:
-        """`under` is a command that runs it, and becomes it."""
+        """`under` is a command that runs the server and is replaced by it."""
         self.port = choose(["redis"], {}, {})["redis"]
         self.url = f"redis://{HOST}:{self.port}/0"
         self._command = (*under, *redis_server(folder, self.port, kind, durability).command)

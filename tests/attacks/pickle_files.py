@@ -90,7 +90,7 @@ def fields(flags: bytes, inner: bytes = PLAIN_O8, width: bytes = b"K\x08") -> by
 
 
 def in_array(dtype: bytes, **more: bytes) -> bytes:
-    """The command in what is an array's bytes to who believes the dtype's text."""
+    """The command in bytes that look like an array's to a reader that trusts the dtype's text."""
     region, count = padded(SYSTEM + b"0N.")
     return PROTO + wrapper(dtype, b"K" + bytes([count]) + b"\x85", **more) + region + b"0N."
 

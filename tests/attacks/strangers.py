@@ -44,7 +44,7 @@ def packed(
     rows: bytes = ONE_ROW,
     classes: tuple[str, ...] = ("0", "1"),
 ) -> bytes:
-    """An archive whose manifest agrees with all that is in it."""
+    """An archive whose manifest agrees with all of its files."""
     plain = DummyClassifier().fit([[0, 0, 0], [1, 1, 1]], [0, 1])
     files = {"model.skops": skops_bytes or skops.io.dumps(plain), golden.FILE: rows}
     if onnx_bytes is not None:
@@ -127,7 +127,7 @@ def attribute(name: str, value: Callable[[Any], Any]) -> Callable[[Any], None]:
 
 
 def header_only(estimator: Any) -> bytes:
-    """Arrays that say they have 2^40 numbers, and have none."""
+    """Arrays that claim to have 2^40 numbers, and have none."""
     said = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1099511627776,), }"
     header = b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + said.ljust(117) + b"\n"
     return members(skops.io.dumps(estimator), lambda name, content: header if name.endswith(".npy") else content)
@@ -228,7 +228,7 @@ def _categorical(array: Any) -> None:
 
 
 def schema(megabytes: int) -> bytes:
-    """A schema.json of spaces."""
+    """A schema.json that consists of spaces."""
     buffer = io.BytesIO()
     with (
         zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as target,
@@ -306,7 +306,7 @@ def constant(numbers: int) -> bytes:
 
 
 def loop(rounds: int = 2**62) -> bytes:
-    """A graph that does not end."""
+    """A graph that runs forever."""
     scalar = helper.make_tensor_value_info
     body = helper.make_graph(
         [N("Identity", ["c"], ["c2"]), N("Add", ["v", "v"], ["v2"])],

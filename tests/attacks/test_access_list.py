@@ -52,7 +52,7 @@ class Broker:
 
 @contextlib.contextmanager
 def shipped(folder: Path, after_listener: str = "", profiles: bool = False) -> Iterator[Broker]:
-    """mosquitto.conf and access.acl as they are, on free ports and in a folder of the test."""
+    """The shipped mosquitto.conf and access.acl, on free ports and in a folder of the test."""
     program = found_or_skip("mosquitto")
     ports = choose(["mqtt", "inner"], {}, {})
     passwords = folder / "passwords"
@@ -135,7 +135,7 @@ def pair(broker: Broker) -> tuple[Client, Client]:
     return tuple(Client(broker.port, name, broker.password(name)) for name in ("dev-a", "dev-b"))  # type: ignore[return-value]
 
 
-def test_a_device_writes_its_own_readings_and_nothing_else(broker: Broker, pair: tuple[Client, Client]) -> None:
+def test_a_device_publishes_only_its_own_readings(broker: Broker, pair: tuple[Client, Client]) -> None:
     device, _ = pair
     assert device.publish("sensors/dev-a/reading") in (0, 0x10)
     assert device.publish("sensors/dev-a/label") in (0, 0x10)
@@ -148,7 +148,7 @@ def test_a_device_writes_its_own_readings_and_nothing_else(broker: Broker, pair:
         assert device.publish(topic) in (NOT_AUTHORIZED, 0x10 if topic.startswith("$") else NOT_AUTHORIZED), topic
 
 
-def test_a_device_reads_only_what_is_about_itself(broker: Broker, pair: tuple[Client, Client]) -> None:
+def test_a_device_reads_only_topics_about_itself(broker: Broker, pair: tuple[Client, Client]) -> None:
     """Also through a wildcard, and as the member of a shared subscription."""
     device, _ = pair
     device.subscribe("#", "sensors/#", "$share/g/sensors/+/reading", "zelador/status/#", "$SYS/#")
@@ -163,7 +163,7 @@ def test_a_device_reads_only_what_is_about_itself(broker: Broker, pair: tuple[Cl
     ours.close()
 
 
-def test_a_will_is_no_way_around(broker: Broker) -> None:
+def test_a_will_cannot_bypass_the_access_list(broker: Broker) -> None:
     listener = service(broker.port, "listener", "sensors/+/reading")
     will = Client(broker.port, "dev-w", broker.password("dev-w"), will="sensors/dev-b/reading")
     will.client.socket().close()  # type: ignore[union-attr]
@@ -173,14 +173,14 @@ def test_a_will_is_no_way_around(broker: Broker) -> None:
     listener.close()
 
 
-def test_the_shared_user_sends_for_all_and_predicts_for_none(broker: Broker) -> None:
+def test_the_shared_user_publishes_readings_for_all_and_predictions_for_none(broker: Broker) -> None:
     gateway = Client(broker.port, "device", "shared")
     assert gateway.publish("sensors/anyone/reading") in (0, 0x10)
     assert gateway.publish("sensors/anyone/prediction") == NOT_AUTHORIZED
     assert gateway.publish("zelador/status/ingest/zelador-ingest") == NOT_AUTHORIZED
 
 
-def test_a_device_comes_and_goes_without_a_restart(broker: Broker, eventually: Callable[..., None]) -> None:
+def test_devices_are_added_and_removed_without_a_restart(broker: Broker, eventually: Callable[..., None]) -> None:
     def connects(password: str) -> bool:
         return Client(broker.port, "dev-c", password).connected == 0
 
@@ -199,13 +199,13 @@ def test_a_device_comes_and_goes_without_a_restart(broker: Broker, eventually: C
 
 
 @pytest.mark.parametrize("name", ["", "zelador", "device", "+", "#", "a/b", "a b", "-x", "a:b", "a\nb", "x" * 65, "é"])
-def test_a_name_that_would_reach_further_is_refused(broker: Broker, name: str) -> None:
+def test_a_name_that_would_match_other_topics_is_refused(broker: Broker, name: str) -> None:
     with pytest.raises(ValueError, match=r"usage|reserved user|at most"):
         broker.add_device(name)
 
 
 def test_what_an_access_list_cannot_do(broker: Broker) -> None:
-    """Mosquitto gives a session to whoever knows its client id, whatever user that is: hence the secret one."""
+    """Mosquitto gives a session to any user who knows its client id, so the id must be secret."""
     ours = service(broker.port, "known-id", "sensors/+/reading")
     device = Client(broker.port, "dev-t", broker.password("dev-t"), client_id="known-id")
     ours.rest(0.3)
@@ -214,7 +214,7 @@ def test_what_an_access_list_cannot_do(broker: Broker) -> None:
 
 
 def test_a_listener_whose_ids_are_user_names_binds_them(tmp_path: Path) -> None:
-    """Services on a listener of their own: then no device has a client id but its name."""
+    """If services have a separate listener, a device's client id is always its user name."""
     with shipped(tmp_path, "use_username_as_clientid true") as broker:
         ours = service(broker.inner, "known-id", "sensors/+/reading")
         device = Client(broker.port, "dev-t", broker.password("dev-t"), client_id="known-id")
@@ -225,7 +225,7 @@ def test_a_listener_whose_ids_are_user_names_binds_them(tmp_path: Path) -> None:
         ours.close()
 
 
-def test_our_own_user_may_do_what_zelador_does(broker: Broker) -> None:
+def test_our_own_user_may_do_everything_that_zelador_needs(broker: Broker) -> None:
     with pytest.raises(Unavailable, match="refused"):
         wrong = MqttSettings(url=f"mqtt://{HOST}:{broker.port}", username="zelador", password="wrong")
         Link(wrong, LinkOptions("x"), Event()).open(0.0)
@@ -237,7 +237,7 @@ def test_our_own_user_may_do_what_zelador_does(broker: Broker) -> None:
     ours.close()
 
 
-def test_with_device_profiles_a_device_still_writes_as_itself_alone(tmp_path: Path) -> None:
+def test_with_device_profiles_a_device_still_publishes_only_as_itself(tmp_path: Path) -> None:
     with shipped(tmp_path, profiles=True) as broker:
         device = Client(broker.port, "dev-a", broker.password("dev-a"))
         for topic in ("tele/dev-a/SENSOR", "dev-a/sensor/temperature/state", "sensors/dev-a/reading"):

@@ -1,4 +1,4 @@
-"""Strangers who hold connections, headers and bodies back, and thousands of sockets."""
+"""Strangers who stall connections, headers and bodies, and open thousands of sockets."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ def test_a_header_that_never_ends_is_cut_off(api: Api) -> None:
 
 
 @pytest.mark.attack_long
-def test_a_body_that_comes_by_the_byte_is_refused(api: Api) -> None:
+def test_a_body_sent_byte_by_byte_is_refused(api: Api) -> None:
     with api.connect() as slow:
         slow.sendall(request(api.keys["viewer"], "POST /v1/classify HTTP/1.1", "Content-Length: 1000000") + b"{")
         found = read_all(slow)
     assert found.startswith(b"HTTP/1.1 408 ")
 
 
-def test_an_answer_that_nobody_reads_is_dropped(api: Api, eventually) -> None:
+def test_a_response_that_is_never_read_is_dropped(api: Api, eventually) -> None:
     """A client sends requests and reads no answer, so the answers stay in the API's memory."""
     before = connections_to(api)
     with socket.socket() as greedy:
@@ -80,7 +80,7 @@ def test_an_answer_that_nobody_reads_is_dropped(api: Api, eventually) -> None:
         eventually(lambda: connections_to(api) <= before, "the connection's end")
 
 
-def test_many_idle_connections_keep_nobody_out(api: Api) -> None:
+def test_many_idle_connections_lock_nobody_out(api: Api) -> None:
     with contextlib.ExitStack() as stack:
         held = [stack.enter_context(api.connect()) for _ in range(120)]
         assert api.answers()
@@ -89,8 +89,8 @@ def test_many_idle_connections_keep_nobody_out(api: Api) -> None:
         assert len(held) == 120
 
 
-def test_clients_that_read_nothing_keep_nobody_out(api: Api, monkeypatch: pytest.MonkeyPatch, eventually) -> None:
-    """More clients than allowed, which need no key and read no answer."""
+def test_clients_that_read_nothing_lock_nobody_out(api: Api, monkeypatch: pytest.MonkeyPatch, eventually) -> None:
+    """More clients than allowed, all without a key, and none of them reads its response."""
     monkeypatch.setattr(connection, "READ_STALL_S", 60.0)  # it is not by their deadline that they go
     with contextlib.ExitStack() as stack:
         for _ in range(60):
@@ -102,8 +102,8 @@ def test_clients_that_read_nothing_keep_nobody_out(api: Api, monkeypatch: pytest
         eventually(api.answers, "an answer to somebody else")
 
 
-def test_slow_uploads_keep_no_other_upload_out(api: Api) -> None:
-    """Two uploads that stop early used to hold both slots; two that stop near their end held the memory."""
+def test_slow_uploads_do_not_block_other_uploads(api: Api) -> None:
+    """Two uploads that stopped early used to occupy both slots; two that stopped near their end occupied the memory."""
     long = (ZIP, "Content-Length: 990000")
     with contextlib.ExitStack() as stack:
         for sent in (10, 10, 980_000, 980_000):
@@ -118,7 +118,7 @@ def test_slow_uploads_keep_no_other_upload_out(api: Api) -> None:
 
 @pytest.mark.parametrize("declared", ["Content-Length: 4000000000", "Transfer-Encoding: chunked"])
 @pytest.mark.parametrize("role", [None, "viewer", "admin"])
-def test_a_body_that_is_not_wanted_is_not_read(api: Api, declared: str, role: str | None) -> None:
+def test_a_rejected_body_is_not_read(api: Api, declared: str, role: str | None) -> None:
     """Without a key, with too low a role, and beyond the limit: the client gets an answer, and the connection ends."""
     key = api.keys[role] if role else None
     line = UPLOAD if role == "viewer" else "POST /v1/keys HTTP/1.1"

@@ -76,7 +76,7 @@ def test_the_bytes_of_stored_answers_are_bounded_for_each_key(api: Api, monkeypa
 
 
 def test_no_answer_is_stored_in_a_redis_that_is_nearly_full(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The request is refused: without a stored answer, a repeat could not be recognized and would be done twice."""
+    """The request is refused: without a stored response, a repeat would be processed twice."""
     monkeypatch.setattr(redis.Redis, "info", lambda *_, **__: {"maxmemory": 100, "used_memory": 95})
     with api.client("admin") as client:
         before = len(client.get("/v1/keys").json()["keys"])
@@ -85,7 +85,9 @@ def test_no_answer_is_stored_in_a_redis_that_is_nearly_full(api: Api, monkeypatc
         assert len(client.get("/v1/keys").json()["keys"]) == before
 
 
-def test_an_answer_that_is_too_large_to_keep_is_not_done_twice(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_whose_response_is_too_large_to_store_is_not_processed_twice(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("admin.access.idempotency.MAX_ANSWER", 4_096 + 10)
     with api.client("admin") as client:
         headers = {"Idempotency-Key": "large"}
@@ -120,7 +122,7 @@ def test_changes_have_a_rate_far_below_that_of_reads_and_long_ones_cost_more(api
         assert client.post("/v1/classify", json={"readings": [READING]}).status_code == 200
 
 
-def test_a_full_audit_stops_operators_and_not_administrators(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_audit_log_stops_operators_but_not_administrators(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is removed to make room, and the key that filled it can still be revoked."""
     monkeypatch.setattr(AuditFile, "total", lambda _: 1 << 40)
     with api.client("operator") as client:
@@ -131,7 +133,7 @@ def test_a_full_audit_stops_operators_and_not_administrators(api: Api, monkeypat
         assert "move old ones away" in client.get("/readyz").json()["detail"]
 
 
-def test_a_forwarded_address_is_believed_from_nobody_that_is_not_named(api: Api) -> None:
+def test_a_forwarded_address_is_trusted_only_from_named_proxies(api: Api) -> None:
     """A forged header used to appear in the audit log, and made each wrong key look like another address."""
     with api.client("admin") as client:
         forged = {"X-Forwarded-For": "203.0.113.66", "Forwarded": "for=203.0.113.66", "X-Real-IP": "203.0.113.66"}
@@ -189,7 +191,7 @@ def test_nothing_is_redirected_to_a_host_that_the_request_named(api: Api, path: 
 
 
 @pytest.mark.parametrize("action", ["replay", "discard"])
-def test_an_action_is_no_entry(api: Api, action: str) -> None:
+def test_an_action_is_not_taken_for_an_entry(api: Api, action: str) -> None:
     with api.client("admin") as client:
         for method in ("GET", "DELETE", "PUT", "PATCH"):
             answer = client.request(method, f"/v1/quarantine/{action}")
@@ -199,7 +201,7 @@ def test_an_action_is_no_entry(api: Api, action: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/docs", "/openapi.json"])
-def test_the_documents_are_made_once_and_not_sent_twice(api: Api, path: str) -> None:
+def test_the_documents_are_rendered_once_and_not_sent_again(api: Api, path: str) -> None:
     with api.client(None) as client:
         first = client.get(path)
         assert first.status_code == 200
@@ -213,7 +215,7 @@ def test_the_documents_are_made_once_and_not_sent_twice(api: Api, path: str) -> 
             assert "sha256-" in first.headers["content-security-policy"]
 
 
-def test_odd_requests_are_answered_and_ended(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+def test_odd_requests_get_an_answer_and_end(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     for raw in (
         b"\x16\x03\x01\x02\x00\x01\x00", b"GET / HTTP/9.9\r\n\r\n", b"\x00" * 100 + b"\r\n\r\n",
         request(None, "GET /healthz HTTP/1.1", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Key: x"),

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from registry.bundle import bundle
-from registry.errors import ArchiveRefused
+from registry.errors import BundleRefused
 from registry.log import entry as log_entry
 from registry.registry import Registry
 from registry.store import Folder
@@ -34,13 +34,13 @@ LIMIT = 64 * MIB
 
 
 @pytest.mark.parametrize("name", sorted(HOSTILE))
-def test_an_archive_that_is_laid_out_otherwise_is_refused(name: str) -> None:
+def test_an_archive_with_another_layout_is_refused(name: str) -> None:
     """Other methods raised errors that nobody caught; a directory of 600,000 entries took 1.4 GiB to count."""
     data = HOSTILE[name]()
     if LONG or name == "600,000 entries":
         tracemalloc.start()
     try:
-        with pytest.raises(ArchiveRefused):
+        with pytest.raises(BundleRefused):
             bundle.opened(data, LIMIT)
         _, peak = tracemalloc.get_traced_memory()
     finally:
@@ -52,14 +52,14 @@ def test_an_archive_that_is_laid_out_otherwise_is_refused(name: str) -> None:
 def test_a_directory_is_counted_before_it_is_read(count: int) -> None:
     data = zip_files.zip64(count)
     tracemalloc.start()
-    with pytest.raises(ArchiveRefused):
+    with pytest.raises(BundleRefused):
         bundle.opened(data, LIMIT)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < MIB
 
 
-def test_archives_of_other_tools_are_taken() -> None:
+def test_archives_made_by_other_tools_are_accepted() -> None:
     data = zip_files.good()
     for packed in (
         data,
@@ -82,7 +82,7 @@ def test_a_mutated_archive_ends_in_a_verdict() -> None:
                 (chance.randrange(60), len(found) - 1 - chance.randrange(500), chance.randrange(len(found)))
             )
             found[max(0, at)] = chance.randrange(256)
-        with contextlib.suppress(ArchiveRefused):
+        with contextlib.suppress(BundleRefused):
             bundle.opened(bytes(found), LIMIT)
 
 
@@ -150,7 +150,7 @@ def in_time(act: Any, within_s: float = 10.0) -> BaseException | None:
 
 @pytest.mark.parametrize("put", [pipe, sparse, link, endless, a_socket])
 @pytest.mark.parametrize("which", ["log", "manifest", "model"])
-def test_what_is_no_file_of_ours_is_said_and_not_waited_for(folder: Path, put: Any, which: str) -> None:
+def test_files_that_are_not_ours_are_reported_and_never_block(folder: Path, put: Any, which: str) -> None:
     """A named pipe as the log's next entry hung every route; a sparse file of 3 GB was read whole."""
     registry = Registry.open(folder)
     seq = registry.state.seq
@@ -178,7 +178,7 @@ def test_what_is_no_file_of_ours_is_said_and_not_waited_for(folder: Path, put: A
 
 
 @pytest.mark.parametrize("put", [pipe, sparse, endless])
-def test_what_is_derived_is_done_without(folder: Path, put: Any) -> None:
+def test_the_registry_works_without_its_derived_files(folder: Path, put: Any) -> None:
     (folder / "registry.json").unlink()
     (folder / "checkpoints").mkdir(exist_ok=True)
     put(folder / "registry.json")
@@ -190,13 +190,13 @@ def test_what_is_derived_is_done_without(folder: Path, put: Any) -> None:
     assert in_time(opened[0].verify) is None
 
 
-def test_a_commit_on_a_slot_that_is_no_file_ends(folder: Path) -> None:
+def test_a_commit_on_a_slot_that_is_not_a_file_fails_in_time(folder: Path) -> None:
     registry = Registry.open(folder)
     pipe(folder / log_entry.key(registry.state.seq + 1))
     assert isinstance(in_time(lambda: registry.select("good", by="me"), 20), ZeladorError)
 
 
-def test_what_is_read_before_it_is_known_has_a_limit() -> None:
+def test_reads_of_unknown_content_have_a_limit() -> None:
     for start, end, size in LIMITS:
         key = f"{start or 'models/'}x{end}"
         check_size(key, size)
@@ -204,7 +204,7 @@ def test_what_is_read_before_it_is_known_has_a_limit() -> None:
             check_size(key, size + 1)
 
 
-def test_a_deep_folder_is_listed_to_a_bound(tmp_path: Path) -> None:
+def test_a_deep_folder_is_listed_to_a_limited_depth(tmp_path: Path) -> None:
     store = Folder(tmp_path / "store")
     deep = "/".join(["models", *["d"] * 12])
     store.put_stream(f"{deep}/file", [b"x"])
@@ -216,7 +216,7 @@ def test_a_deep_folder_is_listed_to_a_bound(tmp_path: Path) -> None:
     assert [item.key for item in store.list("models")] == [f"{deep}/file"]
 
 
-def test_the_archive_of_a_model_is_taken_again(folder: Path) -> None:
+def test_the_archive_of_a_model_is_accepted_again(folder: Path) -> None:
     data = bundle.of(Registry.open(folder), "good")
     saved, files = bundle.opened(data, LIMIT)
     with zipfile.ZipFile(io.BytesIO(data)) as packed:

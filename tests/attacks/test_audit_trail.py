@@ -1,4 +1,4 @@
-"""The audit log keeps its entries, and can be read whatever somebody wrote into it."""
+"""The audit log keeps its entries, and stays readable whatever anyone writes into it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,7 @@ from operations.audit_log import AuditFile
 from zelador.errors import Unavailable
 
 
-def test_no_number_of_changes_pushes_out_what_was_noted_before(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_no_number_of_changes_pushes_out_earlier_entries(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """An operator who annotated models for 50 seconds used to push all older entries out of the log."""
     trail = AuditFile(tmp_path / "audit.jsonl", 20_000)
     trail.add("key a", "quarantine discarded", "all", None, {"entries": 10_000})
@@ -39,7 +37,7 @@ def test_no_number_of_changes_pushes_out_what_was_noted_before(
     assert all((tmp_path / name).stat().st_mode & 0o777 == 0o600 for name in names)
 
 
-def test_files_go_by_age_alone(tmp_path: Path) -> None:
+def test_files_are_removed_only_by_age(tmp_path: Path) -> None:
     trail = AuditFile(tmp_path / "audit.jsonl", 200, keep_s=400 * 86_400)
     now = datetime.now(timezone.utc)
     old, young = (f"audit-{(now - timedelta(days=days)).strftime(FORMAT)}.jsonl" for days in (401, 399))
@@ -52,7 +50,7 @@ def test_files_go_by_age_alone(tmp_path: Path) -> None:
     assert all((tmp_path / name).exists() for name in (young, *foreign))
 
 
-def test_at_its_bound_it_warns_removes_nothing_and_lets_administrators_go_on(tmp_path: Path) -> None:
+def test_at_its_limit_it_warns_removes_nothing_and_still_serves_administrators(tmp_path: Path) -> None:
     trail = AuditFile(tmp_path / "audit.jsonl", 10_000, total_bytes=40_000)
     assert trail.remark() is None
     for _ in range(120):
@@ -65,7 +63,7 @@ def test_at_its_bound_it_warns_removes_nothing_and_lets_administrators_go_on(tmp
     assert len(list(trail.newest())) == 120
 
 
-def test_the_clock_that_goes_back_overwrites_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_that_goes_back_overwrites_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trail = AuditFile(tmp_path / "audit.jsonl", 200)
     monkeypatch.setattr(trail_module.time, "time", lambda: 1e9)
     for moment in (2_000_000_000, 1_000_000_000, 1_000_000_000, 1_000_000_000):
@@ -117,7 +115,7 @@ def test_no_entry_stops_the_reader(tmp_path: Path) -> None:
         TypeAdapter(Any).dump_json(change.before)  # as the answer is made
 
 
-def test_a_pipe_in_place_of_a_file_hangs_nobody(tmp_path: Path) -> None:
+def test_a_pipe_in_place_of_a_file_blocks_nobody(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "audit.jsonl.1")
     os.mkfifo(tmp_path / "audit-20260101T000000.000000Z.jsonl")
     trail = AuditFile(tmp_path / "audit.jsonl", 20_000)
@@ -156,7 +154,7 @@ def test_an_entry_is_a_short_line_and_is_read_again(who, what, target, before, a
         assert kept == given_ or kept is None or "sha256" in kept or "cut" in kept
 
 
-def test_what_is_no_text_is_noted_all_the_same(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_values_that_are_not_text_are_recorded_too(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Lone surrogates stand for bytes of the command line that are not text; old models can have deep values."""
     caplog.set_level(logging.INFO)
     trail = AuditFile(tmp_path / "audit.jsonl", 1_000_000)

@@ -1,6 +1,6 @@
 """A device sends large, numerous or ever-changing messages: Redis stays within its bounds, and others are served.
 
-Each with small bounds, so that it takes a second: what is tried is that a bound holds, not how large it is.
+Each test uses small bounds, so that it takes a second: it checks that a bound holds, not how large it is.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def small(small_redis: str, mark: str) -> Iterator[Settings]:
 
 
 class Site:
-    """An ingester that holds at its mark, and a worker that is far slower than the flood."""
+    """An ingester that stops at its high-water mark, and a worker that is far slower than the flood."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -74,7 +74,7 @@ class Site:
         self.answered: list[Arrival] = []
 
     def wait(self, seconds: float) -> None:
-        """Redis may be slow, but must not refuse."""
+        """Waits for Redis, which may be slow but must not refuse."""
         for connection in (self.writer.connection, self.reader.connection):
             assert connection.refusal is None
         time.sleep(seconds)
@@ -123,7 +123,7 @@ def site(small: Settings) -> Site:
     return Site(small)
 
 
-def test_a_flood_of_fat_requests_neither_fills_redis_nor_keeps_others_out(site: Site) -> None:
+def test_a_flood_of_large_requests_neither_fills_redis_nor_blocks_others(site: Site) -> None:
     """1,500 requests with 64,000 bytes of correlation data: four times what Redis has, and all are answered."""
     fat = (b"\xff" * 64_000).hex()
     for lot in range(0, 1_500, 10):
@@ -153,7 +153,7 @@ def test_requests_that_nobody_answers_stop_the_ingester_before_redis_is_full(sit
 
 
 def test_readings_with_the_longest_ids_and_labels(site: Site) -> None:
-    """Everything that a reading may say at its longest, in characters of four bytes, never the same."""
+    """Every text of a reading has its maximum length, in characters of four bytes, and is never repeated."""
     topic = site.settings.topics.reading
     for lot in range(0, 6_000, 250):
         batch = []
@@ -175,7 +175,7 @@ def test_readings_with_the_longest_ids_and_labels(site: Site) -> None:
     site.closes()
 
 
-def test_ids_of_devices_without_end_are_forgotten_the_longest_silent_first(site: Site) -> None:
+def test_endless_new_device_ids_are_forgotten_longest_silent_first(site: Site) -> None:
     """Of 30,000 new devices, only the allowed number of hashes is kept, even if they are answered later."""
     keys = Keys(site.settings.redis.prefix)
     site.take(honest(0))
@@ -231,7 +231,7 @@ def test_a_flood_of_junk_leaves_the_evidence_against_others(
     site.closes()
 
 
-def test_junk_of_invented_devices_without_end_pushes_out_its_own_kind(site: Site) -> None:
+def test_junk_from_endless_invented_devices_pushes_out_only_itself(site: Site) -> None:
     """5,000 messages, each from another device, do not push out the quarantined messages of other devices."""
     site.take(refused=junk(site, "broken", b'{"lux": "dark"}', 25))
     for lot in range(0, 5_000, 100):
@@ -247,7 +247,7 @@ def test_junk_of_invented_devices_without_end_pushes_out_its_own_kind(site: Site
 def test_a_full_redis_shows_at_once_on_the_ingesters_readiness(
     small: Settings, eventually: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing waits and nothing arrives, yet readiness reports that Redis refuses writes, and when it accepts again."""
+    """Nothing waits or arrives, yet readiness reports that Redis refuses writes, and later that it accepts them."""
     monkeypatch.setattr("zelador.heartbeat.EVERY_S", 0.05)
     client = connect_redis(small.redis)
     heartbeat = Heartbeat(client, small.redis.prefix, "ingest", "i")
@@ -296,7 +296,7 @@ def test_a_full_redis_shows_at_once_on_the_apis_readiness(
         eventually(lambda: api.get("/readyz").status_code == 200, "readiness", 5.0)
 
 
-def test_an_ingester_whose_append_is_refused_says_so_while_it_holds(
+def test_an_ingester_whose_append_is_refused_reports_it_while_it_holds(
     small: Settings, eventually: Callable[..., None]
 ) -> None:
     stop = Event()

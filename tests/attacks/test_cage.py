@@ -29,7 +29,7 @@ from operations.key_file import new_key
 from registry.bundle import bundle
 from registry.cage.cage import MIB, Cage, Limits
 from registry.cage.check import check_archive
-from registry.errors import ArchiveRefused, ModelRefused
+from registry.errors import BundleRefused, ModelRefused
 from registry.model.artifact import Upload
 from registry.model.manifest import Feature
 from registry.registry import Registry
@@ -92,14 +92,14 @@ def archived(upload: Upload, name: str = "m", **facts: object) -> bytes:
 
 
 @pytest.mark.parametrize("what", strangers.ALTERED)
-def test_state_that_no_training_makes_is_refused(what: str) -> None:
+def test_state_that_cannot_come_from_training_is_refused(what: str) -> None:
     """The state is refused for the right reason; differing golden rows or a crash of the child would be luck."""
     make, alter = strangers.ALTERED[what]
-    with pytest.raises(ArchiveRefused, match=r"training does not produce|allow-list|more than 512 MiB of memory"):
+    with pytest.raises(BundleRefused, match=r"training does not produce|allow-list|more than 512 MiB of memory"):
         check_archive(strangers.altered(make(), alter), 64 * MIB, False)
 
 
-def test_the_api_refuses_it_and_stays(api: tuple[httpx.Client, psutil.Process]) -> None:
+def test_the_api_refuses_it_and_keeps_running(api: tuple[httpx.Client, psutil.Process]) -> None:
     for what in ("left child far away", "arrays without numbers"):
         make, alter = strangers.ALTERED[what]
         refused(api, strangers.altered(make(), alter))
@@ -125,7 +125,7 @@ def test_graphs_that_take_memory_or_never_end_are_refused(api: tuple[httpx.Clien
     assert client.get("/healthz").status_code == 200
 
 
-def test_golden_rows_must_be_there_and_nan_is_no_answer(api: tuple[httpx.Client, psutil.Process]) -> None:
+def test_golden_rows_are_required_and_nan_is_not_an_answer(api: tuple[httpx.Client, psutil.Process]) -> None:
     assert "has no rows" in refused(api, strangers.packed(rows=strangers.NO_ROWS))
     assert "has no rows" in refused(api, strangers.packed(onnx_bytes=strangers.plain()[0], rows=strangers.NO_ROWS))
     nan = json.dumps({"rows": [[1, 1, 1]], "labels": ["0"], "probabilities": [[0, 0, 0]]}).encode()
@@ -138,18 +138,18 @@ def test_golden_rows_must_be_there_and_nan_is_no_answer(api: tuple[httpx.Client,
     assert "does not answer its golden rows" in refused(api, strangers.packed(skops.io.dumps(estimator), rows=rows))
 
 
-def test_a_child_that_is_used_up_says_why() -> None:
-    """Each limit alone, with small numbers."""
+def test_a_child_that_reaches_a_limit_says_which() -> None:
+    """Tests each limit separately, with small numbers."""
     data = strangers.packed(onnx_bytes=strangers.loop())
-    with contextlib.suppress(ArchiveRefused):
+    with contextlib.suppress(BundleRefused):
         check_archive(strangers.packed(), MIB, False)  # the template is warm
-    with pytest.raises(ArchiveRefused, match=r"processor time|refused|operator|Loop"):
+    with pytest.raises(BundleRefused, match=r"processor time|refused|operator|Loop"):
         check_archive(data, 64 * MIB, False, Limits(cpu_s=1))
-    with pytest.raises(ArchiveRefused, match=r"longer than 0.5 s|refused|operator|Loop"):
+    with pytest.raises(BundleRefused, match=r"longer than 0.5 s|refused|operator|Loop"):
         check_archive(data, 64 * MIB, False, Limits(wall_s=0.5))
 
 
-def test_the_cage_has_no_files_no_network_and_nothing_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cage_has_no_files_no_network_and_no_access_to_us(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Code in the cage reads no file of ours, reaches no network, and ends with the request."""
     monkeypatch.setenv("ZELADOR_REGISTRY__SIGNING_KEY", KEY)
     with Cage() as cage:
@@ -168,7 +168,7 @@ def test_the_cage_has_no_files_no_network_and_nothing_of_ours(tmp_path: Path, mo
 
 
 @pytest.mark.attack_long
-def test_bytes_for_a_librarys_own_parser_are_taken_from_ourselves_only(tmp_path: Path) -> None:
+def test_bytes_for_a_librarys_own_parser_are_accepted_only_from_ourselves(tmp_path: Path) -> None:
     """LightGBM's model is a text for a parser in C++: from strangers it is left out, or refused."""
     rows, labels = strangers.ROWS, strangers.LABELS.astype(str)
     model = LGBMClassifier(n_estimators=3, verbose=-1, n_jobs=1).fit(rows, labels)
@@ -177,7 +177,7 @@ def test_bytes_for_a_librarys_own_parser_are_taken_from_ourselves_only(tmp_path:
     signed.save("lgbm", Upload(model, features, ("0", "1"), probe=rows[:5]), by="test")
     exported = bundle.of(signed, "lgbm")
     stranger = Registry.open(RegistrySettings(url=str(tmp_path / "other")))
-    with pytest.raises(ArchiveRefused, match="--trust"):
+    with pytest.raises(BundleRefused, match="--trust"):
         stranger.admit(exported, 64 * MIB)
     assert "model.skops" in stranger.admit(exported, 64 * MIB, trust=True).files
     assert "model.skops" in signed.admit(exported, 64 * MIB).files  # its own signature comes back
@@ -226,7 +226,7 @@ def test_a_copied_registry_goes_through_the_cage_once(tmp_path: Path, monkeypatc
     assert len(asked) == 2
 
 
-def test_a_tree_that_crashes_what_loads_it_in_a_copied_registry(tmp_path: Path) -> None:
+def test_a_tree_in_a_copied_registry_that_crashes_its_loader(tmp_path: Path) -> None:
     """A worker that loads an unchecked model refuses it with a reason, and survives."""
     tree = DecisionTreeClassifier(max_depth=2, random_state=0).fit(strangers.ROWS, strangers.LABELS.astype(str))
     registry = Registry.open(tmp_path)
@@ -247,7 +247,7 @@ def test_a_tree_that_crashes_what_loads_it_in_a_copied_registry(tmp_path: Path) 
 
 @pytest.mark.attack_long
 @pytest.mark.parametrize("what", strangers.ALTERED)
-def test_the_api_refuses_each_and_stays(api: tuple[httpx.Client, psutil.Process], what: str) -> None:
+def test_the_api_refuses_each_and_keeps_running(api: tuple[httpx.Client, psutil.Process], what: str) -> None:
     make, alter = strangers.ALTERED[what]
     refused(api, strangers.altered(make(), alter))
 

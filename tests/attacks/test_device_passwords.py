@@ -1,6 +1,6 @@
-"""A gate that listens on the network: a device needs its password, and reaches its own topics only.
+"""A gate that listens on the network: a device needs its password, and reaches only its own topics.
 
-On Mosquitto the password file and the access list decide, on rumqttd the gate does. What a device sees is the same.
+With Mosquitto, the password file and the access list decide; with rumqttd, the gate does. Devices see no difference.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def said(port: int, data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("level", [4, 5])
-def test_nobody_comes_in_without_a_right_password(site: Site, level: int) -> None:
+def test_nobody_connects_without_the_right_password(site: Site, level: int) -> None:
     """No user, no password, another's password, the services' user, and a name that begins like a device's."""
     denied = DENIED_5 if level == 5 else DENIED_3
     assert said(site.port, connect(b"press-07", level)) == denied
@@ -175,7 +175,7 @@ def test_nobody_comes_in_without_a_right_password(site: Site, level: int) -> Non
 
 
 @pytest.mark.parametrize("level", [4, 5])
-def test_a_device_publishes_its_own_readings_only(site: Site, level: int) -> None:
+def test_a_device_publishes_only_its_own_readings(site: Site, level: int) -> None:
     """A reading of another device, a prediction, a status: acknowledged, as Mosquitto does, and seen by nobody."""
     service = site.service("#")
     with Device(site, "press-07", level=level) as device:
@@ -191,8 +191,8 @@ def test_a_device_publishes_its_own_readings_only(site: Site, level: int) -> Non
     later.close()
 
 
-def test_a_device_reads_its_own_predictions_only(site: Site) -> None:
-    """Whatever it subscribes to: a wildcard, another's topic, the broker's own, a shared subscription."""
+def test_a_device_reads_only_its_own_predictions(site: Site) -> None:
+    """It may subscribe to a wildcard, another device's topic, the broker's own topics or a shared subscription."""
     service = site.service()
     wanted = ("#", "sensors/+/prediction", "sensors/press-08/#", "$SYS/#", "zelador/#")
     with Device(site, "press-07") as device:
@@ -207,7 +207,7 @@ def test_a_device_reads_its_own_predictions_only(site: Site) -> None:
     service.close()
 
 
-def test_a_will_reaches_only_the_device_s_own_topic(site: Site) -> None:
+def test_a_will_reaches_only_the_devices_own_topic(site: Site) -> None:
     """ESPHome and Tasmota always have one: such a device connects, and the will is left out."""
     service = site.service("sensors/+/reading", "sensors/+/prediction")
     for topic in ("sensors/press-08/reading", "sensors/press-07/prediction", "sensors/press-07/reading"):
@@ -219,8 +219,8 @@ def test_a_will_reaches_only_the_device_s_own_topic(site: Site) -> None:
     service.close()
 
 
-def test_no_device_takes_another_s_session(site: Site) -> None:
-    """With another's client id, or a service's: it gets a session of its own, or none."""
+def test_no_device_takes_over_the_session_of_another(site: Site) -> None:
+    """With the client id of another device or of a service, it gets a separate session, or none."""
     with Device(site, "press-08", client_id="shared") as one:
         with Device(site, "press-07", client_id="shared") as other:
             one.turn(lambda: False, 0.2)
@@ -233,7 +233,7 @@ def test_no_device_takes_another_s_session(site: Site) -> None:
 def test_a_password_takes_effect_at_once_and_ends_with_its_removal(
     site: Site, eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The others stay connected, and lose no message."""
+    """The other devices stay connected, and lose no message."""
     monkeypatch.setattr("command.up.device_access.EVERY_S", 0.05)
     monkeypatch.setattr("command.up.device_access.BROKER_S", 0.2)
     monkeypatch.setattr("admin.access.attempts.FREE", 1_000)
@@ -271,7 +271,7 @@ def test_a_password_takes_effect_at_once_and_ends_with_its_removal(
 def test_a_reader_reads_every_device_and_publishes_nothing(
     site: Site, eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not even on the topic of a device with its name, and not as a will."""
+    """It cannot publish even on the topic of a device with its name, or as a will."""
     monkeypatch.setattr("command.up.device_access.EVERY_S", 0.05)
     monkeypatch.setattr("command.up.device_access.BROKER_S", 0.2)
     monkeypatch.setattr("admin.access.attempts.FREE", 1_000)
@@ -303,7 +303,7 @@ def test_a_reader_reads_every_device_and_publishes_nothing(
     service.close()
 
 
-def test_a_gateway_publishes_for_its_devices_alone(site: Site, eventually, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gateway_publishes_only_for_its_devices(site: Site, eventually, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("command.up.device_access.EVERY_S", 0.05)
     monkeypatch.setattr("command.up.device_access.BROKER_S", 0.2)
     monkeypatch.setattr("admin.access.attempts.FREE", 1_000)

@@ -36,8 +36,10 @@ def user(server: OwnRedis, *commands: str) -> Settings:
     return settings_of(server, server.url.replace("redis://", "redis://poor:secret@"))
 
 
-def test_without_the_right_info_a_batch_is_held_and_the_right_named(one: OwnRedis, eventually: Callable) -> None:
-    """Redis did the step: it must not be confirmed, and not be done twice once the right is granted."""
+def test_without_the_right_info_a_batch_is_held_and_the_missing_right_named(
+    one: OwnRedis, eventually: Callable
+) -> None:
+    """Redis executed the step: it must not be confirmed, and must not be repeated once the right is granted."""
     writer = make_writer(user(one, "+@all", "-info"), Event(), "test")
     done: list[object] = []
     thread = threading.Thread(target=lambda: done.append(writer.append([entry("a")], [])), daemon=True)
@@ -54,7 +56,7 @@ def test_without_the_right_info_a_batch_is_held_and_the_right_named(one: OwnRedi
     assert (LedgerReader(one.client, "t").read().accepted, LedgerReader(one.client, "t").read().repeated) == (1, 0)
 
 
-def test_a_stop_ends_the_holding(one: OwnRedis) -> None:
+def test_a_stop_ends_the_wait(one: OwnRedis) -> None:
     stop = Event()
     writer = make_writer(user(one, "+@all", "-info"), stop, "test")
     writer.connection.wait = lambda _seconds: stop.set()
@@ -74,7 +76,7 @@ def test_a_replay_without_the_right_info_is_not_confirmed(one: OwnRedis) -> None
     assert quarantine.replay(kept.id).outcome == "still_refused"
 
 
-def test_without_an_append_only_file_it_goes_on_and_is_said(one: OwnRedis) -> None:
+def test_without_an_append_only_file_it_continues_with_a_warning(one: OwnRedis) -> None:
     writer = make_writer(settings_of(one), Event(), "test")
     assert (writer.append([entry("a")], []).accepted, writer.confirmer.remark) == (1, None)
     one.client.config_set("appendonly", "no")
@@ -159,7 +161,7 @@ def test_without_a_file_services_start_and_say_so(
 
 @pytest.mark.parametrize("kind", ["redis-server", "valkey"])
 @pytest.mark.parametrize("durability", ["written", "synced"])
-def test_each_step_is_synced_where_that_is_wanted(tmp_path: Path, kind: str, durability: str) -> None:
+def test_each_step_is_synced_if_the_settings_require_it(tmp_path: Path, kind: str, durability: str) -> None:
     """Syncs are counted from outside, by strace, because a server may claim anything."""
     calls = tmp_path / "calls"
     data = tmp_path / "data"
@@ -206,7 +208,7 @@ def test_services_refuse_a_redis_that_does_not_sync(tmp_path: Path, name: str, v
         server.kill()
 
 
-def test_where_config_is_forbidden_synced_is_refused_with_both_ways_out(one: OwnRedis) -> None:
+def test_if_config_is_forbidden_synced_is_refused_with_both_fixes(one: OwnRedis) -> None:
     settings = user(one, *ALL, "-config")
     settings = settings.model_copy(update={"redis": settings.redis.model_copy(update={"durability": "synced"})})
     with pytest.raises(Unavailable, match=r"\+config\|get.*written"):

@@ -60,7 +60,7 @@ def stored(server: OwnRedis) -> set[str]:
     return {arrival.readings[0].id for item in drain(reader) for arrival in item.arrivals or ()}
 
 
-def test_a_kill_of_a_redis_whose_disk_is_full_costs_one_step_at_most(small: Path) -> None:
+def test_killing_a_redis_with_a_full_disk_costs_at_most_one_step(small: Path) -> None:
     """The step whose write failed was answered before the write: docs/reliability.md says so."""
     server = OwnRedis(small)
     try:
@@ -78,7 +78,7 @@ def test_a_kill_of_a_redis_whose_disk_is_full_costs_one_step_at_most(small: Path
         server.kill()
 
 
-def test_once_there_is_room_all_that_was_acknowledged_is_written(small: Path, eventually: Callable[..., None]) -> None:
+def test_once_there_is_space_everything_acknowledged_is_written(small: Path, eventually: Callable[..., None]) -> None:
     server = OwnRedis(small)
     try:
         stop = Event()
@@ -101,7 +101,7 @@ def test_once_there_is_room_all_that_was_acknowledged_is_written(small: Path, ev
         server.kill()
 
 
-def test_a_synced_redis_ends_instead_of_answering(small: Path) -> None:
+def test_a_synced_redis_exits_instead_of_answering(small: Path) -> None:
     server = OwnRedis(small, durability="synced")
     try:
         stop = Event()

@@ -72,7 +72,7 @@ def said(port: int, *packets: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("client_id", [b"zelador-ingest", b"zelador-ingest-2", b"zelador-inference-1"])
-def test_a_service_s_session_is_not_taken_over(mosquitto: tuple[int, str], client_id: bytes) -> None:
+def test_a_services_session_is_not_taken_over(mosquitto: tuple[int, str], client_id: bytes) -> None:
     """A client with the ingester's client id and a clean start would destroy the messages that wait for it."""
     port, url = mosquitto
     service = Link(
@@ -90,7 +90,7 @@ def test_a_service_s_session_is_not_taken_over(mosquitto: tuple[int, str], clien
     "client_id", [b"", b"press-07", b"zelador-watch-1a", b"zelador-simulate-x", b"zelador-doctor-1"]
 )
 @pytest.mark.parametrize("level", [4, 5])
-def test_others_come_in(mosquitto: tuple[int, str], client_id: bytes, level: int) -> None:
+def test_other_clients_connect(mosquitto: tuple[int, str], client_id: bytes, level: int) -> None:
     assert said(mosquitto[0], connect(client_id, level)).startswith(ACCEPTED_5 if level == 5 else ACCEPTED_3)
 
 
@@ -102,7 +102,7 @@ def alive(url: str) -> bool:
     return answered
 
 
-def test_the_wheels_broker_survives_every_device(iotcore: tuple[int, str], eventually: Callable[..., None]) -> None:
+def test_rumqttd_survives_every_device(iotcore: tuple[int, str], eventually: Callable[..., None]) -> None:
     """A publish to a topic that begins with an emoji used to end the router, and all connections with it."""
     port, url = iotcore
     service = Link(MqttSettings(url=url), LinkOptions("service", ("sensors/+/reading",)), Event())
@@ -121,8 +121,8 @@ def test_the_wheels_broker_survives_every_device(iotcore: tuple[int, str], event
     service.close()
 
 
-def test_a_device_that_leaves_before_it_is_answered_ends_nobody(iotcore: tuple[int, str]) -> None:
-    """rumqttd that could not write a CONNACK ended its listener when the same client id came again."""
+def test_a_device_that_leaves_before_its_answer_disconnects_nobody_else(iotcore: tuple[int, str]) -> None:
+    """When rumqttd could not write a CONNACK, its listener ended as soon as the same client id reconnected."""
     port, url = iotcore
     for attempt in range(60):
         with socket.create_connection((HOST, port), timeout=5.0) as sock:
@@ -133,9 +133,7 @@ def test_a_device_that_leaves_before_it_is_answered_ends_nobody(iotcore: tuple[i
 
 
 @pytest.mark.parametrize("client_id", [b"+/#", b"a/b", b"$a"])
-def test_a_client_id_that_the_wheels_broker_refuses_is_refused_before(
-    iotcore: tuple[int, str], client_id: bytes
-) -> None:
+def test_a_client_id_that_rumqttd_refuses_is_refused_by_the_gate(iotcore: tuple[int, str], client_id: bytes) -> None:
     port, url = iotcore
     for _ in range(3):
         assert said(port, connect(client_id)) == b"\x20\x03\x00\x85\x00"

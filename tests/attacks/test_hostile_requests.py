@@ -54,7 +54,7 @@ def set_aside(stack: Stack) -> list[str]:
     return [kept.reason for kept in Quarantine(stack.client, stack.settings).page(100)]
 
 
-def test_a_request_that_no_broker_takes_stops_nobody(stack: Stack, evil: Asking) -> None:
+def test_a_request_that_no_broker_accepts_stops_nobody(stack: Stack, evil: Asking) -> None:
     """One reading with 250 slashes as its response topic used to make the worker reconnect forever."""
     topics = ["/" * 250, f"{stack.settings.redis.prefix}/evil/" + "a/" * 250, LONG * 200, "x" * 60_000]
     for number, topic in enumerate(topics):
@@ -67,8 +67,10 @@ def test_a_request_that_no_broker_takes_stops_nobody(stack: Stack, evil: Asking)
     assert stack.ledger.read().set_aside == 0
 
 
-def test_a_message_on_which_the_broker_hangs_up_is_set_aside_with_the_true_reason(stack: Stack, evil: Asking) -> None:
-    """For topics that the rule does not know; in this test it knows none."""
+def test_a_message_that_makes_the_broker_disconnect_is_set_aside_with_the_real_reason(
+    stack: Stack, evil: Asking
+) -> None:
+    """This covers topics that the rule does not know; in this test it knows none."""
     stack.ingester._decoder._objection = lambda device, topic: None
     stack.worker._composer._objection = lambda device, topic: None
     evil.send({**READING, "id": "evil"}, "/" * 250)
@@ -98,7 +100,7 @@ def test_a_device_cannot_write_with_our_rights(stack: Stack, evil: Asking, mark:
     assert stack.ingester._decoder.unanswered == len(victims)
 
 
-def test_correlation_data_of_any_size_costs_nobody(stack: Stack, evil: Asking, mark: str) -> None:
+def test_correlation_data_of_any_size_harms_nobody(stack: Stack, evil: Asking, mark: str) -> None:
     evil.send({**READING, "id": "e"}, f"{mark}/evil/answers", b"\xff" * 64_000)
     stack.ingest(1)
     assert stack.client.memory_usage(f"{{{mark}}}:readings") < 20_000
@@ -148,7 +150,9 @@ def test_a_prediction_that_is_too_large_is_set_aside_and_its_neighbours_answered
     assert (ledger.classified, ledger.set_aside, ledger.unaccounted) == (2, 1, 0)
 
 
-def test_a_response_that_would_be_too_large_leaves_the_prediction(stack: Stack, evil: Asking, mark: str) -> None:
+def test_without_a_response_that_would_be_too_large_the_prediction_is_still_published(
+    stack: Stack, evil: Asking, mark: str
+) -> None:
     limited(stack, 1_024)
     evil.send({**READING, "id": "r"}, f"{mark}/evil/" + "a" * 600, b"x" * 300)
     stack.ingest(1)
@@ -157,7 +161,7 @@ def test_a_response_that_would_be_too_large_leaves_the_prediction(stack: Stack, 
     assert stack.ledger.read().classified == 1
 
 
-def test_the_limit_that_the_broker_announces_is_kept(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_the_limit_that_the_broker_announces_is_respected(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Mosquitto resets the connection at a larger packet; it says so in its CONNACK."""
     port = choose(["mqtt"], {}, {})["mqtt"]
     config = tmp_path / "mosquitto.conf"

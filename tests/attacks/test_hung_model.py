@@ -1,7 +1,7 @@
-"""A model that does not answer ends its worker. After some times the model is refused, and no reading is lost.
+"""A model that does not answer ends its worker. After several times the model is refused, and no reading is lost.
 
-Before, the worker hung for ever at its first reading, and selecting a good model did not help: the loop never came
-back to take it up.
+Before, the worker hung forever at its first reading, and selecting a good model did not help, because the loop never
+returned to load it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Stuck:
         return rows
 
 
-def test_the_worker_ends_and_a_model_that_hangs_each_time_is_refused(
+def test_the_worker_exits_and_a_model_that_always_hangs_is_refused(
     settings: Settings, eventually: Callable[..., None]
 ) -> None:
     quick = settings.model_copy(update={"inference": settings.inference.model_copy(update={"model_timeout_s": 0.2})})

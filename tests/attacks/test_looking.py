@@ -38,7 +38,7 @@ LOOKING = (
 
 @pytest.mark.parametrize("arguments", LOOKING, ids=" ".join)
 @pytest.mark.parametrize("how", ["settings", "home"])
-def test_a_mistyped_path_is_named_and_not_made(
+def test_a_mistyped_path_is_named_and_not_created(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], how: str
 ) -> None:
     work, elsewhere = tmp_path / "work", tmp_path / "elsewhere"
@@ -64,7 +64,7 @@ def test_a_mistyped_path_is_named_and_not_made(
     assert len(done.err.splitlines()) == 1
 
 
-def test_the_doctor_and_quarantine_make_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_doctor_and_quarantine_create_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for arguments in (("doctor", "--home", "mistyped"), ("quarantine", "list", "--home", "mistyped")):
         done = zelador(*arguments)
@@ -80,7 +80,7 @@ NOWHERE = (
 
 
 @pytest.mark.parametrize("arguments", NOWHERE, ids=" ".join)
-def test_commands_that_find_no_server_or_no_file_make_nothing(
+def test_commands_that_find_no_server_or_file_create_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
     """`quarantine replay` without Redis made an audit file, and `train` with a mistyped CSV file a registry."""
@@ -123,7 +123,7 @@ main()
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may become somebody else")
 def test_a_user_without_a_name_gets_a_key_that_works(tmp_path: Path) -> None:
-    """In a container with any user id the key was made, and a traceback shown in its place."""
+    """In a container with an arbitrary user id, the key was created, but a traceback was shown instead of it."""
     home = tmp_path / "home"
     home.mkdir()
     for path in (home, tmp_path, *tmp_path.parents):
@@ -145,7 +145,7 @@ def test_a_user_without_a_name_gets_a_key_that_works(tmp_path: Path) -> None:
     assert "HOME" in wrong.stderr
 
 
-def test_who_it_was_is_not_what_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_user_is_not_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     before = user()
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.setenv(name, "alice")
@@ -180,7 +180,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_a_home_is_its_owners_alone(tmp_path: Path) -> None:
+def test_a_home_is_private_to_its_owner(tmp_path: Path) -> None:
     made = Home(tmp_path / "new")
     made.write("up.json", {"redis": "redis://:secret@h:1/0"})
     assert (mode(made.path), mode(made.path / "up.json"), mode(made.redis)) == (0o700, 0o600, 0o700)
@@ -201,7 +201,7 @@ def test_a_home_is_its_owners_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.attack_long
-def test_the_homes_redis_asks_for_a_password_that_no_list_of_processes_shows(tmp_path: Path, eventually) -> None:
+def test_the_homes_redis_has_a_password_that_no_process_list_shows(tmp_path: Path, eventually) -> None:
     import redis
 
     home = Home(tmp_path / "home")
@@ -233,12 +233,12 @@ def test_the_homes_redis_asks_for_a_password_that_no_list_of_processes_shows(tmp
 
 
 def test_the_workers_of_a_home_do_not_compete_for_a_port(tmp_path: Path) -> None:
-    """With ZELADOR_METRICS__PORT set, both opened it: one of them died again and again, and `up` gave up."""
+    """With ZELADOR_METRICS__PORT set, both tried to open the port: one died again and again, and `up` gave up."""
     ports = dict.fromkeys(("mqtt", "redis", "api", "broker5", "broker4"), 1)
     assert home_settings(Settings(metrics={"port": 9464}), tmp_path, ports, True).metrics.port is None
 
 
-def test_a_private_file_replaces_what_another_put_in_its_way(tmp_path: Path) -> None:
+def test_a_private_file_replaces_a_file_that_another_user_put_there(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / f".a.{os.getpid()}").symlink_to(tmp_path / "c")
     write_private(tmp_path / "a", "x")

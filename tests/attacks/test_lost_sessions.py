@@ -82,7 +82,7 @@ def test_a_session_that_is_lost_while_no_ingester_runs_is_counted_at_the_next_st
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_a_first_start_loses_nothing_nor_does_a_broker_that_never_remembers(settings: Settings, known: bool) -> None:
+def test_a_first_start_or_a_broker_without_memory_counts_no_loss(settings: Settings, known: bool) -> None:
     life = Life(settings, known)
     assert life.lost == 0
     life.end()

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from command.main import app
 from registry.bundle import bundle
 from registry.card import card_html, card_markdown, card_of
-from registry.errors import ArchiveRefused, DuplicateName
+from registry.errors import BundleRefused, DuplicateName
 from registry.facts import describe_model
 from registry.functions import save_model
 from registry.model.artifact import manifest_of, pack
@@ -102,10 +102,10 @@ def packed() -> tuple[Any, dict[str, bytes]]:
 
 @pytest.mark.parametrize("name", LOGGED)
 def test_odd_metadata_in_an_archive_is_refused(name: str, packed: tuple[Any, dict[str, bytes]]) -> None:
-    """Such a model used to be registered, and then no list of models and no page of the audit log could be read."""
+    """Such a model used to be registered, and then neither the list of models nor the audit log could be read."""
     saved, files = packed
     bad = msgspec.structs.replace(saved, metadata={**saved.metadata, **ODD[name]})
-    with pytest.raises(ArchiveRefused):
+    with pytest.raises(BundleRefused):
         bundle.opened(bundle.pack(bad, files), LIMIT)
 
 
@@ -135,11 +135,11 @@ def test_an_odd_manifest_is_refused(name: str, packed: tuple[Any, dict[str, byte
     with pytest.raises(InvalidInput):
         Registry.on(Memory()).add("bad", files, bad, by="me")
     if name != "an infinite range":  # JSON cannot even say it
-        with pytest.raises(ArchiveRefused):
+        with pytest.raises(BundleRefused):
             bundle.opened(bundle.pack(bad, files), LIMIT)
 
 
-def test_a_manifest_of_nothing_but_brackets_is_refused(packed: tuple[Any, dict[str, bytes]]) -> None:
+def test_a_manifest_of_only_brackets_is_refused(packed: tuple[Any, dict[str, bytes]]) -> None:
     _, files = packed
     import io
     import zipfile
@@ -149,7 +149,7 @@ def test_a_manifest_of_nothing_but_brackets_is_refused(packed: tuple[Any, dict[s
         with zipfile.ZipFile(buffer, "w") as zipped:
             for path, data in {**files, "manifest.json": text}.items():
                 zipped.writestr(path, data)
-        with pytest.raises(ArchiveRefused):
+        with pytest.raises(BundleRefused):
             bundle.opened(buffer.getvalue(), LIMIT)
 
 
@@ -184,7 +184,7 @@ def registry_with(metadata: dict[str, Any], store: Any = None) -> Registry:
 
 
 @pytest.mark.parametrize("name", LOGGED)
-def test_one_odd_model_takes_no_other_with_it(name: str) -> None:
+def test_one_odd_model_affects_no_other(name: str) -> None:
     """Lists, cards and API answers work for all models, and the odd model names what is damaged."""
     registry = registry_with(ODD[name])
     for sort in ("-saved_at", "metrics.F1", "-holdout", "rank", "z", "tags", "confusion.counts", "description"):
@@ -207,7 +207,9 @@ def test_one_odd_model_takes_no_other_with_it(name: str) -> None:
 
 
 @pytest.mark.attack_long
-def test_the_command_line_shows_every_model_whatever_one_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_line_shows_every_model_whatever_one_contains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An AttributeError ended `models list` and `show` for one manifest with metrics of text."""
     from registry.store import Folder
 
@@ -223,7 +225,7 @@ def test_the_command_line_shows_every_model_whatever_one_holds(tmp_path: Path, m
     assert "damaged" in run.invoke(app, ["models", "show", "odd"]).output
 
 
-def test_a_damaged_report_is_said_on_the_card(packed: tuple[Any, dict[str, bytes]]) -> None:
+def test_a_damaged_report_is_mentioned_on_the_card(packed: tuple[Any, dict[str, bytes]]) -> None:
     from registry.model.manifest import describe
 
     saved, files = packed
@@ -260,7 +262,7 @@ values = st.recursive(
 
 @settings(deadline=None, max_examples=100)
 @given(st.dictionaries(st.sampled_from([*SHAPES, "z", "other"]), values, max_size=6))
-def test_what_is_shown_can_be_written_and_what_is_checked_is_shown_whole(metadata: dict[str, Any]) -> None:
+def test_shown_metadata_is_valid_json_and_checked_metadata_is_shown_whole(metadata: dict[str, Any]) -> None:
     found, damaged = shown(metadata)
     json.dumps(found, allow_nan=False).encode()
     assert set(found) | set(damaged) == set(metadata)
@@ -282,7 +284,7 @@ def test_names_of_devices_are_refused_for_new_models(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["CONSOLE", "com", "com10", "nul_1", "a.con", "auxiliary", "lpt"])
-def test_names_that_only_look_so_are_taken(name: str) -> None:
+def test_names_that_only_resemble_devices_are_accepted(name: str) -> None:
     assert check_new_name(name, ("other",)) == name
 
 
@@ -302,15 +304,13 @@ def test_names_that_no_folder_can_have_everywhere(name: str) -> None:
         (["a", "TAKEN"], "there is a model 'taken' already"),
     ],
 )
-def test_names_for_several_models_are_checked_as_one_name_is_and_against_each_other(
-    names: list[str], says: str
-) -> None:
+def test_names_for_several_models_are_checked_alone_and_against_each_other(names: list[str], says: str) -> None:
     with pytest.raises((InvalidInput, DuplicateName), match=says):
         check_new_names(names, ("taken",))
     check_new_names(["a", "b"], ("taken",))
 
 
-def test_names_that_differ_in_letters_alone_are_refused_and_old_pairs_stay(
+def test_names_that_differ_only_by_case_are_refused_and_old_pairs_stay(
     packed: tuple[Any, dict[str, bytes]],
 ) -> None:
     saved, files = packed
@@ -332,7 +332,7 @@ def test_names_that_differ_in_letters_alone_are_refused_and_old_pairs_stay(
     assert Registry.on(registry._store).load("Odd").name == "Odd"
 
 
-def test_a_damaged_run_is_said_and_hides_no_other() -> None:
+def test_a_damaged_run_is_reported_and_hides_no_other() -> None:
     registry = registry_with({})
     registry.put_run("20260101_000000-aaaa", {"run": "20260101_000000-aaaa"})
     store = registry._store

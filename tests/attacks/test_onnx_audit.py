@@ -25,7 +25,7 @@ LONG = bool(os.environ.get("TEST_ATTACKS"))
 HOSTILE = onnx_files.hostile()
 
 
-def test_the_list_is_what_our_converters_write() -> None:
+def test_the_list_is_exactly_what_our_converters_write() -> None:
     seen: set[tuple[str, str, str | None]] = set()
 
     def walk(graph: Any) -> None:
@@ -48,7 +48,7 @@ def test_the_list_is_what_our_converters_write() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(HOSTILE))
-def test_what_no_converter_of_ours_writes_is_refused(name: str) -> None:
+def test_files_that_our_converters_cannot_write_are_refused(name: str) -> None:
     """Files outside, bombs by shape, loops, and arrays whose indices ONNX Runtime would follow out of its memory."""
     if LONG:  # it takes three times as long when memory is traced
         tracemalloc.start()
@@ -145,7 +145,7 @@ def check_mutant(data: bytes) -> bool:
     return True
 
 
-def test_a_changed_file_is_refused_or_read_alike() -> None:
+def test_a_changed_file_is_refused_or_read_the_same_way() -> None:
     chance = random.Random(1)
     originals = [compiled(name) for name in NAMES]
     passed = sum(check_mutant(mutant(chance.choice(originals), chance)) for _ in range(6_000 if LONG else 300))

@@ -1,4 +1,4 @@
-"""The inspection of a pickle tells what a load would call, or that this is unknown; it never calls anything."""
+"""The inspection of a pickle lists what a load would call, or says that this is unknown; it never calls anything."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> A
 
 
 @pytest.mark.parametrize("name", sorted(HOSTILE))
-def test_a_pickle_that_calls_what_no_model_needs_never_looks_harmless(name: str) -> None:
+def test_a_pickle_with_calls_that_no_model_needs_never_looks_harmless(name: str) -> None:
     """Dotted names, functions below usual modules, arrays that are pickles, states that change a class."""
     began = time.monotonic()
     found = contents(HOSTILE[name])
@@ -63,7 +63,7 @@ def test_a_pickle_that_calls_what_no_model_needs_never_looks_harmless(name: str)
     assert time.monotonic() - began < 60
 
 
-def test_a_command_is_named_where_it_can_be_followed() -> None:
+def test_a_command_is_named_if_it_can_be_followed() -> None:
     for name in ("an array of objects", "zlib", "gzip", "bz2", "xz", "lzma", "a system call", "a partial"):
         assert any(each.endswith(".system") for each in contents(HOSTILE[name]).unusual), name
 
@@ -78,7 +78,7 @@ def every_way(model: Any) -> list[tuple[str, bytes]]:
     return found
 
 
-def test_the_look_cries_no_wolf() -> None:
+def test_the_inspection_gives_no_false_alarm() -> None:
     """Every candidate, with both kinds of labels, by pickle and by joblib, plain and compressed, in each protocol."""
     for name, estimator in {**ESTIMATORS, **FURTHER}.items():
         for text in (True, False) if LONG else (True,):
@@ -95,8 +95,8 @@ def test_the_look_cries_no_wolf() -> None:
 @pytest.mark.training
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(not LONG, reason="takes minutes; TEST_ATTACKS=1")
-def test_the_look_cries_no_wolf_at_pycaret() -> None:
-    """Every candidate of PyCaret with its preprocessing, in a process of its own."""
+def test_the_inspection_gives_no_false_alarm_for_pycaret() -> None:
+    """Tests every candidate of PyCaret with its preprocessing, in a separate process."""
     code = """
 import io, pickle, warnings; warnings.simplefilter("ignore")
 import joblib, numpy as np, pandas as pd
@@ -141,7 +141,7 @@ def test_the_list_has_exact_names_that_no_old_protocol_translates() -> None:
 
 
 @pytest.mark.attack_long
-def test_trust_does_not_pass_what_could_not_be_followed(tmp_path: Path) -> None:
+def test_trust_does_not_load_a_pickle_that_could_not_be_followed(tmp_path: Path) -> None:
     registry = Registry.open(tmp_path / "registry")
     for name, data in (
         ("nested", HOSTILE["a dtype with an object in its fields"]),
@@ -155,7 +155,7 @@ def test_trust_does_not_pass_what_could_not_be_followed(tmp_path: Path) -> None:
     assert list(registry.state.models) == ["behind"]
 
 
-def test_a_load_is_given_the_bytes_that_were_followed(tmp_path: Path) -> None:
+def test_a_load_gets_exactly_the_inspected_bytes(tmp_path: Path) -> None:
     """In a file that is compressed twice, the second layer would be decompressed only by the load."""
     (tmp_path / "twice.pkl").write_bytes(HOSTILE["twice compressed"])
     (found,) = look(tmp_path / "twice.pkl")
@@ -180,8 +180,8 @@ def test_deep_nesting_is_followed_without_recursion() -> None:
     assert contents(b"\x80\x04" + dtype + b".").trouble is None
 
 
-def test_what_grows_when_it_is_written_out_is_not_written_out() -> None:
-    """A tuple of itself twice, sixty times over, in each place where a message might print it."""
+def test_values_that_grow_when_printed_are_not_printed() -> None:
+    """A tuple that contains its predecessor twice, sixty levels deep, in each place where a message might print it."""
     doubled = b"\x80\x04N" + b"2\x86" * 60
     for rest in (b"\x85R.", b"."):
         contents(doubled + rest)
@@ -200,7 +200,7 @@ def test_damage_anywhere_ends_in_a_verdict() -> None:
     assert contents(whole + REGION).trouble
 
 
-def test_arrays_of_many_kinds_are_passed_over_exactly() -> None:
+def test_arrays_of_many_kinds_are_skipped_exactly() -> None:
     kinds = ("f8", "f4", "i8", "u1", "?", "c16", "U7", "S3", "M8[ns]", ">f8", "V5", "i4,f8", "O")
     arrays = [np.zeros((3, 2), np.dtype(kind)) for kind in kinds]
     arrays += [np.asfortranarray(np.ones((4, 3))), np.float64(3.0).reshape(()), np.zeros((0, 3)), np.array(["x", None])]

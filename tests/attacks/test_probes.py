@@ -26,7 +26,7 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     close()
 
 
-def test_many_connections_take_few_threads_and_keep_no_probe_out(port: int, eventually) -> None:
+def test_many_connections_use_few_threads_and_block_no_probe(port: int, eventually) -> None:
     before = threading.active_count()
     with contextlib.ExitStack() as stack:
         for _ in range(100):
@@ -44,7 +44,7 @@ def test_a_port_that_is_taken_names_its_setting(port: int) -> None:
         endpoints.serve(MetricsSettings(port=port), CollectorRegistry(), lambda: None)
 
 
-def test_a_request_that_comes_by_the_byte_is_ended(port: int) -> None:
+def test_a_request_sent_byte_by_byte_is_ended(port: int) -> None:
     with socket.create_connection(("127.0.0.1", port), timeout=0.1) as sock:
         sock.sendall(b"GET /healthz HTTP/1.1\r\nX-A: ")
         for _ in range(60):

@@ -35,7 +35,7 @@ def settings(settings: Settings, redis_url: str, mark: str) -> Iterator[Settings
     admin.close()
 
 
-def test_the_documented_rights_are_enough_and_no_more(stack: Stack, mark: str) -> None:
+def test_the_documented_rights_are_exactly_enough(stack: Stack, mark: str) -> None:
     stack.send("press", {**READING, "id": "a", "seq": 1}, b"junk", [{**READING, "id": "b", "seq": 5}])
     stack.ingest(3)
     stack.classify(2)

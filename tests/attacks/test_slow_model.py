@@ -1,6 +1,6 @@
 """A model that never answers, requested by many over the API: they get an error, and nobody else is affected.
 
-Before, each such request kept a thread of the API's pool for ever, until not even /healthz answered.
+Before, each such request kept a thread of the API's pool forever, until not even /healthz answered.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ def registry(tmp_path: Path) -> Registry:
     return registry
 
 
-def test_health_needs_no_thread_of_the_pool() -> None:
+def test_health_needs_no_thread_from_the_pool() -> None:
     assert inspect.iscoroutinefunction(healthz)
 
 
-def test_a_model_that_hangs_is_ended_and_the_others_go_on(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hanging_model_is_ended_and_the_others_continue(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     found = Classifiers(registry, timeout_s=15.0, at_once=2)
     try:
         before = found.classify("small", [READING])
@@ -71,7 +71,7 @@ def test_a_model_that_hangs_is_ended_and_the_others_go_on(registry: Registry, mo
 
 
 @pytest.mark.attack_long
-def test_more_models_than_are_kept_are_loaded_again(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_beyond_the_cache_are_loaded_again(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     """This process and the cage drop the same models from their caches."""
     for index in range(CACHED_MODELS):
         registry.save(f"m{index}", upload(with_probabilities=index % 2 == 0), by="test")

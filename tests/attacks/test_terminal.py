@@ -73,7 +73,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @given(st.text())
-def test_cleaned_text_has_nothing_that_a_terminal_obeys(text: str) -> None:
+def test_cleaned_text_contains_nothing_that_controls_a_terminal(text: str) -> None:
     assert all(map(is_safe, clean(text)))
     assert clean(clean(text)) == clean(text)
     assert all(map(is_safe, shell_word(text)))
@@ -83,7 +83,7 @@ def test_cleaned_text_has_nothing_that_a_terminal_obeys(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, "it's", "", "a b", "$(id)", "`id`", "\\", "!x"])
-def test_a_shell_line_that_is_copied_means_what_it_said(text: str) -> None:
+def test_a_copied_shell_line_means_what_it_shows(text: str) -> None:
     if "\x00" in text:
         pytest.skip("no shell has it")
     line = f"printf %s {shell_word(text)}"
@@ -92,7 +92,7 @@ def test_a_shell_line_that_is_copied_means_what_it_said(text: str) -> None:
     assert done.stdout.decode() == text
 
 
-def test_there_is_one_way_to_the_terminal() -> None:
+def test_there_is_only_one_way_to_the_terminal() -> None:
     files = sorted(Path(train_command.__file__).parent.rglob("*.py"))
     assert len(files) > 50
     for path in files:
@@ -153,7 +153,7 @@ def test_no_command_shows_it_raw(
 
 
 @pytest.mark.parametrize("arguments", [("models", "show", "one"), ("models", "list"), ("models", "history")])
-def test_json_is_json_and_piped_it_is_as_it_was(
+def test_json_stays_valid_and_unchanged_in_a_pipe(
     hostile_registry: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
     monkeypatch.setenv("ZELADOR_REGISTRY__URL", str(hostile_registry))
@@ -245,7 +245,7 @@ def test_watch_doctor_train_up_and_the_live_view(terminal: Any) -> None:
     assert_clean(terminal(lambda: Terminal(width=300).print(view.render())))
 
 
-def test_what_is_shown_goes_through_the_console_alone(terminal: Any) -> None:
+def test_output_goes_only_through_the_console(terminal: Any) -> None:
     """Anything printed through the console is cleaned, even if its writer forgot to."""
     from rich.columns import Columns
     from rich.panel import Panel
@@ -288,7 +288,7 @@ def test_log_lines(form: str) -> None:
         assert json.loads(text.splitlines()[0])["event"].endswith("forged line")
 
 
-def test_a_fault_of_ours_is_shown_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_our_own_errors_are_shown_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError(ALL)
 

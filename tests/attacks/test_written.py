@@ -14,11 +14,11 @@ from zelador.buffer import written as module
 from zelador.buffer.written import NO_RIGHT, Confirmer, NotWritten, unwritten
 
 
-def test_an_append_that_was_confirmed_outlives_a_kill(one: OwnRedis) -> None:
+def test_a_confirmed_append_survives_a_kill(one: OwnRedis) -> None:
     appended_and_killed(one)
 
 
-def test_what_is_written_costs_no_second_round_trip(one: OwnRedis, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_written_steps_cost_no_second_round_trip(one: OwnRedis, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = make_writer(settings_of(one), Event(), "test")
     writer.append([entry("a")], [])
     monkeypatch.setattr(writer._confirmer, "_hold", lambda _run: pytest.fail("asked again"))
@@ -39,7 +39,7 @@ def test_another_run_of_redis_confirms_nothing(one: OwnRedis) -> None:
         confirmer.confirm(f"later {run}".encode())
 
 
-def test_holding_has_a_limit_and_keeps_a_session_alive(one: OwnRedis, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_has_a_limit_and_keeps_a_session_alive(one: OwnRedis, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
     confirmer = Confirmer(one.client, waits.append)
     monkeypatch.setattr(module, "LIMIT_S", 0.3)
@@ -74,5 +74,5 @@ def test_what_counts_as_written(told: dict[str, object], reason: str | None) -> 
 
 
 @pytest.mark.parametrize("absent", ["aof_last_write_status", "aof_pending_bio_fsync", "aof_buffer_length"])
-def test_a_service_that_hides_a_field_is_not_believed(absent: str) -> None:
+def test_a_service_that_hides_a_field_is_not_trusted(absent: str) -> None:
     assert unwritten({key: value for key, value in GOOD.items() if key != absent}, "a") == NO_RIGHT

@@ -22,7 +22,7 @@ pytestmark = [
 ENTRIES = 6_000
 
 
-def test_an_append_outlives_a_kill_of_valkey(tmp_path: Path) -> None:
+def test_an_append_survives_a_kill_of_valkey(tmp_path: Path) -> None:
     server = OwnRedis(tmp_path, "valkey")
     try:
         appended_and_killed(server)
@@ -31,8 +31,8 @@ def test_an_append_outlives_a_kill_of_valkey(tmp_path: Path) -> None:
         server.kill()
 
 
-def test_a_replay_that_was_confirmed_outlives_a_kill(one: OwnRedis) -> None:
-    """Both kinds: a refused message that is decoded again, and a reading that was set aside and waits again."""
+def test_a_confirmed_replay_survives_a_kill(one: OwnRedis) -> None:
+    """Tests both kinds: a refused message that is decoded again, and a reading that was set aside and waits again."""
     settings = settings_of(one)
     writer = make_writer(settings, Event(), "test")
     bad = refused(b'{"lux": 1, "temperature": 2, "vibration": 0.5}')
@@ -50,7 +50,7 @@ def test_a_replay_that_was_confirmed_outlives_a_kill(one: OwnRedis) -> None:
     assert [name for name in confirmed if name in left] == []
 
 
-def test_what_was_set_aside_and_confirmed_outlives_a_kill(one: OwnRedis) -> None:
+def test_a_confirmed_reading_set_aside_survives_a_kill(one: OwnRedis) -> None:
     settings, stop = settings_of(one), Event()
     settings = settings.model_copy(update={"redis": settings.redis.model_copy(update={"pack": 1})})
     make_writer(settings, Event(), "test").append([entry(f"r{number}") for number in range(ENTRIES)], [])
@@ -68,7 +68,7 @@ def test_what_was_set_aside_and_confirmed_outlives_a_kill(one: OwnRedis) -> None
     assert [name for name in confirmed if name not in kept] == []
 
 
-def test_what_was_put_back_and_confirmed_outlives_a_kill(one: OwnRedis) -> None:
+def test_a_confirmed_readmission_survives_a_kill(one: OwnRedis) -> None:
     settings = settings_of(one)
     settings = settings.model_copy(update={"redis": settings.redis.model_copy(update={"pack": 1})})
     make_writer(settings, Event(), "test").append([entry(f"r{number}") for number in range(ENTRIES)], [])

@@ -10,7 +10,7 @@ from zelador.buffer import connect_redis
 from zelador.labels import Label, Labels, LabelStore
 
 
-def test_labels_that_were_acknowledged_outlive_a_kill(one: OwnRedis) -> None:
+def test_acknowledged_labels_survive_a_kill(one: OwnRedis) -> None:
     client = connect_redis(settings_of(one).redis)
     store = LabelStore(client, "t")
     numbers = itertools.count()

@@ -24,7 +24,7 @@ def good() -> bytes:
 
 
 def repacked(data: bytes, method: int = zipfile.ZIP_DEFLATED, more: dict[str, bytes] | None = None) -> bytes:
-    """With the standard library's defaults, as a person would pack it again."""
+    """The archive packed again with the standard library's defaults, as a person would do it."""
     file = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(file, "w", method) as new:
         for name in old.namelist():
@@ -56,7 +56,7 @@ def streamed(data: bytes) -> bytes:
 
 
 def central(data: bytes, at: int, form: str, change: Callable[[int], int], every: bool = False) -> bytes:
-    """A number of the directory's first entry (or of every) changed; `at` is its place in an entry."""
+    """The zip with a number of the directory's first entry (or of every entry) changed; `at` is its place in an entry."""
     found = bytearray(data)
     offset, count = struct.unpack_from("<L", data, len(data) - 6)[0], struct.unpack_from("<H", data, len(data) - 12)[0]
     for _ in range(count if every else 1):
@@ -74,7 +74,7 @@ def end(data: bytes, at: int, form: str, value: int) -> bytes:
 
 
 def with_method(data: bytes, method: int) -> bytes:
-    """Both headers of the first member say that it is packed so."""
+    """A zip in which both headers of the first member claim this compression method."""
     found = bytearray(central(data, 10, "<H", lambda _: method))
     struct.pack_into("<H", found, 8, method)
     return bytes(found)
@@ -96,7 +96,7 @@ def many(count: int) -> bytes:
 
 
 def zip64(count: int) -> bytes:
-    """The same, counted in 64 bits."""
+    """The same zip, with counts in 64 bits."""
     data = many(count)
     body, offset = data[:-END], 31
     size = len(body) - offset
@@ -107,7 +107,7 @@ def zip64(count: int) -> bytes:
 
 
 def hostile() -> dict[str, Callable[[], bytes]]:
-    """Made when they are called."""
+    """Hostile zips by name, each made when its function is called."""
     return {
         "lzma": lambda: repacked(good(), zipfile.ZIP_LZMA),
         "bzip2": lambda: repacked(good(), zipfile.ZIP_BZIP2),

@@ -34,7 +34,7 @@ ARGUMENTS = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-backgroun
 
 @dataclass(frozen=True)
 class Site:
-    """A running console, and a key of each role."""
+    """A running console, with a key for each role."""
 
     settings: Settings
     keys: dict[str, str]

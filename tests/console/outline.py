@@ -1,4 +1,4 @@
-"""What a page of the console consists of, and what every page must have."""
+"""The parts of a page of the console, and a check of those that every page must have."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import httpx
 
 
 class Outline(HTMLParser):
-    """What a page consists of."""
+    """The parts of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class Outline(HTMLParser):
 
 
 def shape(answer: httpx.Response) -> Outline:
-    """Checks what every page has."""
+    """Checks the parts that every page must have."""
     page = Outline(answer.text)
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert page.of("html")[0]["lang"] in ("en", "pt-BR")

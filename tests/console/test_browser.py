@@ -53,7 +53,7 @@ def findings(page: Page) -> list[str]:
     return [f"{each['id']}: {each['nodes'][0]['html'][:160]}" for each in found["violations"]]
 
 
-def test_an_alarm_is_red_on_the_open_page_and_is_taken_care_of(chromium: Browser, site: Site) -> None:
+def test_an_alarm_is_red_on_the_open_page_and_can_be_acknowledged(chromium: Browser, site: Site) -> None:
     with window(chromium, site, "operator") as found:
         page = found.open("/console/overview")
         expect(page.locator("#clock")).not_to_have_text(page.inner_text("#clock"))  # live
@@ -105,7 +105,7 @@ def test_a_model_is_selected_in_a_dialog_and_seen_on_the_worker(chromium: Browse
         assert found.said == []
 
 
-def test_predictions_flow_and_pause(chromium: Browser, site: Site) -> None:
+def test_predictions_appear_and_can_be_paused(chromium: Browser, site: Site) -> None:
     with window(chromium, site, "viewer") as found:
         page = found.open("/console/overview")
         site.plant.publish({**GOOD, "lux": 123.0}, "press-07")
@@ -133,7 +133,7 @@ def test_a_page_says_when_it_is_no_longer_live_and_when_its_session_ended(chromi
         expect(page.locator("#late")).to_be_hidden()
 
 
-def test_signing_in_with_a_wrong_key_and_out_again(chromium: Browser, site: Site) -> None:
+def test_signing_in_with_a_wrong_key_then_a_right_one_and_out(chromium: Browser, site: Site) -> None:
     with window(chromium, site, None) as found:
         page = found.open("/console/signin")
         page.fill("#key", "zlk_wrong")

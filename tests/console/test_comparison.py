@@ -62,7 +62,7 @@ def test_a_run_without_an_evaluation() -> None:
 
 
 @pytest.mark.parametrize("wrong", [None, 7, "x", [], {}, [1], {"F1": "x"}, {"F1": [1]}, {"F1": float("nan")}])
-def test_nonsense_is_unknown_and_breaks_nothing(wrong: Any) -> None:
+def test_nonsense_counts_as_unknown_and_breaks_nothing(wrong: Any) -> None:
     keys = ("metrics", "holdout", "intervals", "holdout_intervals", "shuffled", "optimism", "agreement", "confusion")
     found = comparison(run(models=[dict.fromkeys(keys, wrong), 3], verdict=wrong, split=wrong, rows=wrong))
     (row,) = found.packed

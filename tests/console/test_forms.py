@@ -38,8 +38,8 @@ def test_a_model_is_selected_and_rolled_back_by_forms(site: Site) -> None:
         assert client.get("/v1/selection").json()["model"] == "small"
 
 
-def test_a_model_that_the_plant_cannot_feed_is_selected_only_by_force(site: Site) -> None:
-    """Also when rolling back would bring it back: then it is asked first."""
+def test_a_model_that_the_plant_cannot_feed_is_selected_only_with_force(site: Site) -> None:
+    """Rolling back to such a model also asks for confirmation first."""
     with site.client("operator") as client:
         assert "Select it all the same" in client.get("/console/models/hungry/select").text
         refused = client.post("/console/models/hungry/select")
@@ -125,7 +125,7 @@ def test_what_was_asked_before_is_shown_beside_the_answer(site: Site) -> None:
         assert ">77<" not in answer.text
 
 
-def test_the_audit_is_exported_as_a_table_without_formulas(site: Site) -> None:
+def test_the_audit_log_is_exported_without_formulas(site: Site) -> None:
     with site.client("admin") as client:
         wanted = {"device": "press-07", "from": "2026-11-20T10:00", "label": "yes", "note": "W4"}
         assert client.post("/console/labels", data=wanted).status_code == 303
@@ -182,7 +182,7 @@ def test_a_message_in_quarantine_is_shown_replayed_and_discarded(site: Site) -> 
 
 
 def test_an_alarm_is_acknowledged_shelved_and_retired_by_forms(site: Site) -> None:
-    """A person takes care of a device, puts it off with a reason, takes it out and brings it back."""
+    """A person acknowledges the alarm of a device, shelves it with a reason, retires it and restores it."""
     with site.client("operator") as client:
         device = "/v1/devices/mill-03"
         now = time.time_ns() // 1_000_000
@@ -206,7 +206,7 @@ def test_an_alarm_is_acknowledged_shelved_and_retired_by_forms(site: Site) -> No
 
 
 def test_a_run_is_started_and_cancelled_by_forms(site: Site) -> None:
-    """Without a trainer it waits, and says so; a second one is refused."""
+    """Without a trainer the run waits, and the page says so; a second run is refused."""
     with site.client("operator") as client:
         assert "No trainer is running" in client.get("/console/training?devices=press-07").text
         given = {"candidates": ["lr", "dt"], "notes": "x", "split": "device", "devices": "press-07, mill-*"}
@@ -273,7 +273,7 @@ def _loaded_again(client: httpx.Client, devices: str) -> str:
     return client.get(f"/console/training?devices={devices}").text
 
 
-def test_the_page_of_a_run_says_which_is_better_and_how_sure_that_is(site: Site) -> None:
+def test_the_page_of_a_run_says_which_model_is_better_and_how_certain_that_is(site: Site) -> None:
     with site.client("viewer") as client:
         clear, tied = (client.get(f"/console/runs/{run}").text for run in (CLEAR, TIED))
         assert "DecisionTree is better than the other 5" in clear

@@ -1,4 +1,4 @@
-"""Signing in and out, what a session may do, and who is kept out."""
+"""Signing in and out, what a session may do, and who is refused."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def raw(site: Site, method: str, path: str, *headers: str, host: str | None = No
     return found.decode("utf-8", "replace")
 
 
-def test_a_browser_is_led_to_the_console_and_a_program_is_not(site: Site) -> None:
+def test_a_browser_is_redirected_to_the_console_and_a_program_is_not(site: Site) -> None:
     with site.client(None) as client:
         led = client.get("/", headers={"Accept": "text/html,application/xhtml+xml"})
         assert (led.status_code, led.headers["location"]) == (303, "/console/")
@@ -70,7 +70,7 @@ def test_a_key_signs_in_and_the_session_ends_with_the_key(site: Site) -> None:
         assert client.get("/v1/models").status_code == 401
 
 
-def test_staying_signed_in_is_twelve_hours(site: Site) -> None:
+def test_a_session_lasts_twelve_hours(site: Site) -> None:
     with site.client(None) as client:
         answer = client.post("/console/signin", data={"key": site.keys["viewer"], "stay": "yes"})
         assert "Max-Age=43200" in cookie_of(answer)
@@ -94,7 +94,7 @@ def test_signing_out_ends_the_session_for_good(site: Site) -> None:
         assert "Your session has ended." not in httpx.get(form).text  # of somebody who never signed in
 
 
-def test_a_wrong_key_is_said_and_slowed(site: Site) -> None:
+def test_a_wrong_key_is_reported_and_delayed(site: Site) -> None:
     with site.client(None) as client:
         answer = client.post("/console/signin", data={"key": "zlk_wrong"})
         assert answer.status_code == 401
@@ -107,7 +107,7 @@ def test_a_wrong_key_is_said_and_slowed(site: Site) -> None:
 @pytest.mark.parametrize(
     "path", ["//evil.example/", "https://evil.example/", "/console/\\evil", "/v1/keys", "/console//x"]
 )
-def test_signing_in_leads_to_no_other_place(site: Site, path: str) -> None:
+def test_signing_in_redirects_to_no_other_site(site: Site, path: str) -> None:
     with site.client(None) as client:
         answer = client.post("/console/signin", data={"key": site.keys["viewer"], "next": path})
         assert answer.headers["location"] == "/console/overview"
@@ -126,7 +126,7 @@ CROSS = [
 
 
 @pytest.mark.parametrize("headers", CROSS)
-def test_a_form_of_another_site_changes_nothing(site: Site, headers: tuple[str, ...]) -> None:
+def test_a_form_from_another_site_changes_nothing(site: Site, headers: tuple[str, ...]) -> None:
     with site.client("admin") as client:
         cookie = f"Cookie: {COOKIE}={client.cookies[COOKIE]}"
         for path, body in (
@@ -140,7 +140,7 @@ def test_a_form_of_another_site_changes_nothing(site: Site, headers: tuple[str, 
         assert client.get("/console/overview").status_code == 200
 
 
-def test_a_form_of_this_site_is_taken(site: Site) -> None:
+def test_a_form_from_this_site_is_accepted(site: Site) -> None:
     with site.client("operator") as client:
         cookie, origin = f"Cookie: {COOKIE}={client.cookies[COOKIE]}", f"Origin: {site.url}"
         for headers in ((origin,), ("Sec-Fetch-Site: same-origin", origin), ()):
@@ -148,7 +148,7 @@ def test_a_form_of_this_site_is_taken(site: Site) -> None:
             assert " 303 " in head.partition("\r\n")[0], head
 
 
-def test_what_a_role_may_not_do_is_not_there_and_is_refused(site: Site) -> None:
+def test_acts_beyond_a_role_are_not_shown_and_are_refused(site: Site) -> None:
     with site.client("viewer") as client:
         page = client.get("/console/models/other").text
         assert "/select" not in page
@@ -163,7 +163,7 @@ def test_what_a_role_may_not_do_is_not_there_and_is_refused(site: Site) -> None:
         assert client.post("/console/models/other/delete", data={"typed": "other"}).status_code == 403
 
 
-def test_a_model_that_the_plant_cannot_feed_is_selected_by_force_alone(site: Site) -> None:
+def test_a_model_that_the_plant_cannot_feed_needs_force(site: Site) -> None:
     Registry.open(site.settings.registry.url).save("wide", upload(features=("lux", "humidity", "noise")), by="test")
     with site.client("operator") as client:
         page = client.get("/console/models/wide").text
@@ -259,16 +259,19 @@ def test_a_key_has_a_bounded_number_of_sessions(site: Site) -> None:
     client.close()
 
 
-def test_a_known_session_goes_on_while_redis_is_away(site: Site) -> None:
+def test_a_known_session_continues_while_redis_is_away(site: Site) -> None:
     client = redis.Redis.from_url(site.settings.redis.url)
     record, _ = new_key(site.settings.api.keys_file, "viewer")
-    sessions = Sessions(client, site.settings.redis.prefix, KeyFile(site.settings.api.keys_file))
-    seen, unseen = sessions.begin(record), sessions.begin(record)
+    sessions, others = (
+        Sessions(client, site.settings.redis.prefix, KeyFile(site.settings.api.keys_file)) for _ in range(2)
+    )
+    begun, seen, unseen = sessions.begin(record), others.begin(record), others.begin(record)
     assert sessions.find(seen) is not None
     client.close()
     gone = redis.Redis.from_url("redis://127.0.0.1:1/0")
     sessions._client = gone
     assert sessions.find(seen) is not None
+    assert sessions.find(begun) is not None
     with pytest.raises(redis.RedisError):
         sessions.find(unseen)
     revoke(site.settings.api.keys_file, record.id)

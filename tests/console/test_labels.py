@@ -74,7 +74,7 @@ def test_a_period_is_labeled_undone_and_given_again_by_forms(site: Site) -> None
         assert "No label matches." in client.get("/console/labels?q=nowhere").text
 
 
-def test_what_cannot_be_a_label_is_refused_with_its_reason(site: Site) -> None:
+def test_an_invalid_label_is_refused_with_its_reason(site: Site) -> None:
     with site.client("operator") as client:
         good = {"device": "press-07", "from": "2026-11-20T10:00", "label": "yes"}
         for wrong, said in (
@@ -96,7 +96,7 @@ def test_what_cannot_be_a_label_is_refused_with_its_reason(site: Site) -> None:
         assert client.get("/console/labels/import").status_code == 403
 
 
-def test_work_orders_are_previewed_mapped_taken_and_undone_as_a_whole(site: Site) -> None:
+def test_work_orders_are_previewed_mapped_imported_and_undone_as_a_whole(site: Site) -> None:
     with site.client("operator") as client:
         files = {"file": ("orders <1>.csv", ORDERS.encode())}
         path = client.post("/console/labels/import", files=files).headers["location"]
@@ -139,7 +139,7 @@ def test_work_orders_are_previewed_mapped_taken_and_undone_as_a_whole(site: Site
 
 
 def test_dragging_over_a_chart_fills_the_form(chromium: Browser, site: Site) -> None:
-    """And what is labeled can be undone there, by keyboard."""
+    """A label can also be undone there, by keyboard."""
     begin = time.time() - 600
     for step in range(30):
         site.plant.publish(GOOD, "pump-12", ts=int(1000 * (begin + 10 * step)))

@@ -41,7 +41,7 @@ def test_a_page_can_be_read(reader: httpx.Client, path: str) -> None:
 
 
 def test_every_link_of_every_page_leads_somewhere(site: Site) -> None:
-    """Also without a query, and for a viewer too."""
+    """Also checks the paths without their queries, and the pages of a viewer."""
     for role in ("admin", "viewer"):
         with site.client(role) as client:
             seen: set[str] = set()
@@ -62,7 +62,7 @@ def test_every_link_of_every_page_leads_somewhere(site: Site) -> None:
             assert len(seen) > 15
 
 
-def test_a_viewer_sees_what_a_viewer_may(site: Site) -> None:
+def test_a_viewer_sees_only_what_a_viewer_may(site: Site) -> None:
     with site.client("viewer") as client:
         page = shape(client.get("/console/overview"))
         rail = {each["href"] for each in page.of("a") if str(each.get("href")).startswith("/console/")}
@@ -74,7 +74,7 @@ def test_a_viewer_sees_what_a_viewer_may(site: Site) -> None:
             shape(refused)
 
 
-def test_what_does_not_exist_is_a_page_too(site: Site) -> None:
+def test_a_missing_page_is_answered_by_a_page(site: Site) -> None:
     with site.client("admin") as client:
         for path in ("nowhere", "models/none", "runs/none", "devices/none", "quarantine/1-1", "classify/by/none"):
             answer = client.get(f"/console/{path}")
@@ -85,8 +85,8 @@ def test_what_does_not_exist_is_a_page_too(site: Site) -> None:
         shape(answer)
 
 
-def test_pages_and_files_are_small_and_files_are_kept_for_ever(site: Site) -> None:
-    """The first load of a page, as it goes over the wire: the page and each file that it names, and the font."""
+def test_pages_and_files_are_small_and_files_are_cached_forever(site: Site) -> None:
+    """Measures the first load of a page in transferred bytes: the page, each file that it names, and the font."""
     totals = {}
     with site.client("admin") as client:
         for name in (*RAIL, *ADMINS, "models/other", "devices/press-07", f"runs/{CLEAR}"):

@@ -38,7 +38,7 @@ async def following(messages: AsyncIterator[bytes]) -> str:
 
 
 def run(test: Callable[[Hub], Awaitable[None]], streams: int = 5) -> None:
-    """In a thread of its own: where Playwright's browser is open, the main thread has a running event loop."""
+    """Runs on a separate thread, because Playwright's browser keeps an event loop running on the main one."""
 
     async def limited() -> None:
         await asyncio.wait_for(test(Hub(streams)), 30)
@@ -47,7 +47,7 @@ def run(test: Callable[[Hub], Awaitable[None]], streams: int = 5) -> None:
         thread.submit(asyncio.run, limited()).result()
 
 
-def test_everything_comes_first_and_then_what_changed() -> None:
+def test_a_stream_sends_everything_first_and_then_changes() -> None:
     async def test(hub: Hub) -> None:
         source = Source(watch="a", flow="b", feed="c")
         messages = hub.subscribe(TOPIC, source, lambda: True)
@@ -67,7 +67,7 @@ def test_everything_comes_first_and_then_what_changed() -> None:
     run(test)
 
 
-def test_a_topic_is_made_once_however_many_look_and_not_at_all_when_nobody_does() -> None:
+def test_a_topic_is_rendered_once_for_all_viewers_and_never_without_any() -> None:
     async def test(hub: Hub) -> None:
         source = Source(watch="0")
         many = [hub.subscribe(TOPIC, source, lambda: True) for _ in range(50)]
@@ -101,7 +101,7 @@ def test_a_stream_ends_with_its_session(monkeypatch: pytest.MonkeyPatch) -> None
     run(test)
 
 
-def test_a_slow_browser_is_let_go_and_the_others_are_not() -> None:
+def test_a_slow_browser_is_disconnected_and_others_are_not() -> None:
     async def test(hub: Hub) -> None:
         source = Source(watch="a")
         slow, quick = (hub.subscribe(TOPIC, source, lambda: True) for _ in range(2))

@@ -90,7 +90,7 @@ def placeholders(text: str) -> set[str]:
     return set(re.findall(r"%\(\w+\)s", text))
 
 
-def test_every_text_is_in_the_portuguese_catalog_with_the_same_places() -> None:
+def test_every_text_is_in_the_portuguese_catalog_with_the_same_placeholders() -> None:
     update = updater()
     found = update.catalog(CONSOLE / "locale" / "pt-BR.po")
     for message in update.template():
@@ -150,7 +150,7 @@ def test_every_page_of_the_console_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize(("name", "context"), PAGES.items(), ids=str)
-def test_what_a_page_names_is_what_its_context_has(name: str, context: type[Any]) -> None:
+def test_a_page_uses_only_fields_that_its_context_has(name: str, context: type[Any]) -> None:
     """A page may only use the fields of its context and those that every page has."""
     known = {field.name for field in dataclasses.fields(context)}
     shared = {"visitor", "shell", "context", *environment().globals}
@@ -181,7 +181,7 @@ def test_what_a_page_names_is_what_its_context_has(name: str, context: type[Any]
         ("pt-BR", "xx", "pt-BR"),
     ],
 )
-def test_the_language_is_the_cookies_else_the_browsers(accepted: str, cookie: str | None, tag: str) -> None:
+def test_the_language_comes_from_the_cookie_else_from_the_browser(accepted: str, cookie: str | None, tag: str) -> None:
     assert chosen(cookie, accepted) == tag
 
 

@@ -41,7 +41,7 @@ def labeled(site: Site) -> Iterator[Site]:
 
 
 @pytest.mark.timeout(300)
-def test_a_run_is_started_watched_and_two_of_its_models_are_saved(chromium: Browser, labeled: Site) -> None:
+def test_a_run_is_started_and_watched_and_two_of_its_models_are_saved(chromium: Browser, labeled: Site) -> None:
     with window(chromium, labeled, "operator") as found:
         page = found.open("/console/training")
         expect(page.locator(".verdict")).to_contain_text("labeled readings")

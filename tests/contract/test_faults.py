@@ -48,7 +48,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext,
     return context, folder / "ca.pem", folder / "another.pem"
 
 
-def test_over_tls_all_arrives(make_to: Make, broker_url: str, mark: str, authority) -> None:
+def test_over_tls_every_message_arrives(make_to: Make, broker_url: str, mark: str, authority) -> None:
     context, ca_file, _ = authority
     with Wire(port_of(broker_url), context) as wire:
         mqtt = {"ca_file": ca_file}
@@ -64,14 +64,14 @@ def test_over_tls_all_arrives(make_to: Make, broker_url: str, mark: str, authori
 @pytest.mark.filterwarnings(
     "ignore::pytest.PytestUnraisableExceptionWarning"
 )  # paho leaves that socket to the collector
-def test_a_certificate_that_we_do_not_know_is_refused(make_to: Make, broker_url: str, mark: str, authority) -> None:
+def test_an_unknown_certificate_is_refused(make_to: Make, broker_url: str, mark: str, authority) -> None:
     context, _, another = authority
     with Wire(port_of(broker_url), context) as wire, pytest.raises(Unavailable, match="no CA that this machine trusts"):
         make_to(wire.url, f"r-{mark}", patience=0.0, mqtt={"ca_file": another})
 
 
-def test_while_the_kernel_takes_no_more_we_go_on_reading(make_to: Make, broker_url: str, mark: str) -> None:
-    """The broker does not read from the link until the link reads from it: without reading, both would wait forever."""
+def test_while_the_kernel_accepts_no_data_we_continue_reading(make_to: Make, broker_url: str, mark: str) -> None:
+    """The broker reads only after the link has read from it: otherwise both would wait forever."""
     with Wire(port_of(broker_url)) as wire:
         both = make_to(wire.url, f"b-{mark}", f"{mark}/in")
         other = make_to(broker_url, f"o-{mark}", f"{mark}/out")
@@ -124,7 +124,7 @@ def test_a_reset_in_mid_stream_loses_nothing(make_to: Make, broker_url: str, mar
 
 
 @pytest.mark.parametrize("busy", [True, False], ids=["busy", "idle"])
-def test_a_session_outlives_its_keepalive(make: Make, mark: str, busy: bool) -> None:
+def test_a_session_survives_its_keepalive(make: Make, mark: str, busy: bool) -> None:
     """paho does not see packets that the lane takes out of the stream, but must not take the broker for dead."""
     quick = {"keepalive_s": 1}
     receiver, sender = make(f"r-{mark}", f"{mark}/+", mqtt=quick), make(f"s-{mark}", mqtt=quick)
@@ -151,7 +151,7 @@ LIES = {
 
 
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES.keys())
-def test_a_broker_that_lies_is_left_and_tried_again(make_to: Make, lie: bytes | None) -> None:
+def test_a_broker_that_breaks_the_protocol_is_disconnected_and_tried_again(make_to: Make, lie: bytes | None) -> None:
     with ScriptedBroker((GOOD, lambda puback: lie and lie + GOOD), (GOOD, lambda _: b"")) as broker:
         receiver = make_to(broker.url, "one", "a")
         got = collect(receiver, 1)
@@ -176,7 +176,7 @@ def test_a_packet_that_never_ends_is_given_up(make_to: Make) -> None:
         assert receiver.reconnects == 1
 
 
-def test_bytes_that_are_no_mqtt_are_one_clear_sentence(make_to: Make) -> None:
+def test_bytes_that_are_not_mqtt_give_one_clear_sentence(make_to: Make) -> None:
     with (
         ScriptedBroker((b"", None), connack=b"HTTP/1.1 400 Bad Request\r\n\r\n") as broker,
         pytest.raises(Unavailable, match="is it an MQTT broker"),
@@ -184,14 +184,42 @@ def test_bytes_that_are_no_mqtt_are_one_clear_sentence(make_to: Make) -> None:
         make_to(broker.url, "one", patience=0.0, mqtt={"connect_timeout_s": 1.0})
 
 
-def test_confirmations_of_nothing_are_passed_over(make_to: Make) -> None:
+def test_unexpected_confirmations_are_ignored(make_to: Make) -> None:
     with ScriptedBroker((b"\x40\x02\xff\xff\x40\x02\x00\x63" + GOOD, None)) as broker:
         receiver = make_to(broker.url, "one", "a")
         assert len(collect(receiver, 1)) == 1
         assert receiver.reconnects == 0
 
 
-def test_one_byte_at_a_time_is_read_as_well(make_to: Make) -> None:
+@pytest.mark.parametrize(
+    "properties",
+    [
+        b"\x0b\x26\x00\x03\xef\xbb\xbf\x00\x03\xef\xbb\xbf",  # U+FEFF in a user property, which MQTT allows
+        b"\x06\x08\x00\x03a/#",  # a response topic with a wildcard
+        b"\x08\x08\x00\x01a\x08\x00\x01b",  # two response topics
+        b"\x05\x08\x00\x02\xff\xfe",  # a response topic that is not UTF-8
+        b"\x02\x7f\x00",  # an unknown property
+        b"\x0a\x09\x00\x40",  # properties that are longer than the packet
+    ],
+)
+def test_a_message_with_odd_properties_is_received_and_acknowledged(
+    make_to: Make, eventually, properties: bytes
+) -> None:
+    """Otherwise the broker would send it again on each new connection, and nothing behind it would arrive."""
+    body = b"\x00\x01a\x00\x07" + properties + b"x"
+    with ScriptedBroker((b"\x32" + bytes([len(body)]) + body + GOOD, lambda packet: b"")) as broker:
+        receiver = make_to(broker.url, "one", "a")
+        got = collect(receiver, 2)
+        assert [message.topic for message in got] == ["a", "a"]
+        assert got[0].payload.endswith(b"x")
+        receiver.ack(got)
+        receiver.close()
+        eventually(lambda: broker.got[0][-1][0] == 0xE0, "the goodbye")
+        assert b"\x40\x02\x00\x07" in [packet[:4] for packet in broker.got[0]]
+        assert receiver.reconnects == 0
+
+
+def test_a_stream_of_single_bytes_is_read_correctly(make_to: Make) -> None:
     with ScriptedBroker((b"", lambda packet: b"")) as broker:
         receiver = make_to(broker.url, "one", "a")
         (sock,), got = broker._open, list[Message]()
@@ -201,7 +229,7 @@ def test_one_byte_at_a_time_is_read_as_well(make_to: Make) -> None:
         assert [message.payload for message in got + collect(receiver, 3 - len(got))] == [b"x"] * 3
 
 
-def test_without_our_socket_paho_goes_on_alone(make: Make, mark: str, monkeypatch, caplog) -> None:
+def test_without_our_socket_paho_works_alone(make: Make, mark: str, monkeypatch, caplog) -> None:
     """If paho creates its socket in another way, the link is slower, logs this, and works correctly."""
     import paho.mqtt.client as mqtt
 
@@ -236,7 +264,7 @@ def test_a_broker_that_keeps_no_session_for_us_is_refused(make_to: Make, granted
         make_to(broker.url, "two", "a").close()  # who needs none may go on
 
 
-def test_a_session_that_the_broker_has_forgotten_is_said_and_counted(make_to: Make, caplog) -> None:
+def test_a_session_that_the_broker_forgot_is_reported_and_counted(make_to: Make, caplog) -> None:
     with ScriptedBroker((GOOD, lambda _: None), (GOOD, lambda _: b"")) as broker:
         receiver = make_to(broker.url, "one", "a", persistent=True)
         assert receiver.sessions_lost == 0

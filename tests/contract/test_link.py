@@ -30,7 +30,7 @@ def cut(link: Link) -> None:
     link.keep_alive()
 
 
-def test_what_is_published_arrives_in_order_and_is_confirmed(make: Make, mark: str) -> None:
+def test_messages_arrive_in_order_and_are_confirmed(make: Make, mark: str) -> None:
     receiver, sender = make(f"r-{mark}", f"{mark}/+"), make(f"s-{mark}")
     publication = sender.publish([Outgoing(f"{mark}/a", b"%d" % i) for i in range(3_000)])
     got: list[Message] = []
@@ -45,7 +45,7 @@ def test_what_is_published_arrives_in_order_and_is_confirmed(make: Make, mark: s
     assert publication.refused == {}
 
 
-def test_what_was_not_acknowledged_comes_again_after_a_reconnect(make: Make, mark: str) -> None:
+def test_unacknowledged_messages_come_again_after_a_reconnect(make: Make, mark: str) -> None:
     receiver, sender = make(f"r-{mark}", f"{mark}/+", persistent=True), make(f"s-{mark}")
     assert sender.confirmed(sender.publish([Outgoing(f"{mark}/a", b"%d" % i) for i in range(5)]), 5.0)
     first = collect(receiver, 5)
@@ -55,7 +55,7 @@ def test_what_was_not_acknowledged_comes_again_after_a_reconnect(make: Make, mar
     assert [message.payload for message in again] == [b"2", b"3", b"4"]
 
 
-def test_a_late_acknowledgement_of_an_old_connection_goes_nowhere(make: Make, mark: str) -> None:
+def test_a_late_acknowledgement_for_an_old_connection_is_dropped(make: Make, mark: str) -> None:
     """Packet ids start over on a new connection: a late acknowledgement there would be for another message."""
     receiver, sender = make(f"r-{mark}", f"{mark}/+", persistent=True), make(f"s-{mark}")
     sender.confirmed(sender.publish([Outgoing(f"{mark}/a", b"old")]), 5.0)
@@ -69,7 +69,7 @@ def test_a_late_acknowledgement_of_an_old_connection_goes_nowhere(make: Make, ma
     assert [message.payload for message in collect(receiver, 1)] == [b"old"]
 
 
-def test_what_was_not_confirmed_is_published_again_after_a_reconnect(make: Make, mark: str) -> None:
+def test_unconfirmed_messages_are_published_again_after_a_reconnect(make: Make, mark: str) -> None:
     receiver, sender = make(f"r-{mark}", f"{mark}/+"), make(f"s-{mark}")
     connection = sender._connection
     assert connection is not None
@@ -107,7 +107,7 @@ def test_birth_and_will(make: Make, mark: str) -> None:
     assert b"offline" in [message.payload for message in collect(watcher, 1)]
 
 
-def test_no_broker_is_one_clear_sentence(mark: str) -> None:
+def test_a_missing_broker_gives_one_clear_sentence(mark: str) -> None:
     link = Link(MqttSettings(url="mqtt://127.0.0.1:1", connect_timeout_s=1.0), LinkOptions(mark), Event())
     with pytest.raises(Unavailable, match=r"no MQTT broker answers at mqtt://127.0.0.1:1 .* ZELADOR_MQTT__URL"):
         link.open(0.0)
@@ -120,7 +120,7 @@ def test_a_password_never_shows(mark: str) -> None:
     assert "secret" not in str(error.value)
 
 
-def test_what_the_broker_says_of_itself_is_heard_or_done_without(
+def test_the_brokers_statistics_are_read_but_not_required(
     make: Make, broker_url: str, mosquitto_url: str, mark: str, eventually: Callable[..., None]
 ) -> None:
     """Mosquitto publishes its version; iotcore disconnects once on the subscription, and the link works without it."""

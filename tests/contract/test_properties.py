@@ -28,7 +28,7 @@ def outsider(broker_url: str, mark: str) -> Iterator[mqtt.Client]:
     client.loop_stop()
 
 
-def test_a_request_says_where_and_under_what_it_wants_its_answer(make: Make, outsider: mqtt.Client, mark: str) -> None:
+def test_a_request_carries_its_response_topic_and_correlation(make: Make, outsider: mqtt.Client, mark: str) -> None:
     receiver = make(f"r-{mark}", f"{mark}/+")
     asked = Properties(PacketTypes.PUBLISH)
     asked.PayloadFormatIndicator = 1
@@ -80,7 +80,7 @@ def test_quality_of_service_0_needs_no_acknowledgement(make_to: Make, eventually
         assert acknowledged == [b"\x40\x02\x00\x07"]
 
 
-def test_what_was_retained_says_so(make: Make, outsider: mqtt.Client, mark: str) -> None:
+def test_a_retained_message_is_marked(make: Make, outsider: mqtt.Client, mark: str) -> None:
     outsider.publish(f"{mark}/state", b"kept", 1, retain=True).wait_for_publish(5)
     (message,) = collect(make(f"r-{mark}", f"{mark}/+"), 1)
     assert (message.payload, message.retained) == (b"kept", True)
@@ -100,7 +100,7 @@ def test_the_connect_packet_asks_for_a_session_and_a_window(make_to: Make) -> No
     assert not hasattr(properties, "MaximumPacketSize")  # a broker drops what is larger without a word
 
 
-def test_the_brokers_window_is_kept(make_to: Make) -> None:
+def test_the_brokers_window_is_respected(make_to: Make) -> None:
     """Unconfirmed publications never exceed the CONNACK's Receive Maximum (paho does not ensure this)."""
     window = b"\x20\x06\x00\x00\x03\x21\x00\x05"
     with ScriptedBroker((b"", lambda packet: b""), connack=window, subscribes=False) as broker:
@@ -110,7 +110,7 @@ def test_the_brokers_window_is_kept(make_to: Make) -> None:
         assert 0 < len([packet for packet in broker.got[0] if packet[0] & 0xF0 == 0x30]) <= 5
 
 
-def test_what_a_puback_says_is_heard(make_to: Make) -> None:
+def test_the_reason_in_a_puback_is_reported(make_to: Make) -> None:
     """The publisher learns that the broker refused a message. "No matching subscribers" is not a refusal."""
     codes = iter([b"\x00", b"\x10", b"\x87", b"\x99", b"\x97"])
 

@@ -107,7 +107,7 @@ def test_many_such_messages_cost_a_few_connections_each(quick: None) -> None:
     bad=st.sets(st.integers(0, 59), max_size=3),
     cuts=st.dictionaries(st.integers(1, 12), st.integers(0, 20), max_size=3),
 )
-def test_whatever_fails_only_what_ends_connections_is_given_up(
+def test_only_messages_that_end_connections_are_given_up(
     count: int, bad: set[int], cuts: dict[int, int], quick: None
 ) -> None:
     """At most three losses by the network: no message can be alone on two of them after it was suspect twice."""
@@ -132,14 +132,14 @@ def test_a_network_that_is_cut_again_and_again_costs_nothing(quick: None) -> Non
 
 
 def test_a_session_that_is_taken_over_blames_no_message(quick: None) -> None:
-    """Somebody else connects with our client id, as often as they like: the broker says so, and nothing is given up."""
+    """Another client connects with our client id again and again: the broker says so, and no message is given up."""
     poison = PoisonBroker(cuts=dict.fromkeys(range(1, 20), 0), goodbye=TAKEN_OVER)
     with poison.broker as broker, link_to(broker.url) as link:
         assert publish(link, [b"1", b"2"]).refused == {}
         assert link.reconnects == 19
 
 
-def test_connections_that_die_at_once_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connections_that_end_immediately_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
     def backoff(attempt: int, **limits: float) -> float:
@@ -154,7 +154,7 @@ def test_connections_that_die_at_once_back_off(monkeypatch: pytest.MonkeyPatch) 
         assert asked == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_flood_of_losses_is_a_few_lines(quick: None, caplog: pytest.LogCaptureFixture) -> None:
+def test_many_losses_give_few_log_lines(quick: None, caplog: pytest.LogCaptureFixture) -> None:
     poison = PoisonBroker(cuts=dict.fromkeys(range(1, 100), 0), goodbye=TAKEN_OVER)
     with poison.broker as broker, link_to(broker.url) as link:
         publish(link, [b"1"])
@@ -162,7 +162,7 @@ def test_a_flood_of_losses_is_a_few_lines(quick: None, caplog: pytest.LogCapture
     assert len(caplog.records) <= 50
 
 
-def test_what_mqtt_cannot_carry_is_refused_alone() -> None:
+def test_only_a_message_that_mqtt_cannot_carry_is_refused() -> None:
     with PoisonBroker().broker as broker, link_to(broker.url) as link:
         messages = [Outgoing("a", b"1"), Outgoing("x" * 70_000, b"2"), Outgoing("a\ud800", b"3"), Outgoing("a", b"4")]
         publication = link.publish(messages)
@@ -171,8 +171,8 @@ def test_what_mqtt_cannot_carry_is_refused_alone() -> None:
 
 
 @pytest.mark.parametrize("lane", [True, False], ids=["lane", "paho"])
-def test_what_is_larger_than_the_broker_takes_is_never_sent(lane: bool) -> None:
-    """CONNACK's Maximum Packet Size, 100,000 bytes."""
+def test_messages_above_the_brokers_limit_are_never_sent(lane: bool) -> None:
+    """The CONNACK has a Maximum Packet Size of 100,000 bytes."""
     connack = b"\x20\x08\x00\x00\x05\x27\x00\x01\x86\xa0"
     with ScriptedBroker((b"", confirm), connack=connack, subscribes=False) as broker, link_to(broker.url, lane) as link:
         assert link.packet_bytes == 100_000
@@ -193,7 +193,7 @@ def confirm(packet: bytes) -> bytes:
 
 
 def test_a_broker_that_takes_one_message_at_a_time(eventually: Callable[..., None]) -> None:
-    """Receive Maximum 1."""
+    """The CONNACK has a Receive Maximum of 1."""
     connack = b"\x20\x06\x00\x00\x03\x21\x00\x01"
     with ScriptedBroker((b"", confirm), connack=connack, subscribes=False) as broker, link_to(broker.url) as link:
         assert publish(link, [b"1", b"2", b"3"]).refused == {}
@@ -218,7 +218,7 @@ def test_a_stalled_broker_that_dies_costs_nothing(quick: None) -> None:
     assert deaths == 4
 
 
-def test_a_message_that_a_broker_swallows_is_given_up_too(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_message_that_is_never_confirmed_is_given_up_too(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The broker never confirms one message. Without giving it up, the full window would stall the link."""
     monkeypatch.setattr(session, "SILENT_S", 0.05)
     with (

@@ -109,7 +109,7 @@ def test_a_model_that_passed_the_cage_is_known_to_other_containers(stack: Stack,
     assert passed <= set(stack.python("inference", code).split()) & set(stack.python("api", code).split())
 
 
-def test_a_killed_replica_is_taken_over_by_the_others(stack: Stack, outside: Outside) -> None:
+def test_the_entries_of_a_killed_replica_are_taken_over(stack: Stack, outside: Outside) -> None:
     stack("up", "--detach", "--scale", "inference=2")
     stack.until(lambda: stack.workers().get("live") == 2, "two workers on the selected model")
     publishing = stream(outside, "replica", 6.0)
@@ -133,7 +133,7 @@ def test_a_crashed_worker_is_started_again_and_nothing_is_lost(stack: Stack, out
     assert len(outside.readings) == 1_000
 
 
-def test_what_waits_in_the_broker_outlives_its_stop(stack: Stack, outside: Outside) -> None:
+def test_messages_queued_in_the_broker_survive_its_stop(stack: Stack, outside: Outside) -> None:
     stack("stop", "ingest")
     before = stack.ledger()
     send(outside, "queued", 500)
@@ -147,7 +147,7 @@ def test_what_waits_in_the_broker_outlives_its_stop(stack: Stack, outside: Outsi
     assert stack.ledger()["received"] - before["received"] == 500
 
 
-def test_what_waits_in_redis_outlives_its_kill(stack: Stack, outside: Outside) -> None:
+def test_readings_waiting_in_redis_survive_its_kill(stack: Stack, outside: Outside) -> None:
     stack("stop", "inference")
     send(outside, "buffered", 500)
     outside.settled()
@@ -171,7 +171,7 @@ def test_services_wait_for_their_servers(stack: Stack, outside: Outside) -> None
 
 
 @pytest.mark.parametrize("given", [None, ("device", "wrong"), ("zelador", ""), ("nobody", "wrong")])
-def test_the_broker_refuses_who_it_does_not_know(stack: Stack, given: tuple[str, str] | None) -> None:
+def test_the_broker_refuses_unknown_users(stack: Stack, given: tuple[str, str] | None) -> None:
     client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
     if given:
         client.username_pw_set(*given)
@@ -185,7 +185,7 @@ def test_the_broker_refuses_who_it_does_not_know(stack: Stack, given: tuple[str,
     assert answers == ["Not authorized"]
 
 
-def test_the_api_wants_a_key_and_is_healthy(stack: Stack) -> None:
+def test_the_api_requires_a_key_and_is_healthy(stack: Stack) -> None:
     assert stack.api("GET", "/v1/ledger", key="zlk_wrong")[0] == 401
     inspect = ["docker", "inspect", "--format", "{{.State.Health.Status}}", stack.container("api")]
     stack.until(lambda: subprocess.check_output(inspect, text=True).strip() == "healthy", "the API to be healthy")
@@ -208,7 +208,7 @@ def test_nothing_runs_as_root(stack: Stack) -> None:
         assert stack.python(service, "import os; print(os.getuid())") == "10001"
 
 
-def test_each_image_has_what_its_service_needs_and_no_more(stack: Stack) -> None:
+def test_each_image_has_exactly_what_its_service_needs(stack: Stack) -> None:
     code = "from importlib.util import find_spec; print(*(n for n in {} if find_spec(n)))"
     asked = ("numpy", "lightgbm", "fastapi", "pycaret", "pyarrow", "pytest", "pip", "uv", "iotcore")
     for service, has in {
@@ -232,7 +232,7 @@ def test_no_secret_is_in_a_log_or_on_a_command_line(stack: Stack, outside: Outsi
     assert "zlk_" not in said
 
 
-def test_only_broker_and_api_are_published_and_on_the_loopback_alone(stack: Stack) -> None:
+def test_only_broker_and_api_are_published_and_only_on_the_loopback(stack: Stack) -> None:
     for service in ("broker", "redis", *OURS):
         found = subprocess.check_output(["docker", "port", stack.container(service)], text=True)
         assert bool(found) == (service in ("broker", "api")), found

@@ -74,7 +74,7 @@ def device(up: Up, certificate: tuple[Path, Path], name: str, password: str, rea
     return done.returncode == 0 and not done.stderr
 
 
-def test_a_password_that_is_added_under_load_costs_no_reading(up: Up, certificate, eventually) -> None:
+def test_adding_a_password_under_load_costs_no_reading(up: Up, certificate, eventually) -> None:
     """press-07 publishes all the time while press-08 gets a password, a new one, and none again."""
     first = (up.home.parent / "password").read_text()
     before = up.ledger()["accepted"]
@@ -98,7 +98,7 @@ def test_a_password_that_is_added_under_load_costs_no_reading(up: Up, certificat
             assert path.name == "mqtt.password" or not any(secret in path.read_text() for secret in secrets), path
 
 
-def test_only_tls_is_spoken_there(up: Up, certificate) -> None:
+def test_that_port_accepts_only_tls(up: Up, certificate) -> None:
     port = int(up["mqtt"].rsplit(":", 1)[1])
     assert up["mqtt"].startswith("mqtts://")
     with socket.create_connection((HOST, port), timeout=5) as plain:
@@ -112,7 +112,7 @@ def test_only_tls_is_spoken_there(up: Up, certificate) -> None:
         assert secured.version() in ("TLSv1.2", "TLSv1.3")
 
 
-def test_the_other_commands_find_their_way_by_the_home(up: Up) -> None:
+def test_the_other_commands_find_the_servers_of_the_home(up: Up) -> None:
     """Commands use the services' own user; no variable is set."""
     assert "no model is selected yet" in zelador("health", "--home", str(up.home))
     found = json.loads(zelador("doctor", "--home", str(up.home), "--json", "--no-probe"))
@@ -123,7 +123,7 @@ def test_the_other_commands_find_their_way_by_the_home(up: Up) -> None:
     assert f"zelador train --home {up.home}, then zelador models select --home {up.home} NAME" in selection["fix"]
 
 
-def test_servers_of_one_s_own_are_used(redis_url: str, mqtt_url: str, mark: str, tmp_path: Path, eventually) -> None:
+def test_the_users_own_servers_are_used(redis_url: str, mqtt_url: str, mark: str, tmp_path: Path, eventually) -> None:
     """The broker by option, Redis by the variable that all services have; nothing of ours is started for them."""
     environment = {"ZELADOR_REDIS__URL": redis_url, "ZELADOR_REDIS__PREFIX": mark, "ZELADOR_INGEST__CLIENT_ID": mark}
     with running(tmp_path / "home", "--broker", mqtt_url, environment=environment) as up:

@@ -72,7 +72,7 @@ def stream(outside: Outside, name: str, seconds: float, rate: float = 200.0) -> 
     return thread
 
 
-def test_it_says_where_everything_is(up: Up, broker: str) -> None:
+def test_it_prints_where_everything_is(up: Up, broker: str) -> None:
     assert list(up.said) == [
         "mqtt",
         "mqtt3",
@@ -94,8 +94,8 @@ def test_it_says_where_everything_is(up: Up, broker: str) -> None:
         assert json.loads(answer.read())["model"] == "small"
 
 
-def test_the_doctor_finds_everything_of_a_home(up: Up, broker: str, outside: Outside, eventually) -> None:
-    """Its queue and rate are right too. Only on iotcore is the broker a risk, because its queue is in memory."""
+def test_the_doctor_finds_everything_about_a_home(up: Up, broker: str, outside: Outside, eventually) -> None:
+    """The report's queue and rate are right too. Only iotcore is reported as a risk, because its queue is in memory."""
     said: dict = {}
 
     def is_well() -> bool:
@@ -134,7 +134,7 @@ def test_the_doctor_finds_everything_of_a_home(up: Up, broker: str, outside: Out
 
 
 def test_the_doctor_names_a_device_that_nobody_reads(up: Up, outside: Outside, eventually) -> None:
-    """The gate saw it once; no second session has to hear it."""
+    """The gate has seen one message; no second session needs to receive it."""
     message = json.dumps({"SI7021": {"Temperature": 21.3}, "BH1750": {"Illuminance": 412}, "Vib": {"Vibration": 0.1}})
     outside._devices.publish("tele/esp01/SENSOR", message, 1).wait_for_publish(10.0)
     command = [*COMMAND, "doctor", "--home", str(up.home), "--no-probe", "--json"]
@@ -153,7 +153,7 @@ def test_the_doctor_names_a_device_that_nobody_reads(up: Up, outside: Outside, e
     eventually(is_said, "the sentence", 60.0)
 
 
-def test_good_bad_arrays_and_junk_are_each_accounted(up: Up, outside: Outside, eventually) -> None:
+def test_good_and_bad_readings_arrays_and_junk_are_all_accounted_for(up: Up, outside: Outside, eventually) -> None:
     before = up.ledger()
     for i in range(20):
         outside.send("press", {**READING, "id": f"good-{i}"}, f"good-{i}")
@@ -200,7 +200,7 @@ def test_mqtt_3_1_1_devices_are_served_on_the_same_home(up: Up) -> None:
 
 
 @pytest.mark.parametrize("name", ["ingest", "inference", "redis", "api", "trainer"])
-def test_a_killed_program_comes_again_and_no_reading_is_lost(up: Up, outside: Outside, name: str, eventually) -> None:
+def test_a_killed_program_is_restarted_and_no_reading_is_lost(up: Up, outside: Outside, name: str, eventually) -> None:
     before = up.pids()[name]
     publishing = stream(outside, f"kill-{name}-{time.time_ns()}", 3.0)
     time.sleep(1.0)  # not a wait for a condition: the kill comes in mid-stream
@@ -213,7 +213,7 @@ def test_a_killed_program_comes_again_and_no_reading_is_lost(up: Up, outside: Ou
     assert up.ledger()["unaccounted"] == 0
 
 
-def test_a_killed_broker_comes_again_and_the_stream_goes_on(up: Up, outside: Outside, eventually) -> None:
+def test_a_killed_broker_is_restarted_and_the_stream_continues(up: Up, outside: Outside, eventually) -> None:
     """Messages that the embedded broker acknowledged but did not forward die with it, as it says; no others are lost.
 
     Mosquitto also forgets a subscription that is among its last hundred changes, and predictions before the subscriber
@@ -232,7 +232,7 @@ def test_a_killed_broker_comes_again_and_the_stream_goes_on(up: Up, outside: Out
     assert up.ledger()["unaccounted"] == 0
 
 
-def test_another_selection_is_taken_up_by_itself(up: Up, outside: Outside, eventually) -> None:
+def test_a_new_selection_is_applied_automatically(up: Up, outside: Outside, eventually) -> None:
     from registry.registry import Registry
 
     Registry.open(up["registry"]).save("second", upload(with_probabilities=False), by="test")
@@ -248,7 +248,7 @@ def test_another_selection_is_taken_up_by_itself(up: Up, outside: Outside, event
     eventually(lambda: up.api("GET", "/v1/selection")[1]["workers"]["live"] == 1, "the swap back")
 
 
-def test_a_second_up_in_the_same_home_says_so(up: Up) -> None:
+def test_a_second_up_in_the_same_home_is_refused(up: Up) -> None:
     done = subprocess.run(
         [*COMMAND, "up", "--home", str(up.home)], capture_output=True, text=True, timeout=30, env=clean_environment()
     )
@@ -288,12 +288,12 @@ def test_a_stop_and_a_start_in_mid_stream_lose_nothing(tmp_path: Path, with_brok
     outside.close()
 
 
-def test_at_a_stop_the_broker_has_time_to_write(tmp_path: Path, eventually) -> None:
+def test_a_stop_gives_the_broker_time_to_write(tmp_path: Path, eventually) -> None:
     """Mosquitto writes its whole queue when it is stopped, which took 3.5 s for 256 MiB on an idle disk. Killed before
     it had written, it lost its last changes: here, a subscription.
     """
     found_or_skip("mosquitto")
-    mosquitto = {"ZELADOR_EMBEDDED__BROKER": "mosquitto"}
+    mosquitto = {"ZELADOR_EMBEDDED__BROKER": "mosquitto", "ZELADOR_ARCHIVE__ENABLED": "false"}
     first = Up(tmp_path / "home", environment=mosquitto)
     outside = Outside(first["mqtt"])
     known: list[bool] = []
@@ -340,7 +340,9 @@ def test_without_a_model_readings_wait(tmp_path: Path, eventually) -> None:
         outside.close()
 
 
-def test_everything_dies_with_a_killed_up(tmp_path: Path, eventually, with_broker: dict[str, str]) -> None:
+def test_everything_dies_with_a_killed_up(tmp_path: Path, eventually) -> None:
+    """With iotcore, where one server is a program of C, and the other one of Python."""
+    with_broker = {"ZELADOR_EMBEDDED__BROKER": "iotcore"}
     up = Up(tmp_path / "home", environment=with_broker)
     pids = [pid for name, pid in up.pids().items()]
     up.process.send_signal(signal.SIGKILL)
@@ -352,7 +354,7 @@ def test_everything_dies_with_a_killed_up(tmp_path: Path, eventually, with_broke
 
 
 @pytest.mark.parametrize("option", ["--mqtt-port", "--redis-port", "--api-port", "ZELADOR_API__PORT"])
-def test_a_port_that_is_taken_is_one_line_before_a_server_starts(tmp_path: Path, option: str) -> None:
+def test_a_port_in_use_is_one_line_before_any_server_starts(tmp_path: Path, option: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -1,4 +1,4 @@
-"""Archivers that start at once: a process that has the imports forks one for each input line, and prints its pid.
+"""Archivers that start quickly: a process that has done the imports forks one per input line, and prints its pid.
 
 Run as `python -m tests.faults.archiver_children REDIS_URL FOLDER`. A child archives in small batches and merges files
 all the time, so that a kill at a random moment hits a write, a commit, a merge or the step in Redis.
@@ -30,7 +30,7 @@ def hasten() -> None:
     original = compact.plan
 
     def any_size(files: Any, today: str) -> Any:
-        """Merges the files of the present day as those of a past one, now and then."""
+        """Sometimes merges the files of the current day like those of a past one."""
         return original(files, "9" if random.random() < 0.05 else today)
 
     maintain.plan = any_size

@@ -1,4 +1,4 @@
-"""One site for all cases that need no special one; the whole matrix runs only on request."""
+"""One shared site for all cases that need no special one. The whole matrix runs only on request."""
 
 from __future__ import annotations
 

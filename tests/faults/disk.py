@@ -1,6 +1,6 @@
 """The disk below a site: which file system it is, and one that is kept busy with syncing.
 
-On tmpfs an fsync costs nothing, and Redis never answers before it has written: what is tried there proves nothing.
+On tmpfs an fsync costs nothing, and Redis never answers before it has written, so a test there would prove nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ while True:
 
 
 def filesystem(folder: Path) -> str:
-    """Its type, and what it is mounted from: "ext4 on /dev/sda1"; "unknown" where the system does not tell."""
+    """The file system's type and device, such as "ext4 on /dev/sda1"; "unknown" if the system does not say."""
     folder = folder.resolve()
     best, found = -1, "unknown"
     with contextlib.suppress(OSError):

@@ -70,7 +70,7 @@ class Devices:
         self._client.loop_stop()
 
     def send(self, count: int) -> None:
-        """As fast as the broker takes them; `next` moves on meanwhile."""
+        """Publishes readings as fast as the broker accepts them, and advances `next`."""
         self._asked += count
 
     def send_other(self, payload: bytes, device: str = "other") -> None:
@@ -132,7 +132,7 @@ class Devices:
 
 
 class Subscriber:
-    """A dashboard with a session of its own; knows how often each prediction came."""
+    """A dashboard with its own session; it counts how often each prediction arrived."""
 
     def __init__(self, book: Book, port: int) -> None:
         self.came = 0
@@ -155,7 +155,7 @@ class Subscriber:
         self._client.loop_stop()
 
     def await_one_from(self, number: int, since: float) -> Awaited:
-        """Tells when a reading from `number` on has its prediction."""
+        """Returns an object that records when a reading from `number` on gets its prediction."""
         awaited = Awaited(since)
         self._awaited.append((number, awaited))
         return awaited

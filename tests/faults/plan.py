@@ -24,7 +24,7 @@ LEAST_S = 2 * WHOLE_S + 5.0
 
 
 class Wrong(Exception):
-    """The arguments, in one line."""
+    """The arguments are wrong; the message says why in one line."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ class Api:
         self._port, self._key = port, key
 
     def ask(self, method: str, path: str, body: object = None) -> tuple[int, dict[str, Any]]:
-        """0 if the server does not answer."""
+        """Sends a request, and returns the status; 0 if the server does not answer."""
         client = http.client.HTTPConnection(HOST, self._port, timeout=10)
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
         try:

@@ -1,4 +1,4 @@
-"""Writes files to an archive, merges and sweeps them all the time, and says each reading that is committed.
+"""Writes files to an archive, merges and sweeps them all the time, and prints each reading that is committed.
 
 Run as `python -m tests.faults.power_child FOLDER ROUND`, until it is killed.
 """

@@ -40,7 +40,7 @@ class Process:
         self._at_work_since: float | None = None
 
     def start(self) -> None:
-        """From the main thread: the process ends with the thread that started it."""
+        """Starts the process. Call it on the main thread, because the process ends with the thread that started it."""
         with self.log.open("ab") as log:
             self._begun_at = log.tell()
             self._process = subprocess.Popen(
@@ -99,7 +99,7 @@ class Process:
                 os.kill(pid, number)
 
     def memory(self) -> float | None:
-        """Resident, in MB; None where it is not running, or the system does not say."""
+        """The resident memory in MB; None if the process is not running, or the system does not say."""
         pid = self.pid
         if pid is None:
             return None

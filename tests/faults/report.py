@@ -1,4 +1,4 @@
-"""What a soak found: for people, and as one JSON object."""
+"""The report of a soak: for people, and as one JSON object."""
 
 from __future__ import annotations
 

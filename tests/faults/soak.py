@@ -1,7 +1,7 @@
-"""Random faults under load, for as long as one likes: `make soak ARGS="--seconds 120 --kills 8 --json"`.
+"""Random faults under load, for any length of time: `make soak ARGS="--seconds 120 --kills 8 --json"`.
 
-Real servers, real processes, a schedule from a seed. At the end everything comes to rest, and each reading that a
-broker acknowledged has its prediction, or a witness says that it was the broker who lost it.
+Runs real servers and real processes, with a schedule from a seed. At the end, when everything has settled, each reading
+that a broker acknowledged must have its prediction, or a witness must show that the broker lost it.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Soak:
                 self._under_load()
             came_to_rest = None
             try:
-                self._mend()
+                self._end_faults()
                 trial.settle(REST_S)
             except Failed as failed:
                 came_to_rest = str(failed).splitlines()[0]
@@ -164,7 +164,7 @@ class Soak:
             self._next_sample = now + SAMPLE_S
             self._memory.sample(site.processes, now)
 
-    def _mend(self) -> None:
+    def _end_faults(self) -> None:
         """After the load: ends every fault, and waits for every process to come back."""
         self._kill_what_is_held(float("inf"))
         self._end_what_is_due(float("inf"))

@@ -65,7 +65,7 @@ def work_until_a_cut(image: Path, after: Path, at: Path, number: int, length_s: 
 
 
 @pytest.mark.timeout(3_600)
-def test_what_was_committed_before_a_power_cut_is_there_once(tmp_path: Path) -> None:
+def test_readings_committed_before_a_power_cut_are_archived_once(tmp_path: Path) -> None:
     draw, committed = random.Random(SEED), list[str]()
     image, after = tmp_path / "disk", tmp_path / "after"
     with image.open("wb") as file:

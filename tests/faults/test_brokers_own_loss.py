@@ -21,7 +21,7 @@ def publish_while_the_ingester_is_away(trial: Trial) -> None:
 
 
 @whole_matrix
-def test_a_queue_as_mosquitto_has_it_drops_what_it_acknowledged(make_trial: Callable[..., Trial], note: Note) -> None:
+def test_mosquittos_default_queue_drops_acknowledged_messages(make_trial: Callable[..., Trial], note: Note) -> None:
     trial = make_trial(stock=True)
     publish_while_the_ingester_is_away(trial)
     trial.site.start("ingest-1")
@@ -30,7 +30,7 @@ def test_a_queue_as_mosquitto_has_it_drops_what_it_acknowledged(make_trial: Call
 
 
 @whole_matrix
-def test_mosquitto_as_it_comes_forgets_its_queue_when_it_dies(make_trial: Callable[..., Trial], note: Note) -> None:
+def test_mosquitto_with_its_defaults_loses_its_queue_when_it_dies(make_trial: Callable[..., Trial], note: Note) -> None:
     trial = make_trial(stock=True)
     publish_while_the_ingester_is_away(trial)
     trial.site.restart("broker")
@@ -40,7 +40,7 @@ def test_mosquitto_as_it_comes_forgets_its_queue_when_it_dies(make_trial: Callab
 
 
 @whole_matrix
-def test_mosquitto_with_our_settings_loses_its_last_changes_at_most(trial: Trial, note: Note) -> None:
+def test_mosquitto_with_our_settings_loses_at_most_its_last_changes(trial: Trial, note: Note) -> None:
     publish_while_the_ingester_is_away(trial)
     trial.site.restart("broker")
     trial.site.start("ingest-1")
@@ -49,7 +49,7 @@ def test_mosquitto_with_our_settings_loses_its_last_changes_at_most(trial: Trial
 
 
 @whole_matrix
-def test_a_queue_with_our_settings_keeps_all(trial: Trial, note: Note) -> None:
+def test_a_queue_with_our_settings_keeps_everything(trial: Trial, note: Note) -> None:
     publish_while_the_ingester_is_away(trial)
     trial.site.start("ingest-1")
     outcome = is_whole(trial, note)

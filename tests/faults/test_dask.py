@@ -35,7 +35,7 @@ def test_a_dask_cluster_gives_the_same_scores(tmp_path: Path, monkeypatch: pytes
         assert np.allclose(each.scores, here.scores)
 
 
-def test_a_cluster_that_does_not_answer_fails_the_run_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_that_does_not_answer_fails_the_run_with_a_clear_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trainer.compare.parallel.CONNECT_S", 0.2)
     with pytest.raises(Unavailable, match="the dask cluster did not compare the classifiers"):
         compare("dask", "tcp://127.0.0.1:9", arguments(), ("lr",))

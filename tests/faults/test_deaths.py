@@ -28,7 +28,7 @@ def test_a_kill_in_mid_stream(trial: Trial, note: Note, name: str) -> None:
 
 @whole_matrix
 @pytest.mark.parametrize("name", COMPONENTS)
-def test_a_standstill_in_mid_stream(trial: Trial, note: Note, name: str) -> None:
+def test_a_stopped_process_in_mid_stream(trial: Trial, note: Note, name: str) -> None:
     """SIGSTOP: the process keeps its connections without answering, and later continues where it was."""
     with trial.load():
         trial.site.processes[name].pause()
@@ -39,7 +39,7 @@ def test_a_standstill_in_mid_stream(trial: Trial, note: Note, name: str) -> None
     is_whole(trial, note, recovery=recovery)
 
 
-def test_an_ingester_dies_with_a_batch_that_redis_has_not_confirmed(trial: Trial, note: Note) -> None:
+def test_an_ingester_that_dies_before_redis_confirms_loses_nothing(trial: Trial, note: Note) -> None:
     """The broker still has the messages that the ingester did not acknowledge, and delivers them again."""
     with trial.load():
         wire = trial.site.wire("ingest-1", "redis")
@@ -57,7 +57,7 @@ def test_an_ingester_dies_with_a_batch_that_redis_has_not_confirmed(trial: Trial
 
 
 def test_a_worker_dies_with_predictions_that_the_broker_has_not_confirmed(trial: Trial, note: Note) -> None:
-    """They were never marked done, so the next one finds them pending."""
+    """Its entries were never marked done, so the next worker finds them pending."""
     with trial.load():
         wire = trial.site.wire("inference-1", "broker")
         wire.stall()
@@ -90,7 +90,7 @@ def test_redis_dies_before_its_answers_have_come(trial: Trial, note: Note) -> No
 def test_redis_dies_with_bytes_answered_and_not_written(
     make_trial: Callable[..., Trial], note: Note, kind: str
 ) -> None:
-    """While an fsync runs, it answers first and writes later: an acknowledgement waits for the second."""
+    """While an fsync runs, Redis answers first and writes later: an acknowledgement must wait for the write."""
     trial = make_trial(redis=kind)
     met = 0
     with trial.load():

@@ -37,7 +37,7 @@ def nothing_is_acknowledged_until(trial: Trial, freed: Callable[[], object]) -> 
     freed()
 
 
-def test_redis_without_memory(trial: Trial, note: Note) -> None:
+def test_a_redis_without_memory_loses_nothing(trial: Trial, note: Note) -> None:
     client = trial.site.client
     with trial.load():
         client.config_set("maxmemory", "1")
@@ -62,8 +62,8 @@ def small_disk() -> None:
 
 @whole_matrix
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of another process can be raised on Linux only")
-def test_redis_whose_disk_is_full(make_trial: Callable[..., Trial], note: Note) -> None:
-    """Every write of the file of changes fails from DISK bytes on; then there is room again."""
+def test_a_full_disk_of_redis_loses_nothing(make_trial: Callable[..., Trial], note: Note) -> None:
+    """Every write to the append-only file fails above DISK bytes; then there is space again."""
     trial = make_trial(prepare_redis=small_disk)
     with trial.load(), contextlib.suppress(redis.RedisError):
         trial.site.wait(lambda: refuses_writes(trial), "the disk to be full")

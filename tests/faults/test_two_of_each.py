@@ -34,7 +34,7 @@ def two(shared_two: Trial) -> Iterator[Trial]:
 
 
 def gap(trial: Trial, seconds: float) -> float:
-    """The longest time without any prediction, for so long a time."""
+    """The longest time without any prediction within this period."""
     longest, until, came, at = 0.0, time.monotonic() + seconds, trial.subscriber.came, time.monotonic()
     while (now := time.monotonic()) < until:
         if trial.subscriber.came != came:
@@ -46,7 +46,7 @@ def gap(trial: Trial, seconds: float) -> float:
 
 @whole_matrix
 @pytest.mark.parametrize("name", ["inference-1", "inference-2"])
-def test_one_worker_dies_and_the_stream_goes_on(two: Trial, note: Note, name: str) -> None:
+def test_one_worker_dies_and_the_stream_continues(two: Trial, note: Note, name: str) -> None:
     with two.load():
         awaited = two.kill(name)
         longest = gap(two, AWAY_S)
@@ -60,8 +60,8 @@ def test_one_worker_dies_and_the_stream_goes_on(two: Trial, note: Note, name: st
 
 @whole_matrix
 @pytest.mark.parametrize("name", ["ingest-1", "ingest-2"])
-def test_one_ingester_dies_and_the_stream_goes_on(two: Trial, note: Note, name: str) -> None:
-    """Mosquitto deals to a member that is away as well: its share waits for its return, the other's goes on."""
+def test_one_ingester_dies_and_the_stream_continues(two: Trial, note: Note, name: str) -> None:
+    """Mosquitto also assigns a share to a member that is away: this share waits, and the other member continues."""
     with two.load():
         awaited = two.kill(name)
         longest = gap(two, AWAY_S)
@@ -77,7 +77,7 @@ def test_one_ingester_dies_and_the_stream_goes_on(two: Trial, note: Note, name: 
 
 @whole_matrix
 @pytest.mark.parametrize("how", ["dead", "standing still"])
-def test_what_a_worker_held_is_taken_over_in_time(two: Trial, note: Note, how: str) -> None:
+def test_the_entries_of_a_dead_worker_are_taken_over_in_time(two: Trial, note: Note, how: str) -> None:
     wire, process = two.site.wire("inference-1", "broker"), two.site.processes["inference-1"]
     with two.load():
         wire.stall()
@@ -97,13 +97,13 @@ def test_what_a_worker_held_is_taken_over_in_time(two: Trial, note: Note, how: s
         two.site.start("inference-1")
     else:
         wire.flow()
-        process.resume()  # it goes on with what is another's by now: repeated, never counted twice
+        process.resume()  # it continues with entries that another worker now owns: repeated, never counted twice
     is_whole(two, note, takeover=took)
     assert took < TAKEN_OVER_S
 
 
 def all_predicted(trial: Trial, within_s: float) -> float:
-    """Waits until every acknowledged reading has its prediction; gives the seconds that it took."""
+    """Waits until every acknowledged reading has its prediction; returns the seconds that it took."""
     since = time.monotonic()
     trial.site.wait(
         lambda: trial.devices.quiet and not trial.book.missing(trial.first, trial.devices.next),

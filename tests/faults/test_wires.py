@@ -36,7 +36,7 @@ def test_a_reset_in_mid_stream(trial: Trial, note: Note, pair: tuple[str, str]) 
 
 @whole_matrix
 @pytest.mark.parametrize("pair", PAIRS, ids=NAMES)
-def test_a_stall_of_both_ways(trial: Trial, note: Note, pair: tuple[str, str]) -> None:
+def test_a_stall_in_both_directions(trial: Trial, note: Note, pair: tuple[str, str]) -> None:
     wire = trial.site.wire(*pair)
     with trial.load():
         wire.stall()

@@ -1,4 +1,4 @@
-"""A site with devices and a subscriber, and the question of every case: is anything lost?"""
+"""A site with devices and a subscriber, and the check of every case that nothing is lost."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Outcome:
     differs: int
 
     def ours(self) -> str | None:
-        """Our fault, as text; None if there is none."""
+        """Describes a fault of ours; None if there is none."""
         found = []
         if self.verdict.lost:
             found.append(f"{len(self.verdict.lost)} readings are lost, {self.verdict.lost[:5]} …")
@@ -80,7 +80,7 @@ class Trial:
 
     @contextlib.contextmanager
     def load(self, rate: float = 300.0) -> Iterator[None]:
-        """Readings at `rate` a second while the block lasts, which begins when predictions come."""
+        """Publishes `rate` readings a second during the block, which begins when predictions arrive."""
         came = self.subscriber.came
         self.devices.rate = rate
         try:
@@ -94,7 +94,7 @@ class Trial:
         return self.subscriber.await_one_from(self.devices.next + 1, since or time.monotonic())
 
     def kill(self, name: str) -> Awaited:
-        """SIGKILL; tells how long it takes from it to the prediction of a reading published once it was dead."""
+        """Sends SIGKILL; returns an object with the time until a reading published afterwards has its prediction."""
         since = time.monotonic()
         self.site.kill(name)
         return self.await_the_next(since)
@@ -110,7 +110,7 @@ class Trial:
         return self.reckon()
 
     def reckon(self) -> Outcome:
-        """The outcome as of now."""
+        """The present outcome."""
         ledger = self.site.ledger()
         self._differs = ledger.accepted - self.book.known_to_us(self.devices.next)
         verdict = self.book.verdict(self.first, self.devices.next, self._in_redis)

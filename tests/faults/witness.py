@@ -1,7 +1,7 @@
 """Two witnesses on the connections, with their own MQTT parser, so that they do not share an error with the product.
 
-One hears what the broker hands to an ingester and what this acknowledges; the other, which predictions the broker
-acknowledges to a worker. With both, what a broker lost is evidence and not a guess.
+One records what the broker delivers to an ingester and what the ingester acknowledges; the other records which
+predictions the broker acknowledges to a worker. With both, a loss by the broker is evidence and not a guess.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Packets:
         self._held = b""
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """(first byte, body) of each complete packet."""
+        """Yields (first byte, body) of each complete packet."""
         held = self._held + data
         at = 0
         while (end := _end(held, at)) is not None and end[1] <= len(held):

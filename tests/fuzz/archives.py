@@ -12,7 +12,7 @@ import msgspec
 import onnx
 
 from registry.bundle import bundle
-from registry.errors import ArchiveRefused
+from registry.errors import BundleRefused
 from registry.facts import describe_model
 from registry.log.state import Model, State
 from registry.model.manifest import describe
@@ -84,7 +84,7 @@ def _zipped(files: dict[str, bytes]) -> bytes:
 def _read(data: bytes) -> str:
     try:
         saved, files = bundle.read(data, LIMIT)
-    except ArchiveRefused:
+    except BundleRefused:
         return "refused"
     for path, content in files.items():
         describe(content)

@@ -9,7 +9,7 @@ from tests.malformed.test_decoder import judge
 
 
 def run(seed: int, count: int) -> Iterator[tuple[bytes, Callable[[bytes], str]]]:
-    """Each message with the function that judges it, which raises any exception that the decoder lets through."""
+    """Yields each message with the function that judges it, which raises every exception of the decoder."""
     for sample in samples(seed, count):
         yield sample.payload, _judged
 

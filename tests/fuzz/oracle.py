@@ -1,7 +1,7 @@
 """A child process that really loads pickles, with a find_class that imports usual names alone and records all.
 
-python -m tests.fuzz.oracle: each pickle on standard input has its length before it (8 bytes); for each, a line of
-JSON with the names. In an empty folder, with bounded memory and time; a load that ends the process ends it alone.
+python -m tests.fuzz.oracle: each pickle on standard input is preceded by its length (8 bytes); for each, it prints a
+line of JSON with the names. It runs in an empty folder, with bounded memory and time, and a load may end it.
 """
 
 from __future__ import annotations

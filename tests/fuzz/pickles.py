@@ -1,6 +1,6 @@
 """Mutates pickles by opcode and inspects them. Those that pass as harmless are loaded by the oracle as proof.
 
-The oracle's process imports usual names alone (tests/fuzz/oracle.py), so a load that reaches another one runs nothing.
+The oracle's process imports only usual names (tests/fuzz/oracle.py), so a load that reaches another name runs nothing.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _honest() -> Iterator[bytes]:
 
 
 def _split(data: bytes) -> list[bytes]:
-    """By opcode, as far as that goes: what joblib keeps between them stays in one piece."""
+    """Splits a pickle by opcode, as far as possible: data that joblib stores between opcodes stays in one piece."""
     places: list[int | None] = []
     with contextlib.suppress(Exception):  # the bytes of an array, or damage that is meant
         for _, _, at in pickletools.genops(data):

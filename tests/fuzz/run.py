@@ -1,9 +1,9 @@
-"""make fuzz: mutated device messages, archives and pickles, each of which must end in a verdict, and a right one.
+"""make fuzz: mutated device messages, archives and pickles, each of which must end in the right verdict.
 
     python -m tests.fuzz.run [--messages 1000000] [--archives 400000] [--pickles 200000] [--seconds 900] [--seed 1]
 
-Bounded in time: what is not done by then is said. Exit code 1 when an error was not caught or a verdict is wrong; the
-input is kept in the folder that is printed.
+The time is bounded, and the output says what was not done by then. Exit code 1 if an error was not caught or a verdict
+is wrong; the input is kept in the folder that is printed.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ def states(settings: Settings) -> DeviceStates:
     return DeviceStates(connect_redis(settings.redis), settings.redis.prefix)
 
 
-def test_a_state_is_retained_and_is_what_the_api_says(
+def test_a_retained_state_equals_the_one_in_the_api(
     plant: Settings, mark: str, eventually: Callable[..., None]
 ) -> None:
     put_in_alarm(plant, "press")
@@ -96,7 +96,7 @@ def test_a_state_is_retained_and_is_what_the_api_says(
     assert connect_redis(plant.redis).hlen(Keys(plant.redis.prefix).announce) == 0
 
 
-def test_what_changed_while_nobody_published_is_published_at_the_next_start(
+def test_changes_while_no_worker_runs_are_published_at_the_next_start(
     plant: Settings, mark: str, eventually: Callable[..., None]
 ) -> None:
     put_in_alarm(plant, "press")
@@ -184,7 +184,7 @@ def with_discovery(plant: Settings, forgetful: Any) -> Settings:
     return plant
 
 
-def test_home_assistant_has_everything_again_after_the_broker_forgot_and_after_its_own_start(
+def test_home_assistant_gets_everything_again_after_the_broker_forgot_and_after_its_own_start(
     plant: Settings, mark: str, forgetful: Any, eventually: Callable[..., None]
 ) -> None:
     plant = with_discovery(plant, forgetful)
@@ -218,10 +218,10 @@ def test_home_assistant_has_everything_again_after_the_broker_forgot_and_after_i
         eventually(lambda: everything(later), "discovery and state from a broker that forgot")
 
 
-def test_home_assistant_has_everything_again_each_time_that_the_broker_was_started_again(
+def test_home_assistant_gets_everything_again_after_each_restart_of_the_broker(
     plant: Settings, mark: str, forgetful: Any, eventually: Callable[..., None]
 ) -> None:
-    """While Zelador runs. A device that was retired stays away, as does a name that sent only garbage."""
+    """The broker restarts while Zelador runs. A retired device stays away, as does a name that sent only garbage."""
     plant = with_discovery(plant, forgetful)
     put_in_alarm(plant, "gone")
     states(plant).act("gone", "retire", "ana")
@@ -313,7 +313,7 @@ def test_values_that_no_template_can_read_are_left_out(profiles: tuple[str, ...]
     assert "temperature" not in found
 
 
-def test_unlike_devices_have_unlike_ids_in_home_assistant() -> None:
+def test_different_devices_have_different_ids_in_home_assistant() -> None:
     names = ["a b", "a_b", "a.b", "A_b", "x" * 60, "x" * 61]
     assert len({object_id(name).lower() for name in names[:3]} | {object_id(name) for name in names[3:]}) == 6
 
@@ -347,7 +347,7 @@ class Hook:
         self.server.server_close()
 
 
-def test_the_webhook_is_signed_and_sent_again_until_it_is_taken(
+def test_webhook_requests_are_signed_and_repeated_until_accepted(
     plant: Settings, eventually: Callable[..., None]
 ) -> None:
     hook = Hook(failures=2)

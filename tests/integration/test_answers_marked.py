@@ -38,7 +38,7 @@ def predicted(model, *values: float | None, age_s: float = 0.0, retained: bool =
     return answered.predictions[0]
 
 
-def test_late_and_retained_are_said_only_when_they_are_so(model) -> None:
+def test_late_and_retained_are_marked_only_if_true(model) -> None:
     fresh = json.loads(encode_json(predicted(model, 400.0, 50.0, 1.0, age_s=899)))
     assert "late" not in fresh and "retained" not in fresh
     old = json.loads(encode_json(predicted(model, 400.0, 50.0, 1.0, age_s=901, retained=True)))
@@ -56,7 +56,7 @@ def test_a_missing_value_is_the_mean_that_the_model_learned(tmp_path: Path) -> N
     assert missing.confidence == pytest.approx(filled.confidence, abs=1e-4)
 
 
-def test_a_model_that_takes_no_missing_value_sets_the_reading_aside(model) -> None:
+def test_a_reading_with_a_missing_value_that_the_model_refuses_is_set_aside(model) -> None:
     entry = Delivered("1-0", FEATURES, (Arrival("press", (Reading("r", (None, 1.0, 1.0), NOW),), NOW),), b"", 1)
     (answered,) = answer([entry], model, 7, 5)
     assert "NaN" in answered.failures[0][1]

@@ -1,4 +1,4 @@
-"""The archiver on a real Redis: each reading is in the files once, whatever happened, and the ledger agrees."""
+"""The archiver on a real Redis: each reading is in the files once, whatever happens, and the ledger agrees."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_readings_and_predictions_are_in_files_once_and_counted(
 def test_a_label_that_comes_with_a_repeat_is_archived(
     settings: Settings, writer: Writer, ledger: LedgerReader, folder: Path, client: redis.Redis
 ) -> None:
-    """It is beside the stream, in Redis alone, where newer ones replace it."""
+    """Such a label is stored beside the stream, only in Redis, where newer ones replace it."""
     writer.append([message("a"), message("b", "c"), message("a", device="pump")], [])
     writer.append([message("a", label="yes"), message("c", label="no")], [])  # repeats
     work(an_archiver(settings))
@@ -162,7 +162,7 @@ def test_two_archivers_at_once_write_each_reading_once(
     assert counts(ledger).archived == 42
 
 
-def test_redis_that_lost_its_last_seconds_is_said_and_nothing_is_twice(
+def test_a_redis_that_lost_its_last_seconds_is_reported_and_nothing_is_archived_twice(
     settings: Settings, writer: Writer, ledger: LedgerReader, folder: Path, client: redis.Redis
 ) -> None:
     keys = Keys(settings.redis.prefix)
@@ -189,7 +189,7 @@ def test_redis_that_lost_its_last_seconds_is_said_and_nothing_is_twice(
     assert counts(ledger).waiting == 0
 
 
-def test_what_is_beyond_the_hold_is_missed_and_counted(
+def test_readings_beyond_the_hold_are_missed_and_counted(
     settings: Settings, writer: Writer, reader: Reader, ledger: LedgerReader, folder: Path, client: redis.Redis
 ) -> None:
     small = settings.redis.model_copy(update={"keep_readings": 200})
@@ -226,7 +226,7 @@ def test_what_is_beyond_the_hold_is_missed_and_counted(
     assert after.archived == sum(found.ids.values()) and after.missed == sent - after.archived
 
 
-def test_switching_it_off_says_what_it_had_not_taken(
+def test_switching_it_off_reports_what_was_not_archived(
     settings: Settings, writer: Writer, ledger: LedgerReader, folder: Path, client: redis.Redis
 ) -> None:
     keys = Keys(settings.redis.prefix)
@@ -275,7 +275,7 @@ def test_a_replayed_reading_is_archived_once(
         set_aside()
 
 
-def test_an_archive_restored_from_a_copy_is_said_and_filled_from_redis(
+def test_an_archive_restored_from_a_copy_is_reported_and_filled_from_redis(
     settings: Settings, writer: Writer, ledger: LedgerReader, folder: Path, tmp_path: Path
 ) -> None:
     writer.append([message("a"), message("b")], [])
@@ -293,7 +293,7 @@ def test_an_archive_restored_from_a_copy_is_said_and_filled_from_redis(
     assert (counts(ledger).archived, counts(ledger).missed) == (4, 0)
 
 
-def test_what_a_restored_archive_lost_and_redis_no_longer_has_is_missed(
+def test_readings_lost_by_a_restored_archive_and_by_redis_are_missed(
     settings: Settings, writer: Writer, ledger: LedgerReader, folder: Path, tmp_path: Path, client: redis.Redis
 ) -> None:
     writer.append([message("a")], [])
@@ -314,7 +314,7 @@ def test_what_a_restored_archive_lost_and_redis_no_longer_has_is_missed(
     assert (found.archived, found.missed, found.waiting) == (2, 1, 0)
 
 
-def test_a_clean_stop_writes_what_is_in_redis(settings: Settings, writer: Writer, folder: Path) -> None:
+def test_a_clean_stop_archives_what_is_in_redis(settings: Settings, writer: Writer, folder: Path) -> None:
     slow = settings.model_copy(update={"archive": settings.archive.model_copy(update={"write_s": 3_600.0})})
     archiver = an_archiver(slow)
     archiver.step()

@@ -37,7 +37,7 @@ MONDAY = 20_781 * DAY_MS
 
 
 def write(archive: Archive, entry_ms: int, *ids: str, features: tuple[str, ...] = ("lux", "vibration")) -> None:
-    """One file of readings and one of outcomes."""
+    """Writes one file of readings and one of outcomes."""
     arrival = Arrival("press-07", tuple(Reading(each, (1.0,) * len(features), entry_ms) for each in ids), entry_ms)
     batch = ReadingBatch()
     batch.add(f"{entry_ms}-0", Entry(features, (arrival,), encode_json((arrival,)), len(ids), False))
@@ -52,7 +52,7 @@ def maintenance(archive: Archive, **settings: float) -> Maintenance:
     return Maintenance(ArchiveSettings(url=archive.url, **settings), Event(), archive)  # type: ignore[arg-type]
 
 
-def test_files_of_a_past_day_are_merged_and_the_old_ones_go_after_the_grace(tmp_path: Path) -> None:
+def test_files_of_a_past_day_are_merged_and_the_old_ones_removed_after_the_grace(tmp_path: Path) -> None:
     archive = open_archive(tmp_path, make=True)
     write(archive, MONDAY, "a", "b")
     write(archive, MONDAY + 30_000, "c", features=("vibration", "humidity"))  # the plant's features changed
@@ -77,7 +77,7 @@ def test_files_of_a_past_day_are_merged_and_the_old_ones_go_after_the_grace(tmp_
 
 
 @pytest.mark.parametrize("same_disk", [True, False])
-def test_whoever_reads_files_goes_on_while_they_are_merged_and_deleted(
+def test_readers_continue_while_files_are_merged_and_deleted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same_disk: bool
 ) -> None:
     archive = open_archive(tmp_path / "archive", make=True)
@@ -133,7 +133,7 @@ def test_the_same_file_written_by_two_processes_counts_once(tmp_path: Path) -> N
     assert named_ids(tmp_path) == archived(tmp_path).ids == dict.fromkeys("abc", 1)
 
 
-def test_what_is_too_old_is_removed_by_whole_files(tmp_path: Path) -> None:
+def test_old_readings_are_removed_by_whole_files(tmp_path: Path) -> None:
     archive = open_archive(tmp_path, make=True)
     for place, name in enumerate("abc"):
         write(archive, MONDAY + place * DAY_MS, name)
@@ -204,7 +204,7 @@ def test_an_archive_in_a_bucket_whose_answers_are_lost() -> None:
         assert archive.where(file).startswith(f"s3://{BUCKET}/plant/readings/")
 
 
-def test_a_full_disk_holds_the_batch_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
+def test_a_full_disk_holds_the_batch_until_there_is_space(tmp_path: Path) -> None:
     folder = tmp_path / "small"
     folder.mkdir()
     try:

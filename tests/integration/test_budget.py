@@ -43,7 +43,7 @@ def memory(client: redis.Redis, *keys: str) -> int:
 
 @pytest.mark.parametrize("size", [10, 400, 1_900, 5_000, 66_000])
 def test_a_stream(own: Settings, size: int) -> None:
-    """Fat or small readings; with labels of any size here, to have all sizes of an entry."""
+    """Large or small readings, with labels of any size, so that entries have all sizes."""
     writer = make_writer(own, Event(), "test")
     with connect_redis(own.redis) as client:
         for i in range(max(20, min(10 * COUNT, 10_000_000 // size)) // 20):
@@ -66,7 +66,7 @@ def test_requests(own: Settings) -> None:
 
 
 def test_the_quarantine(own: Settings) -> None:
-    """Each message of another device, with the longest name."""
+    """Each message is from another device, with the longest name."""
     writer = make_writer(own, Event(), "test")
     for i in range(0, COUNT, 100):
         writer.append([], [refused(f"{i + j:08d}" + "😀" * 120, 0) for j in range(100)])

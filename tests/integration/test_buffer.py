@@ -104,7 +104,7 @@ def test_a_repeat_is_the_same_id_of_the_same_device(writer: Writer, reader: Read
     assert ledger.read().unaccounted == 0
 
 
-def test_what_is_more_than_one_call_of_lua_takes_is_stored_and_settled_all_the_same(
+def test_lots_larger_than_one_lua_call_are_stored_and_settled(
     writer: Writer, reader: Reader, ledger: LedgerReader
 ) -> None:
     ids = [f"r{i}" for i in range(12_000)]
@@ -118,8 +118,8 @@ def test_what_is_more_than_one_call_of_lua_takes_is_stored_and_settled_all_the_s
     assert (ledger.read().classified, ledger.read().unaccounted) == (12_001, 0)
 
 
-def test_messages_that_come_together_share_an_entry(settings: Settings, client: redis.Redis) -> None:
-    """Up to `pack` readings and the rest of the last message; never half a message; and settled as a whole."""
+def test_messages_that_arrive_together_share_an_entry(settings: Settings, client: redis.Redis) -> None:
+    """It has up to `pack` readings and the rest of the last message, never half a message, and is settled whole."""
     packed = settings.model_copy(update={"redis": settings.redis.model_copy(update={"pack": 4})})
     writer, reader = make_writer(packed, Event(), "test"), make_reader(packed, Event(), "worker-1")
     ledger = LedgerReader(client, settings.redis.prefix)
@@ -135,7 +135,7 @@ def test_messages_that_come_together_share_an_entry(settings: Settings, client: 
     assert (ledger.read().classified, ledger.read().set_aside, ledger.read().waiting) == (3, 1, 0)
 
 
-def test_what_is_held_is_never_given_twice(settings: Settings, writer: Writer, reader: Reader) -> None:
+def test_entries_that_are_held_are_never_given_twice(settings: Settings, writer: Writer, reader: Reader) -> None:
     """After a lost reply, a worker reads its pending list again; entries that it holds must not be given twice."""
     writer.append([entry(f"r{i}") for i in range(6)], [])
     first = reader.read(2, 0.05) or reader.read(2, 0.05)
@@ -153,7 +153,7 @@ def test_what_is_held_is_never_given_twice(settings: Settings, writer: Writer, r
     assert [id_ for d in first + rest for id_ in readings_of(d)] == [f"r{i}" for i in range(6)]
 
 
-def test_the_repeat_window_has_a_bound_and_a_floor(settings: Settings, client: redis.Redis) -> None:
+def test_the_repeat_window_has_an_upper_and_a_lower_bound(settings: Settings, client: redis.Redis) -> None:
     """At least `repeat_window` ids are remembered, and never more than twice as many."""
     small = settings.model_copy(update={"redis": settings.redis.model_copy(update={"repeat_window": 10})})
     writer = make_writer(small, Event(), "test")
@@ -165,7 +165,7 @@ def test_the_repeat_window_has_a_bound_and_a_floor(settings: Settings, client: r
     assert sum(client.scard(key) for key in keys.seen) <= 20
 
 
-def test_a_try_whose_answer_was_lost_changes_nothing(
+def test_a_retry_after_a_lost_reply_changes_nothing(
     settings: Settings, writer: Writer, reader: Reader, ledger: LedgerReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Redis did the step, but the reply was lost: the retry is recognized, even if it has only refused messages."""
@@ -186,7 +186,7 @@ def test_a_try_whose_answer_was_lost_changes_nothing(
     assert len(drain(reader)) == 2
 
 
-def test_an_entry_deleted_behind_its_back_shows_as_unaccounted(
+def test_an_entry_deleted_by_someone_else_shows_as_unaccounted(
     settings: Settings, client: redis.Redis, writer: Writer, reader: Reader, ledger: LedgerReader
 ) -> None:
     writer.append([entry("a"), entry("b", "c"), entry("d")], [])
@@ -207,7 +207,7 @@ def test_an_entry_settled_twice_counts_once(writer: Writer, settings: Settings, 
     assert (ledger.read().classified, ledger.read().unaccounted) == (2, 0)
 
 
-def test_a_worker_begins_with_what_its_earlier_life_left(writer: Writer, settings: Settings) -> None:
+def test_a_worker_begins_with_its_own_pending_entries(writer: Writer, settings: Settings) -> None:
     writer.append([entry(f"r{i}") for i in range(5)], [])
     before = drain(make_reader(settings, Event(), "worker-1"))
     again = drain(make_reader(settings, Event(), "worker-1"))
@@ -222,7 +222,7 @@ def test_a_dead_workers_entries_are_taken_over(writer: Writer, settings: Setting
     assert {d.stream_id for d in got} == {d.stream_id for d in left}
 
 
-def test_trimming_never_touches_what_is_not_finished(
+def test_trimming_never_removes_unfinished_entries(
     settings: Settings, client: redis.Redis, ledger: LedgerReader
 ) -> None:
     keep = settings.model_copy(update={"redis": settings.redis.model_copy(update={"keep_readings": 20})})

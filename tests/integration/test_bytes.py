@@ -44,7 +44,7 @@ def with_redis(settings: Settings, **changes: object) -> Settings:
 @hypothesis_settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_the_sums_agree_with_a_recount_after_every_step(redis_url: str, data: st.DataObject) -> None:
-    """Appended, repeated, settled twice, set aside, taken over, replayed, discarded, measured again: in any order."""
+    """Steps in any order: append, repeat, settle twice, set aside, take over, replay, discard, measure again."""
     options = RedisSettings(
         url=redis_url,
         prefix=f"sums-{next(number)}-{id(data)}",
@@ -92,7 +92,7 @@ def test_the_sums_agree_with_a_recount_after_every_step(redis_url: str, data: st
 
 
 def test_finished_readings_are_bounded_in_bytes(settings: Settings, client: redis.Redis) -> None:
-    """Two hundred fat readings, and a bound of bytes that ten of them reach, far below the bound of readings."""
+    """Two hundred large readings, with a limit in bytes that ten of them reach, far below the limit in readings."""
     small = with_redis(settings, keep_bytes=100_000, pack=1)
     writer, reader = make_writer(small, Event(), "test"), make_reader(small, Event(), "worker")
     fat = Reading("", (1.0, 2.0, 3.0), 1_000, "x" * 10_000)
@@ -128,7 +128,7 @@ def test_a_request_is_kept_until_it_is_answered_and_no_longer(settings: Settings
     assert LedgerReader(client, settings.redis.prefix).snapshot().waiting_bytes == 0
 
 
-def test_requests_whose_entry_is_gone_go_too(settings: Settings, client: redis.Redis) -> None:
+def test_requests_of_missing_entries_are_removed(settings: Settings, client: redis.Redis) -> None:
     """If someone deletes entries, or a worker of the previous version settles them, their requests are removed too."""
     small, keys = with_redis(settings, keep_readings=1, pack=1), Keys(settings.redis.prefix)
     writer = make_writer(small, Event(), "test")
@@ -164,7 +164,7 @@ def test_a_prediction_of_many_long_labels_is_shown_with_its_own_label_only(setti
     assert label in fields[b"d"].decode()
 
 
-def test_a_device_that_keeps_within_its_share_loses_nothing_to_anothers_flood(settings: Settings, client) -> None:
+def test_a_device_within_its_share_loses_nothing_to_a_flood(settings: Settings, client) -> None:
     small = with_redis(settings, keep_quarantine=100, keep_quarantine_bytes=100_000)
     small = small.model_copy(update={"topics": Settings().topics})
     writer, quarantine = make_writer(small, Event(), "test"), Quarantine(client, small)
@@ -246,7 +246,7 @@ def as_the_previous_version_left_it(client: redis.Redis, settings: Settings) -> 
 
 
 def test_a_redis_of_the_previous_version_is_measured_while_it_works(settings: Settings, client: redis.Redis) -> None:
-    """In short steps: others append and settle between them, and at the end every sum is right."""
+    """The measurement has short steps: others append and settle in between, and at the end every sum is right."""
     old = with_redis(settings, keep_readings=20_000, pack=2)
     old = old.model_copy(update={"topics": Settings().topics})
     writer, reader = make_writer(old, Event(), "test"), make_reader(old, Event(), "worker")
@@ -272,7 +272,7 @@ def test_a_redis_of_the_previous_version_is_measured_while_it_works(settings: Se
     assert recount.stream_bytes(client, old.redis.prefix) < 10_000 + 20_000
 
 
-def test_an_append_measures_where_nobody_did(settings: Settings, client: redis.Redis) -> None:
+def test_an_append_triggers_a_missing_measurement(settings: Settings, client: redis.Redis) -> None:
     writer = make_writer(settings, Event(), "test")
     writer.append([entry("a"), asking("b")], [refused("x")])
     as_the_previous_version_left_it(client, settings)
@@ -281,7 +281,7 @@ def test_an_append_measures_where_nobody_did(settings: Settings, client: redis.R
 
 
 def test_a_request_within_an_entry_is_still_answered(settings: Settings, client: redis.Redis) -> None:
-    """As the previous version wrote it."""
+    """The previous version stored requests within the entry."""
     from zelador.messages import encode_json
 
     client.xadd(Keys(settings.redis.prefix).readings, {"lux,temperature,vibration": encode_json([asking("a")])})

@@ -48,7 +48,7 @@ def label(id_: str, begin: int, end: int | None, text: str, device: str = "press
 
 
 def fill(site: Site, count: int = 60, own: str | None = None) -> None:
-    """A reading a second of three devices."""
+    """Appends one reading a second from each of three devices."""
     chance = random.Random(7)
     for i in range(count):
         for device in ("press-1", "press-2", "pump"):
@@ -86,8 +86,8 @@ def test_work_orders_change_the_data_set_and_undoing_them_brings_it_back(site: S
         loaded(site, labels_at="2999-01-01T00:00:00Z")
 
 
-def test_a_data_set_is_the_same_wherever_its_readings_are(site: Site, labels: LabelStore) -> None:
-    """In the buffer, in the archive, partly in both, in few files or in many: the same bytes."""
+def test_a_data_set_is_the_same_wherever_its_readings_are_stored(site: Site, labels: LabelStore) -> None:
+    """Readings in the buffer, in the archive, partly in both, in few files or in many give the same bytes."""
     fill(site, own="no")
     labels.add([label("a", 10_000, 20_000, "yes"), label("b", 5_000, 50_000, "yes", "pump")])
     buffer = loaded(site)
@@ -108,10 +108,10 @@ def test_a_data_set_is_the_same_wherever_its_readings_are(site: Site, labels: La
     assert buffer.meta.classes == {"no": 125, "yes": 55}
 
 
-def test_many_readings_are_counted_in_full_and_looked_at_in_part(
+def test_many_readings_are_counted_in_full_and_sampled_for_oddities(
     site: Site, labels: LabelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A month of readings does not fit into memory: what is counted is the same, and the oddities are found."""
+    """A month of readings does not fit into memory: the counts are the same, and oddities are still found."""
     fill(site, 100, own="no")
     site.send(*(sample(i, ts=NOW + 400_000 + 1_000 * i, id=f"late-{i}") for i in range(20)), device="press-1")
     site.send(sample(1, ts=NOW + 1_000, id="back"), device="press-1")
@@ -141,7 +141,7 @@ def test_many_readings_are_counted_in_full_and_looked_at_in_part(
 
 
 def test_many_readings_without_a_label_are_described(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are the first thing that a person describes, before any work order is imported."""
+    """People describe such readings first, before they import any work order."""
     fill(site, 10)
     for module in (loading, thin):
         monkeypatch.setattr(module, "MAX_ROWS", 12)
@@ -151,7 +151,7 @@ def test_many_readings_without_a_label_are_described(site: Site, monkeypatch: py
     assert next(each.kind for each in found.description.findings) == "no labels"
 
 
-def test_a_loaded_data_set_is_kept_until_something_arrives(site: Site, labels: LabelStore) -> None:
+def test_a_loaded_data_set_is_cached_until_something_arrives(site: Site, labels: LabelStore) -> None:
     fill(site, 10, own="no")
     query = query_of({}, site.settings)
 
@@ -196,7 +196,7 @@ def test_an_export_has_all_readings_and_is_the_same_each_time(site: Site, labels
     assert [each.name for each in tmp_path.iterdir() if each.name.startswith(".")] == []
 
 
-def test_a_damaged_file_is_said_and_the_rest_is_read(site: Site) -> None:
+def test_a_damaged_file_is_reported_and_the_rest_is_read(site: Site) -> None:
     fill(site, 30, own="no")
     archive = archived(site, files=3)
     site.client.delete(site.keys.readings)
@@ -208,7 +208,7 @@ def test_a_damaged_file_is_said_and_the_rest_is_read(site: Site) -> None:
     assert any("30 readings are missing" in note and path.name in note for note in found.meta.notes)
 
 
-def test_what_is_asked_for_and_is_not_there_is_said(site: Site) -> None:
+def test_missing_devices_features_and_labels_are_named(site: Site) -> None:
     fill(site, 5, own="no")
     assert loaded(site, devices=["press-?"]).meta.rows == 10
     assert loaded(site, devices=["pump"], features=["lux", "humidity"]).rows["f1"].null_count == 5
@@ -269,7 +269,7 @@ def test_a_run_keeps_its_query_and_gets_the_same_rows_again(site: Site, labels: 
 
 
 def test_any_name_of_a_device_is_read_from_the_archive(site: Site, labels: LabelStore) -> None:
-    """Names are a stranger's: quotes, patterns, dots, other scripts; and a feature that no file has is missing."""
+    """Strangers choose the names: quotes, patterns, dots, other scripts. A feature that no file has is missing."""
     names = ["пресс-7", "x" * 128, "..", "a%2Fb", "o'brien\"; drop table readings --", "press[1-4]", "a b", "\\n"]
     for at, name in enumerate(names):
         site.send(*(sample(i, ts=NOW + 1_000 * i, id=f"{at}-{i}") for i in range(4)), device=name)

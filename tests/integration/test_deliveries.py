@@ -33,7 +33,7 @@ def test_a_suspect_is_given_alone_and_to_a_worker_that_holds_nothing(waiting, co
 
 
 def lives(settings: Settings, deadly: str, most: int) -> tuple[list[Delivered], int]:
-    """Workers that die at `deadly`, one after the other, until nothing is left; what was done, and by how many."""
+    """Runs workers that die at `deadly`, in turn, until nothing is left; returns what they did, and their number."""
     done: list[Delivered] = []
     for life in range(1, 30):
         reader = make_reader(settings, Event(), "worker-1")  # the same name: what it left is its own
@@ -53,7 +53,7 @@ def lives(settings: Settings, deadly: str, most: int) -> tuple[list[Delivered], 
     pytest.fail("it never came to an end")
 
 
-def test_an_entry_that_ends_its_worker_is_given_up_and_the_others_are_not(settings: Settings) -> None:
+def test_an_entry_that_ends_its_worker_is_set_aside_and_others_are_not(settings: Settings) -> None:
     writer = make_writer(settings, Event(), "test")
     writer.append([entry(f"r{number}") for number in range(20)], [])
     done, life = lives(settings, "r7", most=5)
@@ -65,7 +65,7 @@ def test_an_entry_that_ends_its_worker_is_given_up_and_the_others_are_not(settin
     assert (ledger.classified, ledger.set_aside, ledger.waiting, ledger.unaccounted) == (19, 1, 0, 0)
 
 
-def test_what_was_given_too_often_is_not_tried_again(settings: Settings) -> None:
+def test_an_entry_delivered_too_often_is_not_tried_again(settings: Settings) -> None:
     class Deadly:
         name, digest, features, classes = "deadly", "0" * 64, settings.features, ("no", "yes")
 
@@ -78,7 +78,7 @@ def test_what_was_given_too_often_is_not_tried_again(settings: Settings) -> None
     assert "given to a worker 5 times and never finished" in answered.failures[0][1]
 
 
-def test_what_a_dead_worker_held_counts_as_given_once_more(settings: Settings) -> None:
+def test_entries_of_a_dead_worker_count_one_more_delivery(settings: Settings) -> None:
     writer = make_writer(settings, Event(), "test")
     writer.append([entry("a"), entry("b")], [])
     first = make_reader(settings, Event(), "worker-1")
@@ -95,7 +95,7 @@ def test_what_a_dead_worker_held_counts_as_given_once_more(settings: Settings) -
     assert (readings_of(other), other.deliveries) == (["b"], 3)
 
 
-def test_redis_going_and_coming_makes_no_suspect_of_what_is_held(settings: Settings) -> None:
+def test_an_outage_of_redis_makes_no_suspects_of_held_entries(settings: Settings) -> None:
     """Reading the pending list again after a lost reply does not count as a delivery of entries that are held."""
     writer = make_writer(settings, Event(), "test")
     writer.append([entry("a")], [])

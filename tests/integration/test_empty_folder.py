@@ -1,7 +1,7 @@
 """Services run in an empty folder, and touch no file outside their own folders.
 
-A service ran where it was started: an ONNX file with external data read `keys.json` beside it, PyCaret left `logs.log`
-there, and ONNX Runtime kept a database for its maker in the user's cache.
+Services used to run in the folder where they were started: an ONNX file with external data read `keys.json` in it,
+PyCaret left `logs.log` there, and ONNX Runtime kept a database for its vendor in the user's cache.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SERVICES = ("ingest", "infer", "trainer", "api")
 
 
 def own(folder: Path) -> dict[str, str]:
-    """The folders of a user who has nothing but these. CI would switch ONNX Runtime's reports off."""
+    """The only folders of a user. The variable CI is removed, because it would disable ONNX Runtime's reports."""
     kept = {name: value for name, value in clean_environment().items() if name not in ("CI", "ORT_DISABLE_TELEMETRY")}
     paths = {name: str(folder / name.lower()) for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME")}
     for path in paths.values():
@@ -84,7 +84,7 @@ def running(settings: Settings, tmp_path: Path, eventually) -> Iterator[dict[str
             log.close()
 
 
-def test_services_find_their_files_and_nothing_else(
+def test_services_find_their_own_files_and_touch_nothing_else(
     running: dict[str, int], settings: Settings, mark: str, tmp_path: Path
 ) -> None:
     made = {each.name for each in (tmp_path / "work").iterdir()}

@@ -19,7 +19,7 @@ TASMOTA = json.dumps({"SI7021": {"Temperature": 21.3}, "BH1750": {"Illuminance":
 
 
 @pytest.mark.parametrize("fragile", [False, True])
-def test_the_gate_counts_what_no_profile_reads(
+def test_the_gate_counts_messages_that_no_profile_reads(
     settings: Settings, mark: str, fragile: bool, eventually: Callable[..., None]
 ) -> None:
     given = settings.model_copy(update={"features": ("lux", "temperature")})

@@ -23,7 +23,7 @@ def scans(client: redis.Redis) -> int:
     return int(client.info("commandstats").get("cmdstat_scan", {}).get("calls", 0))
 
 
-def test_those_that_beat_are_found_without_a_scan(client: redis.Redis, mark: str) -> None:
+def test_running_processes_are_found_without_a_scan(client: redis.Redis, mark: str) -> None:
     before = scans(client)
     for service in ("ingest", "inference"):
         Heartbeat(client, mark, service, "host:1").beat(connected_at=1)  # an instance's name may hold a colon
@@ -44,7 +44,7 @@ def test_a_process_that_stopped_or_expired_is_not_alive(client: redis.Redis, mar
     assert client.zcard(Keys(mark).workers) == 1
 
 
-def test_the_index_does_not_grow_with_instances_that_are_long_gone(client: redis.Redis, mark: str) -> None:
+def test_the_index_does_not_grow_with_instances_long_gone(client: redis.Redis, mark: str) -> None:
     client.zadd(Keys(mark).workers, {f"inference:replica-{number}": number for number in range(50)})
     Heartbeat(client, mark, "inference", "now").beat()
     assert client.zrange(Keys(mark).workers, 0, -1) == [b"inference:now"]

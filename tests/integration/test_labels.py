@@ -35,8 +35,8 @@ def classes(site: Site) -> Counter[str]:
     return Counter(found for _, found, _, _ in labeled_rows(site.client, site.settings))
 
 
-def test_a_period_labels_what_is_there_and_what_comes_and_can_be_undone(site: Site, labels: LabelStore) -> None:
-    """A work order comes days later; the readings of a neighbor and of the end itself stay as they were."""
+def test_a_period_labels_present_and_future_readings_and_can_be_undone(site: Site, labels: LabelStore) -> None:
+    """A work order comes days later; readings of another device, and at the end of the period, do not change."""
     recent = Recent(site.client, site.settings.redis.prefix)
     site.send(*(sample(i, ts=NOW + 1_000 * i, label="own" if i % 2 else None) for i in range(6)))
     site.send(sample(9, ts=NOW + 2_000), device="pump")
@@ -59,7 +59,7 @@ def test_a_period_labels_what_is_there_and_what_comes_and_can_be_undone(site: Si
     assert (list(found.undone), found.undone["b"].by) == (["b"], "somebody")
 
 
-def test_an_id_names_one_label_for_ever(site: Site, labels: LabelStore) -> None:
+def test_an_id_names_one_label_forever(site: Site, labels: LabelStore) -> None:
     one = label("a", 0, 10, "yes")
     assert labels.add([one, one]) == ["added", "known"]
     assert labels.add([label("a", 0, 11, "yes"), label("b", 0, 10, "no")], whole=True) == ["other", "added"]
@@ -87,7 +87,7 @@ def test_the_list_is_bounded_and_one_device_cannot_fill_it(
     assert labels.add([label("z", 0, None, "x")]) == ["full"]
 
 
-def test_a_full_list_fits_into_what_the_budget_has_for_it(site: Site, labels: LabelStore) -> None:
+def test_a_full_list_fits_into_its_budget(site: Site, labels: LabelStore) -> None:
     prefix = site.settings.redis.prefix
     long = "é" * 60
     for start in range(0, 8_000, 2_000):
@@ -101,7 +101,7 @@ def test_a_full_list_fits_into_what_the_budget_has_for_it(site: Site, labels: La
     assert size / counted < budget.PERIOD_LABELS / store.MAX_BYTES
 
 
-def test_another_redis_or_one_of_an_earlier_state_is_noticed(site: Site, labels: LabelStore) -> None:
+def test_another_redis_or_an_earlier_state_is_noticed(site: Site, labels: LabelStore) -> None:
     followed = Labels(site.client, site.settings.redis.prefix)
     labels.add([label("a", 0, None, "yes"), label("b", 0, None, "no")])
     assert len(followed.snapshot().labels) == 2
@@ -113,7 +113,7 @@ def test_another_redis_or_one_of_an_earlier_state_is_noticed(site: Site, labels:
     assert list(followed.snapshot().labels) == []
 
 
-def test_an_entry_that_cannot_be_read_is_said_and_hides_no_other(
+def test_an_unreadable_entry_is_reported_and_hides_no_other(
     site: Site, labels: LabelStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     labels.add([label("a", 0, None, "yes")])

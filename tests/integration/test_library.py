@@ -23,7 +23,7 @@ from zelador.settings import RedisSettings, Settings
 
 
 def the_whole_way(settings: Settings) -> LedgerReader:
-    """Every step once: append with a repeat and a refusal, settle, ledger, replay, discard, tidy."""
+    """Runs every step once: append with a repeat and a refusal, settle, ledger, replay, discard, tidy."""
     writer, reader = make_writer(settings, Event(), "test"), make_reader(settings, Event(), "worker")
     assert writer.append([entry("a"), entry("b", "c")], [refused()]).accepted == 3
     assert writer.append([entry("a"), replace(entry("d"), response_topic="r", correlation="ff")], []).repeated == 1
@@ -60,7 +60,7 @@ def test_as_functions(settings: Settings) -> None:
     assert len(functions) == len(FUNCTIONS)
 
 
-def test_functions_that_went_with_a_flush_are_there_again(settings: Settings) -> None:
+def test_functions_removed_by_a_flush_are_loaded_again(settings: Settings) -> None:
     client = connect_redis(settings.redis)
     library = Library(client)
     keys, arguments = [f"{{{settings.redis.prefix}}}:q", f"{{{settings.redis.prefix}}}:l"], (10, 10, 10)
@@ -99,7 +99,7 @@ def test_on_a_redis_that_has_no_functions(settings: Settings, old_redis: str, ma
     assert not the_whole_way(old)._library.functions
 
 
-def test_a_full_redis_lets_what_is_finished_go(tmp_path: Path, settings: Settings, mark: str) -> None:
+def test_a_full_redis_still_settles_entries(tmp_path: Path, settings: Settings, mark: str) -> None:
     """Settling is allowed in a full Redis, and trims; otherwise it would stay full."""
     port = choose(["redis"], {}, {})["redis"]
     from command.up.servers import redis_server

@@ -1,4 +1,4 @@
-"""The look for messages that nobody reads, on a real broker."""
+"""The search for messages that no profile reads, on a real broker."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zelador.settings import Settings
 Eventually = Callable[..., None]
 
 
-def test_a_device_on_another_topic_is_found_and_kept_for_the_doctor(settings: Settings, mark: str) -> None:
+def test_a_device_on_another_topic_is_found_and_recorded_for_the_doctor(settings: Settings, mark: str) -> None:
     device = Link(settings.mqtt, LinkOptions(f"device-{mark}"), Event())
     device.open(5.0)
     stop = Event()
@@ -33,7 +33,7 @@ def test_a_device_on_another_topic_is_found_and_kept_for_the_doctor(settings: Se
     assert f"ZELADOR_TOPICS__READING={mark}/{{device_id}}/readings would read it" in told.advice
 
 
-def test_it_hangs_up_on_a_flood_and_stops_when_told(settings: Settings, mark: str) -> None:
+def test_it_disconnects_during_a_flood_and_stops_on_request(settings: Settings, mark: str) -> None:
     device = Link(settings.mqtt, LinkOptions(f"device-{mark}"), Event())
     device.open(5.0)
     stop, topics = Event(), look.UnreadTopics(settings)

@@ -64,7 +64,7 @@ def kept(url: str, eventually: Callable[..., None]) -> set[int]:
     return set(got)
 
 
-def test_what_waits_in_it_is_there_after_a_stop(start, eventually) -> None:
+def test_messages_queued_in_it_are_there_after_a_stop(start, eventually) -> None:
     with start() as broker:
         publish_for_one_that_is_away(start.url)
         broker.send_signal(signal.SIGTERM)
@@ -73,7 +73,7 @@ def test_what_waits_in_it_is_there_after_a_stop(start, eventually) -> None:
         assert kept(start.url, eventually) == set(range(READINGS))
 
 
-def test_its_death_costs_no_more_than_its_last_hundred_changes(start, eventually) -> None:
+def test_its_death_costs_at_most_its_last_hundred_changes(start, eventually) -> None:
     """Messages that the broker acknowledged and lost when it died: its own loss, which is bounded and documented."""
     with start() as broker:
         publish_for_one_that_is_away(start.url)

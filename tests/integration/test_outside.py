@@ -19,8 +19,8 @@ SUCCESS, QUOTA_EXCEEDED = 0x00, 0x97  # of a PUBACK
 def test_it_is_subscribed_before_it_sends(
     monkeypatch: pytest.MonkeyPatch, mqtt_url: str, mark: str, eventually: Callable[..., None]
 ) -> None:
-    """On a busy machine its thread sends the SUBSCRIBE long after the connection is there: the prediction of the first
-    reading came before it, and a reading seemed to be lost.
+    """On a busy machine its thread may send the SUBSCRIBE long after it connected. Then the prediction of the first
+    reading arrived earlier, and the reading seemed to be lost.
     """
     subscribe = mqtt.Client.subscribe
 

@@ -33,7 +33,7 @@ def ingesting(settings: Settings, own: OwnRedis) -> Settings:
     )
 
 
-def test_readiness_metric_and_log_say_that_nothing_gets_on(
+def test_readiness_metric_and_log_report_a_stall(
     ingesting: Settings, own: OwnRedis, eventually: Callable[..., None], caplog, monkeypatch, capsys
 ) -> None:
     caplog.set_level("INFO")

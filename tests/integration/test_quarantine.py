@@ -58,7 +58,7 @@ def site(settings: Settings) -> Site:
     return Site(settings)
 
 
-def test_what_is_in_it_is_listed_and_shown_with_its_bytes(site: Site) -> None:
+def test_messages_are_listed_and_shown_with_their_bytes(site: Site) -> None:
     first, second = site.refuse(HOT, b"\xff" * 1_000)
     newest, oldest = site.quarantine.page()
     assert (newest.id, oldest.id) == (second, first)
@@ -72,7 +72,7 @@ def test_what_is_in_it_is_listed_and_shown_with_its_bytes(site: Site) -> None:
     assert site.quarantine.page(kind="set_aside") == []
 
 
-def test_a_replay_moves_one_from_quarantined_to_accepted_once_the_cause_is_mended(site: Site) -> None:
+def test_a_replay_moves_a_reading_from_quarantined_to_accepted_once_the_cause_is_fixed(site: Site) -> None:
     (hot,) = site.refuse(HOT)
     assert site.closes() == {"received": 1, "quarantined": 1}
     still = site.quarantine.replay(hot)
@@ -86,7 +86,7 @@ def test_a_replay_moves_one_from_quarantined_to_accepted_once_the_cause_is_mende
         site.quarantine.replay(hot)
 
 
-def test_a_replay_of_what_came_again_meanwhile_is_a_repeat(site: Site) -> None:
+def test_a_replay_of_a_reading_that_came_again_is_a_repeat(site: Site) -> None:
     (hot,) = site.refuse(HOT)
     decoder = Decoder(site.mended()._settings)
     arrival, _ = decoder.decode(site.settings.topics.reading.format(device_id="press"), HOT, 1_000)
@@ -95,8 +95,8 @@ def test_a_replay_of_what_came_again_meanwhile_is_a_repeat(site: Site) -> None:
     assert site.closes() == {"received": 2, "accepted": 1, "repeated": 1, "waiting": 1}
 
 
-def test_a_whole_message_that_was_refused_as_one_is_counted_by_its_readings_when_taken_in(site: Site) -> None:
-    """An array of three that was too long counted as one; taken in it is two readings and one that is refused."""
+def test_a_replayed_array_is_counted_by_its_readings(site: Site) -> None:
+    """An array of three that was too long counted as one; after the replay it is two readings and a refused element."""
     few = site.settings.model_copy(update={"ingest": site.settings.ingest.model_copy(update={"max_array": 1})})
     ids = Site(few).refuse(
         b'[{"lux":1,"temperature":2,"vibration":3},{"lux":"x"},{"lux":4,"temperature":5,"vibration":6}]'
@@ -107,7 +107,7 @@ def test_a_whole_message_that_was_refused_as_one_is_counted_by_its_readings_when
     assert site.closes() == {"received": 3, "accepted": 2, "quarantined": 1, "waiting": 2}
 
 
-def test_what_was_set_aside_waits_again_as_it_was(site: Site) -> None:
+def test_a_replayed_set_aside_reading_waits_again_unchanged(site: Site) -> None:
     site.writer.append([entry("a", "b", device="press")], [])
     (delivered,) = site.reader.read(10, 0.1) or site.reader.read(10, 0.1)
 
@@ -142,7 +142,7 @@ def _alone(arrival, reading):
     return msgspec.structs.replace(arrival, readings=(reading,))
 
 
-def test_all_are_replayed_and_what_still_cannot_be_used_stays(site: Site) -> None:
+def test_all_are_replayed_and_still_unusable_ones_stay(site: Site) -> None:
     site.refuse(HOT, b"junk", HOT.replace(b'"hot"', b'"hot-2"'), b"[]")
     outcomes = [done.outcome for done in site.mended().replay_all()]
     assert outcomes == ["accepted", "still_refused", "accepted", "still_refused"]
@@ -150,7 +150,7 @@ def test_all_are_replayed_and_what_still_cannot_be_used_stays(site: Site) -> Non
     assert len(site.quarantine.page()) == 2
 
 
-def test_a_payload_of_which_only_the_beginning_was_kept_is_not_taken_in(site: Site) -> None:
+def test_a_truncated_payload_is_not_replayed(site: Site) -> None:
     big = b'{"lux": 1, "temperature": 2, "vibration": 3, "more": "' + b"x" * 1_100_000 + b'"}'
     (kept,) = site.refuse(big)
     done = site.quarantine.replay(kept)
@@ -193,7 +193,7 @@ def test_it_is_bounded_by_age_and_says_how_full_it_is(settings: Settings) -> Non
 
 
 @pytest.mark.parametrize("given", ["", "x", "1-", "1-1 ", "+", "-", "(1-1", "1-1\n"])
-def test_what_is_no_id_is_said_to_be_none(site: Site, given: str) -> None:
+def test_an_invalid_id_is_reported(site: Site, given: str) -> None:
     with pytest.raises(InvalidInput, match="not an id of the quarantine"):
         site.quarantine.get(given)
 

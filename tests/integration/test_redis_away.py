@@ -1,4 +1,4 @@
-"""Redis is away, full, or back: nothing is acknowledged in the meantime, and everything continues by itself."""
+"""Redis is away, full, or back: nothing is acknowledged in the meantime, and everything continues automatically."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_a_stop_while_redis_is_away_ends_the_waiting(own: OwnRedis, mark: str) -
         writer.append([entry("never stored")], [])
 
 
-def test_no_redis_at_the_start_is_one_clear_sentence(mark: str) -> None:
+def test_a_missing_redis_at_the_start_gives_one_clear_sentence(mark: str) -> None:
     settings = Settings(redis=RedisSettings(url="redis://:secret@127.0.0.1:1/0", prefix=mark, timeout_s=0.5))
     with pytest.raises(Unavailable, match=r"no Redis answers at .* ZELADOR_REDIS__URL") as error:
         make_writer(settings, Event(), "test").connection.open(0.2)

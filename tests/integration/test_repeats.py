@@ -91,7 +91,7 @@ STATIC = {
 
 @pytest.mark.parametrize("name", STATIC)
 @pytest.mark.parametrize("batch", [True, False])
-def test_another_content_under_a_known_id_is_another_reading(site: Site, name: str, batch: bool) -> None:
+def test_different_content_under_a_known_id_is_a_different_reading(site: Site, name: str, batch: bool) -> None:
     messages = STATIC[name]
     done = site.send(*messages, batch=batch)
     assert (done.accepted, done.repeated) == (len(messages), 0)
@@ -103,19 +103,19 @@ def test_another_content_under_a_known_id_is_another_reading(site: Site, name: s
 
 
 def test_the_same_bytes_are_a_repeat_whenever_they_arrive(site: Site) -> None:
-    """Without a time of its own a reading is measured when it arrives: that differs between two deliveries."""
+    """A reading without a time counts as measured when it arrives, which differs between two deliveries."""
     assert site.send(sample(1, id="a"), sample(1, id="a")).repeated == 1
     assert site.send([sample(2, id="b"), sample(2, id="b"), sample(3, id="b")]).accepted == 2
     assert site.send(sample(1), sample(1)).accepted == 2  # nothing tells these apart from two readings
     assert site.send(sample(1, id="a"), device="pump").accepted == 1
 
 
-def test_a_long_id_is_known_by_its_content_too(site: Site) -> None:
+def test_a_long_id_is_recognized_by_its_content_too(site: Site) -> None:
     first, second = sample(1, id="x" * 128), sample(2, id="x" * 128)
     assert site.send(first, second, first, second, device="d" * 100).accepted == 2
 
 
-def test_a_label_that_a_repeat_brings_belongs_to_the_first(site: Site, settings: Settings) -> None:
+def test_the_label_of_a_repeat_belongs_to_the_first_reading(site: Site, settings: Settings) -> None:
     """A device can label a reading afterwards: it sends the same reading again, with a label."""
     site.send(sample(1, id="a"), sample(2, id="b", label="no"), [sample(3, id="c"), sample(4, id="c")])
     done = site.send(sample(1, id="a", label="yes"), [sample(4, id="c", label="late"), sample(2, id="b", label="yes")])
@@ -161,8 +161,8 @@ def test_devices_that_repeat_are_bounded(site: Site) -> None:
 
 
 def test_ids_of_the_previous_version_are_still_known(site: Site) -> None:
-    """It stored `device, id`. A message delivered again after the upgrade is a repeat; the next one with that id
-    and other content is a reading: a device whose id never changes is heard from then on."""
+    """It stored `device, id`. A message delivered again after the upgrade is a repeat. The next one with that id
+    and other content is a reading, so a device whose id never changes loses at most one."""
     site.client.hset(site.keys.ledger, mapping={"received": 2, "accepted": 2, "classified": 2, "seen": 1})
     site.client.sadd(site.keys.seen[0], "press\x1fa")
     site.client.sadd(site.keys.seen[1], "press\x1f5")
@@ -171,7 +171,7 @@ def test_ids_of_the_previous_version_are_still_known(site: Site) -> None:
     assert site.ledger()["unaccounted"] == 0
 
 
-def test_with_unique_ids_another_content_is_quarantined(settings: Settings) -> None:
+def test_with_unique_ids_different_content_is_quarantined(settings: Settings) -> None:
     ingest = settings.ingest.model_copy(update={"unique_ids": True})
     site = Site(settings.model_copy(update={"ingest": ingest}))
     done = site.send(sample(1, id="a"), sample(1, id="a"), sample(2, id="a"), [sample(3, id="a"), sample(4, id="b")])

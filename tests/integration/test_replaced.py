@@ -102,7 +102,7 @@ def device(local: Settings) -> Iterator[Device]:
 
 
 def swapped(local: Settings) -> Path:
-    """A copy without the newest model takes the registry's place; gives where that is now."""
+    """Replaces the registry by a copy without the newest model; returns the new path of the original."""
     there = Path(local.registry.url)
     aside = there.with_name("aside")
     there.rename(aside)
@@ -112,7 +112,7 @@ def swapped(local: Settings) -> Path:
 
 @pytest.fixture
 def registry(local: Settings) -> Registry:
-    """`small` selected; then, behind the copy `backup`, `newer`, selected too."""
+    """`small` is selected; then, after the copy `backup` was made, `newer` is selected."""
     found = select_one(local.registry.url)
     shutil.copytree(local.registry.url, Path(local.registry.url).with_name("backup"))
     found.save("newer", upload(), by="test")
@@ -120,7 +120,7 @@ def registry(local: Settings) -> Registry:
     return found
 
 
-def test_both_say_so_and_the_worker_goes_on_until_it_is_accepted(
+def test_both_report_it_and_the_worker_continues_until_it_is_accepted(
     local: Settings, registry: Registry, device: Device, eventually: Eventually, monkeypatch, caplog
 ) -> None:
     ready = f"http://{HOST}:{local.metrics.port}/readyz"
@@ -174,7 +174,7 @@ def test_both_say_so_and_the_worker_goes_on_until_it_is_accepted(
         assert change["after"]["why"] == "the disk died"
 
 
-def test_those_that_start_on_it_say_so_and_work(
+def test_processes_that_start_on_it_report_it_and_work(
     local: Settings, registry: Registry, device: Device, eventually: Eventually
 ) -> None:
     with serving(local) as client:
@@ -206,7 +206,7 @@ def test_those_that_start_on_it_say_so_and_work(
         eventually(lambda: device.asks() == "newer", "the model that was lost")
 
 
-def test_the_api_notes_what_it_saw_though_nobody_asks_it(
+def test_the_api_records_what_it_saw_without_a_request(
     local: Settings, registry: Registry, eventually: Eventually
 ) -> None:
     with serving(local), connect_redis(local.redis) as redis:
@@ -217,7 +217,7 @@ def test_the_api_notes_what_it_saw_though_nobody_asks_it(
         )
 
 
-def test_a_model_of_the_same_number_in_the_other_log_is_taken_up(
+def test_a_model_with_the_same_number_in_the_other_log_is_loaded(
     local: Settings, device: Device, eventually: Eventually, tmp_path: Path
 ) -> None:
     select_one(local.registry.url)

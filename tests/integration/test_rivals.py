@@ -66,7 +66,7 @@ def test_one_ingester_that_is_restarted_has_no_rival(settings: Settings, eventua
 def test_an_archive_that_is_switched_off_is_unregistered_where_no_archiver_runs(
     settings: Settings, eventually: Eventually
 ) -> None:
-    """Redis would keep readings for it until it is full, if each service is started by itself."""
+    """If each service is started separately, Redis would hold readings for the archive until it is full."""
     stream = ArchiveStream(RedisConnection(settings.redis, Event()), settings.redis.prefix)
     stream.begin(1_000)
     off = settings.model_copy(update={"archive": settings.archive.model_copy(update={"enabled": False})})
@@ -82,7 +82,7 @@ def test_an_archive_that_is_switched_off_is_unregistered_where_no_archiver_runs(
 
 
 def test_takeovers_become_rare(settings: Settings) -> None:
-    """Whatever the broker says of it: Mosquitto 2.0 closes the connection without a reason.
+    """This does not depend on the broker's reason: Mosquitto 2.0 closes the connection without one.
 
     Each connection works, so that only the number of brief ones can slow down the next.
     """

@@ -41,7 +41,7 @@ def site(settings: Settings) -> Site:
     return Site(settings)
 
 
-def test_what_never_came_is_missing_and_shown_by_device(site: Site) -> None:
+def test_numbers_that_never_arrived_are_missing_and_shown_by_device(site: Site) -> None:
     site.say(1, 2, 3)
     assert site.missing() == 0
     site.say(6, 7)
@@ -51,7 +51,7 @@ def test_what_never_came_is_missing_and_shown_by_device(site: Site) -> None:
     assert site.ledger.missing_devices() == {"d": 2, "other": 1}
 
 
-def test_what_comes_late_is_not_missing(site: Site) -> None:
+def test_a_late_number_is_not_missing(site: Site) -> None:
     site.say(1, 5)
     site.say(3)
     assert site.missing() == 2
@@ -77,7 +77,7 @@ def test_a_device_that_restarts_its_count_misses_nothing_by_that(site: Site) -> 
     assert site.client.hget(site.keys.device("d"), "restarts") == b"1"
 
 
-def test_one_that_was_refused_did_come(site: Site) -> None:
+def test_a_refused_reading_counts_as_arrived(site: Site) -> None:
     site.say(1, 2)
     site.writer.append([], [Refused("t", "too hot", b"raw", 3, "digest", 1_000, heard=(("d", 3),))])
     site.say(4)
@@ -93,7 +93,7 @@ def test_a_number_that_lua_cannot_count_is_left_out(site: Site) -> None:
 @hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), lost=st.sets(st.integers(2, 39), max_size=10))
 def test_whatever_the_order_within_reach_the_count_is_right(site: Site, data, lost) -> None:
-    """Two ingesters share one device's readings: each keeps its order, how they interleave is chance."""
+    """Two ingesters share one device's readings: each keeps its order, but they interleave at random."""
     for key in site.client.keys(f"{{{site.keys.prefix}}}:*"):
         site.client.delete(key)
     sent = [number for number in range(1, 41) if number not in lost]

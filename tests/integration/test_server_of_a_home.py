@@ -1,4 +1,4 @@
-"""The data of a home are opened by a server that can read them, whichever is installed later."""
+"""A home's data is opened by a server that can read it, even if another one is installed later."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zelador.errors import Unavailable
 from zelador.settings import RedisSettings
 
 
-def test_data_of_valkey_are_opened_by_valkey_also_after_redis_was_installed(tmp_path: Path) -> None:
+def test_data_of_valkey_is_opened_by_valkey_even_after_redis_was_installed(tmp_path: Path) -> None:
     port = choose(["redis"], {}, {})["redis"]
     settings = RedisSettings(url=f"redis://{HOST}:{port}/0")
     with run_process(redis_server(tmp_path, port, "valkey").command, port), connect_redis(settings) as client:

@@ -1,7 +1,7 @@
-"""Several ingesters on a shared subscription of Mosquitto: each gets its turn, while it is away too, and only its own.
+"""Several ingesters on a shared subscription of Mosquitto: each gets its share, even while it is away, and only that.
 
-Mosquitto 2.0 deals messages out in turn to all members with a session, those that are away among them. What it dealt
-to one it gives to no other: a member has to come back for it, and its session has to last until then.
+Mosquitto 2.0 distributes messages in turn to all members with a session, including disconnected ones. It never gives
+one member's messages to another: the member has to return for them, and its session has to last until then.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def kill(member: Link) -> None:
 
 
 @pytest.mark.parametrize("leave", [Link.close, kill], ids=["clean stop", "killed"])
-def test_a_member_that_comes_back_gets_what_it_had_and_what_was_queued_for_it(join, mark: str, leave) -> None:
+def test_a_returning_member_gets_its_unacknowledged_and_queued_messages(join, mark: str, leave) -> None:
     first, second, device = join("first"), join("second"), join("device", member=False)
     publish(device, mark, 0, READINGS)
     held, got = take(first, READINGS // 2, acknowledge=False), take(second, READINGS // 2)
@@ -96,8 +96,8 @@ def test_a_member_that_comes_back_gets_what_it_had_and_what_was_queued_for_it(jo
     assert sorted(got + again) == list(range(2 * READINGS))
 
 
-def test_a_sessions_end_is_the_end_of_what_was_dealt_to_it(join, mark: str, eventually: Eventually) -> None:
-    """Why session_expiry_s has to be longer than any absence, and a member may only be removed when it is empty."""
+def test_a_sessions_messages_end_with_it(join, mark: str, eventually: Eventually) -> None:
+    """So session_expiry_s must exceed any absence, and a member may only be removed when its queue is empty."""
     first, second, device = join("first", session_expiry_s=1), join("second"), join("device", member=False)
     first.close()
     publish(device, mark, 0, READINGS)
@@ -113,10 +113,10 @@ def test_a_sessions_end_is_the_end_of_what_was_dealt_to_it(join, mark: str, even
     assert take(join("first"), 1) == []
 
 
-def test_each_connection_makes_the_subscription_again(tmp_path: Path, mark: str, eventually: Eventually) -> None:
-    """Mosquitto 2.0 saves what is queued for a member, and forgets over its restart that the member is in the group.
+def test_each_connection_subscribes_again(tmp_path: Path, mark: str, eventually: Eventually) -> None:
+    """Mosquitto 2.0 saves the queue of a member, but forgets at a restart that the member is in the group.
 
-    From then on nobody is dealt anything, whatever the session's flag says, until a member subscribes anew.
+    From then on no member gets anything, whatever the session's flag says, until one subscribes again.
     """
     found_or_skip("mosquitto")
     ports = choose(["mqtt", "mqtt3"], {}, {})

@@ -43,7 +43,7 @@ PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 
 @dataclass(frozen=True)
 class RedisFault:
-    """Redis fails at this append, before or after it did what it was told; the broker may hang up at the same time."""
+    """Redis fails at this append, before or after it executed the step; the broker may disconnect at the same time."""
 
     did_it: bool
     cut: bool
@@ -109,7 +109,7 @@ cases = st.builds(
 
 @dataclass
 class Stored:
-    """Whether Redis has all of a message: the ids of its readings as seen, what was refused of it in quarantine."""
+    """Tells whether Redis has all of a message: the ids of its readings, and its refused parts in quarantine."""
 
     client: redis.Redis
     settings: Settings
@@ -130,7 +130,7 @@ class Stored:
 
 @pytest.fixture(scope="module")
 def peak() -> Iterator[Callable[[], int]]:
-    """The most messages that a connection held since it was last asked; and no long waits."""
+    """Returns the most messages that a connection held since the last call. Shortens waits."""
     held = [0]
     turn = Connection.turn
 
@@ -213,7 +213,7 @@ def _let_fail(writer: Writer, faults: dict[int, RedisFault], broker: SessionBrok
 
 
 def _expected(settings: Settings, messages: list[tuple[str, bytes]]) -> tuple[list[str], int]:
-    """What identifies each good reading, repeats among them; how many readings are refused."""
+    """Returns the identity of each good reading, including repeats, and the number of refused readings."""
     decoder, ids, refused = Decoder(settings), list[str](), 0
     for topic, payload in messages:
         arrival, bad = decoder.decode(topic, payload, time.time_ns() // 1_000_000)

@@ -78,7 +78,7 @@ def by_redis(port: int, host: str = "localhost", **settings: object) -> str:
     return str(refused.value)
 
 
-def test_a_ca_that_is_not_trusted_is_said_to_be_one(port: int) -> None:
+def test_an_untrusted_ca_is_reported(port: int) -> None:
     """The server answers, so `start it` would be the wrong advice."""
     why = "no CA that this machine trusts has signed its certificate; set {} to the file of its CA"
     assert by_mqtt(port).endswith(why.format("ZELADOR_MQTT__CA_FILE"))
@@ -91,7 +91,7 @@ def test_a_ca_that_is_not_trusted_is_said_to_be_one(port: int) -> None:
     assert finding.fix == "set ZELADOR_MQTT__CA_FILE to the file of its CA"
 
 
-def test_with_its_ca_the_next_trouble_is_named(port: int, certificate: tuple[Path, Path]) -> None:
+def test_with_the_right_ca_the_next_problem_is_named(port: int, certificate: tuple[Path, Path]) -> None:
     cert, _ = certificate
     assert "its certificate is for another" in by_mqtt(port, "127.0.0.1", ca_file=cert)
     assert "its certificate is for another" in by_redis(port, "127.0.0.1", ca_file=cert)
@@ -101,14 +101,14 @@ def test_with_its_ca_the_next_trouble_is_named(port: int, certificate: tuple[Pat
     assert "certificate" not in str(refused.value)
 
 
-def test_a_server_without_tls_is_said_to_be_one(mqtt_url: str) -> None:
+def test_a_server_without_tls_is_reported(mqtt_url: str) -> None:
     port = int(mqtt_url.rsplit(":", 1)[1])
     assert "certificate" not in by_mqtt(port)
 
 
 @pytest.mark.parametrize("name", ["ca_file", "certificate_file", "key_file"])
 def test_a_file_that_cannot_be_used_is_named(port: int, tmp_path: Path, name: str) -> None:
-    """Missing, empty, no certificate at all: never a bare `No such file or directory`."""
+    """The file is missing, empty or not a certificate; the message is never a bare `No such file or directory`."""
     setting = f"ZELADOR_MQTT__{name}".upper()
     missing = tmp_path / "nofile.crt"
     others = {"certificate_file": missing} if name == "key_file" else {}

@@ -1,4 +1,4 @@
-"""Values on topics of their own become readings, once each, even if a process dies in between."""
+"""Values on separate topics become readings, once each, even if a process dies in between."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_window_with_all_its_values_is_a_reading(site: Site) -> None:
     assert int(site.client.hget(site.keys.device("esp01"), "readings")) == 1
 
 
-def test_a_window_that_is_due_is_a_reading_with_what_is_there(site: Site, settings: Settings) -> None:
+def test_a_window_that_is_due_becomes_a_reading_with_the_values_it_has(site: Site, settings: Settings) -> None:
     old = NOW - 3_700_000
     site.writer.assemble([site.part("temperature", 21, at=old), site.part("temperature", 22, at=old + 5)])
     site.writer.assemble([site.part("temperature", 7, device="new")])
@@ -118,7 +118,7 @@ def test_two_devices_and_values_in_any_order(site: Site) -> None:
     assert site.ledger()["unaccounted"] == 0
 
 
-def test_a_step_whose_answer_is_lost_is_done_once(site: Site, settings: Settings) -> None:
+def test_a_step_whose_reply_is_lost_is_done_once(site: Site, settings: Settings) -> None:
     parts = [site.part(field, 1) for field in ("lux", "temperature", "vibration", "lux")]
     keys, arguments = assemble_arguments(settings, "test/parts", "token", NOW, parts)
     first, _ = site.writer._library.call("assemble", keys, arguments)
@@ -173,7 +173,7 @@ def test_scripts_do_the_same_as_functions(site: Site) -> None:
     assert stored.accepted == 1
 
 
-def test_a_value_in_quarantine_is_replayed_as_a_reading_of_its_own(site: Site, settings: Settings) -> None:
+def test_a_value_in_quarantine_is_replayed_as_a_separate_reading(site: Site, settings: Settings) -> None:
     from ingest.lots import lots
 
     topic = site.topic.replace("{device_id}", "esp01").replace("{field}", "temperature")

@@ -16,7 +16,7 @@ from tests.integration.test_loops import stack as stack
 def test_no_observer_can_delay_or_break_a_batch(
     stack: Stack, eventually: Callable[..., object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One raises, one hangs for ever, one is slow: readings are answered and settled, and a good one sees them all."""
+    """One raises, one hangs forever, one is slow: readings are answered and settled, and a good one sees them all."""
     seen: list[SettledBatch] = []
     let_go = Event()
 

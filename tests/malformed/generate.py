@@ -14,7 +14,7 @@ TEN_MEGABYTES_EVERY = 5_000
 
 
 def samples(seed: int, count: int) -> Iterator[Sample]:
-    """Ids that are given twice are meant: the same payload again is a repeat, and has to be counted as one."""
+    """Yields payloads. Some ids occur twice on purpose: the same payload again is a repeat, and must count as one."""
     chance = random.Random(seed)
     small = [sample for sample in corpus() if len(sample.payload) <= LARGE]
     large = [sample for sample in corpus() if len(sample.payload) > LARGE]

@@ -1,9 +1,9 @@
-"""make malformed: a million payloads through broker, ingester and Redis, each accounted, and no growth of memory.
+"""make malformed: a million payloads through broker, ingester and Redis, all accounted for, without memory growth.
 
     python -m tests.malformed.run [--payloads 1000000] [--seed 1] [--json]
 
-Exit code 1 when one is not accounted, the ingester died, the quarantine exceeds its bounds, or the ingester's memory
-grew: caught up at the end it may have 16 MiB more than at half-time. A leak of 34 bytes a payload breaks that.
+Exit code 1 if a payload is not accounted for, the ingester died, the quarantine exceeds its bounds, or the ingester's
+memory grew: at the end it may have 16 MiB more than at half-time. A leak of 34 bytes per payload exceeds that.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def judge(payload: bytes) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("kind", sorted({sample.kind for sample in corpus() + ten_megabytes()}))
-def test_what_is_known_of_the_corpus_is_so(kind: str) -> None:
+def test_the_corpus_has_the_expected_counts(kind: str) -> None:
     chosen = [sample for sample in corpus() + ten_megabytes() if sample.kind == kind]
     wrong = [
         (sample.payload[:200], found, (sample.good, sample.refused))
@@ -62,7 +62,7 @@ def test_what_is_known_of_the_corpus_is_so(kind: str) -> None:
     assert wrong == []
 
 
-def test_thirty_thousand_of_a_seed() -> None:
+def test_thirty_thousand_payloads_of_a_seed_are_accounted_for() -> None:
     outcome = Counter[str]()
     for sample in samples(7, 30_000):
         good, refused = judge(sample.payload)
@@ -72,7 +72,7 @@ def test_thirty_thousand_of_a_seed() -> None:
     assert min(outcome["taken"], outcome["partly"], outcome["refused"]) > 300, outcome
 
 
-def test_a_seed_says_it_all() -> None:
+def test_equal_seeds_give_equal_payloads() -> None:
     assert list(samples(3, 600)) == list(samples(3, 600)) != list(samples(4, 600))
 
 
@@ -86,12 +86,12 @@ json_payloads = st.integers(0, 2**64).map(lambda seed: json.dumps(random_json(ra
 
 
 @given(payloads | json_payloads | st.binary(max_size=300) | st.binary(max_size=60).map(lambda raw: b"[" + raw + b"]"))
-def test_any_payload_is_accounted(payload: bytes) -> None:
+def test_any_payload_is_accounted_for(payload: bytes) -> None:
     judge(payload)
 
 
-def test_a_sample_is_small_in_the_head() -> None:
-    """Kinds of the issue are all there."""
+def test_the_first_samples_cover_all_kinds() -> None:
+    """All kinds of payloads occur among them."""
     kinds = {sample.kind for sample in corpus() + ten_megabytes()}
     assert {"truncated", "deep", "not a number", "wrong shape", "encoding", "10 MB", "partly", "good"} <= kinds
     assert all(isinstance(sample, Sample) for sample in corpus())

@@ -1,4 +1,4 @@
-"""While Redis is full the ingester holds: by number and by bytes, so that large messages are not its end."""
+"""While Redis is full, the ingester limits held messages by number and bytes, so that large ones do not kill it."""
 
 from __future__ import annotations
 

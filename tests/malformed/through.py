@@ -77,7 +77,7 @@ class Through:
         self.client.close()
 
     def send(self, samples: Iterable[Sample]) -> None:
-        """Publishes all, never far ahead of the ledger; comes back once the ledger has counted as many as it should."""
+        """Publishes all, never far ahead of the ledger; returns once the ledger has the expected counts."""
         lot: list[Outgoing] = []
         size = 0
         for sample in samples:

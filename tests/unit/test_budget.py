@@ -30,7 +30,7 @@ def test_the_bounds_together_fit_into_composes_redis_with_room() -> None:
         assert re.search(rf"\b{name}\b[^\n]*\b{round(size / 1_048_576):,}\b", page), (name, round(size / 1_048_576))
 
 
-def test_what_up_gives_its_own_redis_grows_with_the_bounds() -> None:
+def test_maxmemory_of_up_grows_with_the_bounds() -> None:
     usual = budget.maxmemory(Settings())
     more = Settings(redis=RedisSettings(keep_bytes=2**32), ingest=IngestSettings(high_water_bytes=2**32))
     assert budget.maxmemory(more) > usual + 2**33

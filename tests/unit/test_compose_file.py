@@ -1,4 +1,4 @@
-"""docker-compose.yml and what belongs to it, read without Docker: nothing unset, nothing open, nothing unknown."""
+"""docker-compose.yml and its files, read without Docker: no variable unset, no port open, no setting unknown."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OFFERED = dict(re.findall(r"^#?(\w+)=(.*)$", EXAMPLE, re.MULTILINE))  # with wha
 
 
 def used() -> dict[str, str]:
-    """Every variable of the file, with what follows its name; "" for one that is passed on as it is."""
+    """Every variable of the file, with the text after its name; "" for one that is passed on unchanged."""
     found = dict(re.findall(r"\$\{(\w+)([^}]*)\}", COMPOSE))
     passed = {name for service in SERVICES.values() for name, value in service["environment"].items() if value is None}
     return {**found, **dict.fromkeys(passed, "")}
@@ -41,7 +41,7 @@ def options(text: str) -> dict[str, str]:
 
 
 def environment(target: str) -> dict[str, str]:
-    """What the image of `target` sets by itself."""
+    """The variables that the image of `target` sets."""
     stages = re.split(r"^FROM ", DOCKERFILE, flags=re.MULTILINE)[1:]
     mine = [stage for stage in stages if stage.split("\n", 1)[0].endswith((" AS base", f" AS {target}"))]
     return dict(re.findall(r"(ZELADOR_\w+)=(\S+)", "\n".join(mine)))
@@ -52,7 +52,7 @@ def test_the_example_has_every_variable_and_no_other() -> None:
     assert {name for name, rest in used().items() if rest.startswith(":?")} == set(SET)
 
 
-def test_a_secret_is_asked_for_and_has_no_default() -> None:
+def test_secrets_are_required_and_have_no_default() -> None:
     secrets = {name: rest for name, rest in used().items() if "PASSWORD" in name}
     assert len(secrets) == 3
     assert all(rest.startswith(":?") for rest in secrets.values()), secrets
@@ -61,7 +61,7 @@ def test_a_secret_is_asked_for_and_has_no_default() -> None:
         assert "PASSWORD" not in str(service.get("command", "")), "`docker ps` would show it"
 
 
-def test_only_broker_and_api_are_published_and_on_the_loopback_alone() -> None:
+def test_only_broker_and_api_are_published_and_only_on_the_loopback() -> None:
     ports = {name: [filled(port) for port in service.get("ports", [])] for name, service in SERVICES.items()}
     assert {name: found for name, found in ports.items() if found} == {
         "broker": ["127.0.0.1:1883:1883"],
@@ -97,7 +97,7 @@ def test_every_service_is_a_target_that_does_not_run_as_root() -> None:
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
 def test_every_service_writes_to_its_volumes_only_and_is_bounded(name: str) -> None:
-    """Redis alone keeps what start.sh needs to give its data to another user."""
+    """Only Redis keeps the capabilities that start.sh needs to give its data to another user."""
     service = SERVICES[name]
     assert (service["read_only"], service["cap_drop"], service["tmpfs"]) == (True, ["ALL"], ["/tmp"])
     assert service["security_opt"] == ["no-new-privileges:true"]
@@ -109,7 +109,7 @@ def test_every_service_writes_to_its_volumes_only_and_is_bounded(name: str) -> N
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
 def test_every_service_has_a_health_check(name: str) -> None:
-    """Of ours it is in the image; those of the servers put no password on a command line."""
+    """Our own services have it in the image; those of the servers put no password on a command line."""
     if name in OURS:
         assert "\nHEALTHCHECK " in DOCKERFILE.split(f" AS {name}\n", 1)[1].split("\nFROM ", 1)[0]
         return
@@ -120,7 +120,7 @@ def test_every_service_has_a_health_check(name: str) -> None:
 
 
 def test_the_health_checks_tell_a_server_that_answers_from_one_that_does_not(tmp_path: Path) -> None:
-    """The scripts as they are, with the programs that they call in place of the containers' own."""
+    """Runs the shipped scripts, with replacements for the programs that they call in the containers."""
     for folder, answer, environment in (
         ("mosquitto", "", {"MQTT_SERVICE_PASSWORD": "secret"}),
         ("redis", "echo PONG", {}),
@@ -140,7 +140,7 @@ def test_the_health_checks_tell_a_server_that_answers_from_one_that_does_not(tmp
             assert (done.returncode == 0) == (code == 0), folder
 
 
-def test_what_passed_the_cage_is_remembered_when_a_container_is_replaced() -> None:
+def test_models_that_passed_the_cage_are_remembered_when_a_container_is_replaced() -> None:
     (cache,) = re.findall(r"XDG_CACHE_HOME=(\S+)", DOCKERFILE)
     assert cache.startswith("/var/lib/zelador/")
     assert cache.removeprefix("/var/lib/") in DOCKERFILE.split("install -d -o zelador", 1)[1].split("\n", 1)[0]
@@ -157,7 +157,7 @@ def test_replicas_do_not_share_a_name() -> None:
 
 
 def test_the_servers_are_set_as_the_embedded_ones(tmp_path: Path) -> None:
-    """Decision 5 chose by measure; only who may come, where it listens and what it says differ."""
+    """Decision 5 chose these by measurement; only access, addresses and logs differ."""
     ours = options((ROOT / "deploy/mosquitto/mosquitto.conf").read_text(encoding="utf-8"))
     embedded = options(mosquitto_config(tmp_path, (1883,)))
     for own in ("listener", "allow_anonymous", "user", "persistence_location", "log_dest", "log_type"):

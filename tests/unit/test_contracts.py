@@ -44,7 +44,7 @@ def test_readings(text: str) -> None:
     assert len(entry.readings) == (len(expected) if isinstance(expected, list) else 1)
 
 
-def test_the_field_map_takes_the_seeds_own_message() -> None:
+def test_the_field_map_accepts_the_example_message() -> None:
     (fields,), (message,) = of("fields"), of("seed-reading")
     decoder = Decoder(Settings(fields=json.loads(fields)))
     entry, refused = decoder.decode("sensors/esp32/reading", message.encode(), NOW)

@@ -16,7 +16,7 @@ from zelador.retry import backoff
 
 
 @given(st.integers(1, 60), st.floats(0, 1))
-def test_a_back_off_grows_to_its_cap_and_never_to_zero(attempt: int, drawn: float) -> None:
+def test_a_back_off_grows_to_its_cap_and_is_never_zero(attempt: int, drawn: float) -> None:
     seconds = backoff(attempt, first=0.1, cap=5.0, draw=lambda: drawn)
     assert 0.01 <= seconds <= 5.0
     assert seconds <= backoff(attempt + 1, first=0.1, cap=5.0, draw=lambda: drawn)
@@ -64,7 +64,7 @@ def refuse(name: str) -> Model:
     raise ModelRefused(f"{name} is damaged")
 
 
-def test_a_new_selection_is_taken_up() -> None:
+def test_a_new_selection_is_loaded() -> None:
     state = next_state(SwapState(), chosen("a", 3), Model, ("lux",))
     assert state.live is not None
     assert (state.live.model.name, state.live.sequence, state.refusal) == ("a", 3, None)
@@ -75,7 +75,7 @@ def test_the_same_selection_is_not_loaded_twice() -> None:
     assert next_state(live, chosen("a", 3), refuse, ("lux",)).live is live.live
 
 
-def test_the_same_number_of_another_log_is_another_selection() -> None:
+def test_the_same_number_in_another_log_is_another_selection() -> None:
     live = SwapState(Live(Model("a"), 3))
     assert next_state(live, chosen("a", 3), refuse, ("lux",), "d").live is live.live
     state = next_state(live, chosen("b", 3), Model, ("lux",), "e")
@@ -88,7 +88,7 @@ def test_the_same_number_of_another_log_is_another_selection() -> None:
 @pytest.mark.parametrize(
     ("load", "features", "why"), [(refuse, ("lux",), "damaged"), (Model, ("humidity",), "needs lux")]
 )
-def test_what_cannot_be_loaded_is_refused_and_the_old_one_stays(load, features, why) -> None:
+def test_a_model_that_cannot_be_loaded_is_refused_and_the_old_one_stays(load, features, why) -> None:
     live = SwapState(Live(Model("a"), 3))
     state = next_state(live, chosen("b", 4), load, features)
     assert state.live is live.live

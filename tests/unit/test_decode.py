@@ -81,7 +81,7 @@ def test_ids(decoder: Decoder) -> None:
     assert one(decoder, {**GOOD, "ts": NOW})[1].id != one(decoder, {**GOOD, "ts": NOW})[1].id
 
 
-def test_the_seeds_own_device_message_is_taken_as_it_is() -> None:
+def test_the_example_device_message_is_accepted_unchanged() -> None:
     fields = {
         "temperature": {"from": "temperatura"},
         "vibration": {"from": "vibracao_media"},
@@ -147,7 +147,7 @@ def test_an_arrays_bad_element_is_refused_alone(decoder: Decoder) -> None:
         (b'{"a":' * 100_000, "nested too deep"),
     ],
 )
-def test_what_cannot_be_used_is_refused_with_its_reason(decoder: Decoder, payload: bytes, says: str) -> None:
+def test_an_unusable_message_is_refused_with_its_reason(decoder: Decoder, payload: bytes, says: str) -> None:
     assert says in reason(decoder, payload)
 
 
@@ -162,7 +162,7 @@ def test_the_end_of_a_text_in_c_and_a_byte_order_mark_are_no_part_of_a_message(d
     assert decoder.decode("sensors/a/reading", around % b"{", NOW)[1][0][1] == around % b"{"
 
 
-def test_too_large_is_refused(decoder: Decoder) -> None:
+def test_a_message_that_is_too_large_is_refused(decoder: Decoder) -> None:
     assert "more than 1048576" in reason(decoder, b" " * 2_000_000)
     assert "more than 10000" in reason(decoder, json.dumps([GOOD] * 10_001).encode())
 
@@ -174,7 +174,7 @@ def test_a_topic_that_names_no_device_is_refused(decoder: Decoder, topic: str) -
         decoder.device(topic)
 
 
-def test_a_response_topic_that_is_not_answered_is_dropped_and_the_reading_taken(decoder: Decoder) -> None:
+def test_a_response_topic_that_is_not_allowed_is_dropped_and_the_reading_accepted(decoder: Decoder) -> None:
     payload = json.dumps(GOOD).encode()
     mine = TOPIC.replace("/reading", "/answers")
     entry, _ = decoder.decode(TOPIC, payload, NOW, mine, b"\x01\x02")
@@ -200,7 +200,7 @@ def test_a_device_whose_predictions_no_broker_takes_is_refused() -> None:
 
 
 @given(st.binary(min_size=1, max_size=300) | st.text(max_size=200).map(lambda text: json.dumps(text).encode()))
-def test_any_bytes_are_either_read_or_refused_never_both_never_neither(payload: bytes) -> None:
+def test_any_bytes_are_either_read_or_refused(payload: bytes) -> None:
     entry, refused = Decoder(Settings()).decode(TOPIC, payload, NOW)
     assert (entry is None) == bool(refused) or (entry is not None and entry.array)
 

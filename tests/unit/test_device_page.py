@@ -39,7 +39,7 @@ def event(minute: int, state: str) -> DeviceEventView:
     return DeviceEventView(str(minute), at, "press-01", "ok", state, None, None, None, None, None, None)
 
 
-def test_a_label_is_proposed_from_when_the_device_stopped_being_ok() -> None:
+def test_the_proposed_label_begins_when_the_device_stopped_being_ok() -> None:
     assert trouble_since([]) is None
     assert trouble_since([event(5, "ok"), event(4, "alarm")]) is None
     states = ["acknowledged", "alarm", "suspect", "ok", "alarm"]  # newest first

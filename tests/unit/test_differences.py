@@ -1,4 +1,4 @@
-"""Models side by side: only what differs, differences from one of them, and a CSV that no spreadsheet runs."""
+"""Models side by side: only their differences, signed scores, and a CSV without formulas."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def model(name: str, rank: int, f1: float, **more: Any) -> dict[str, Any]:
 FIRST, SECOND = model("forest", 1, 0.9), model("ridge", 2, 0.8)
 
 
-def test_only_what_differs_stands_there() -> None:
+def test_only_differences_are_shown() -> None:
     found = side_by_side([FIRST, SECOND])
     assert [row["field"] for row in found["differs"]] == ["model_type", "rank", "parameters.depth"]
     assert found["differs"][2]["values"] == [1, 2]
@@ -34,7 +34,7 @@ def test_only_what_differs_stands_there() -> None:
     assert len(other["notes"]) == 2
 
 
-def test_differences_are_signed_and_have_the_interval_that_the_trainer_found() -> None:
+def test_differences_are_signed_and_have_the_trainers_interval() -> None:
     (by_f1,) = [row for row in side_by_side([FIRST, SECOND])["scores"] if row["part"] == "metrics"]
     assert (by_f1["metric"], by_f1["values"], by_f1["deltas"]) == ("F1", [0.9, 0.8], [0.0, -0.1])
     assert by_f1["intervals"] == [pytest.approx((0.8, 1.0)), pytest.approx((0.7, 0.9))]
@@ -50,7 +50,7 @@ def test_differences_are_signed_and_have_the_interval_that_the_trainer_found() -
         side_by_side([FIRST, SECOND], "tree")
 
 
-def test_the_live_model_of_the_run_stands_beside() -> None:
+def test_the_live_model_of_the_run_is_shown_beside() -> None:
     live = {"name": "old", "model_type": "DecisionTree", "holdout": {"F1": 0.5}, "holdout_intervals": {}, "note": None}
     first = {**FIRST, "difference": {"F1": 0.38}, "difference_intervals": {"F1": [0.2, 0.5]}}
     document = {"run": "r1", "reference": live, "models": [first, {**SECOND, "name": None}], "data": {"sha256": "d1"}}
@@ -74,7 +74,7 @@ def test_the_csv_has_a_row_for_each_model_and_no_formula() -> None:
     assert float(second["metrics.F1.delta.low"]) == pytest.approx(-0.15)
 
 
-def test_whatever_the_metadata_hold_it_is_shown() -> None:
+def test_any_metadata_can_be_shown() -> None:
     damaged = {"name": "x", "metrics": [1], "holdout": {"F1": float("nan")}, "parameters": "none", "intervals": 7,
                "tags": [{"a": 1}], "data": None, "features": ["f" * 900]}  # fmt: skip
     found = side_by_side([damaged, FIRST])

@@ -1,4 +1,4 @@
-"""The tools of the fault tests are code as well: the schedule, the witnesses, the book."""
+"""The tools of the fault tests are code too, and have tests: the schedule, the witnesses, the book."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.faults.witness import IngestTap, Packets, WorkerTap
 from zelador.link.packets import puback_packets, publish_packet
 
 
-def test_what_tells_that_a_worker_is_at_work_is_what_it_logs() -> None:
+def test_the_log_line_that_shows_a_worker_at_work_exists() -> None:
     """When the log line changed, the soak silently measured no memory."""
     root = Path(__file__).parents[2]
     logged = (root / "ingest/service.py").read_bytes() + (root / "inference/swap.py").read_bytes()
@@ -57,8 +57,8 @@ def prediction(book: Book, number: int) -> bytes:
     return f'{{"id":"x","reading_id":"{book.id(number)}"}}'.encode()
 
 
-def test_each_loss_has_its_owner() -> None:
-    """0 is whole; 1 was readings not handed on; 2 is ours; of 3 the broker had the prediction; 4 is still with us."""
+def test_each_loss_is_attributed() -> None:
+    """0 is whole; the broker did not deliver 1; we lost 2; the broker lost the prediction of 3; 4 is in Redis."""
     book = Book("t")
     for number in range(5):
         book.acknowledged[number] = 1

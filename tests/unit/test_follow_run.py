@@ -22,7 +22,7 @@ def message(number: int, kind: str = "step") -> bytes:
 
 
 class Server(BaseHTTPRequestHandler):
-    """Sends one part of `script` for each connection; None: it refuses."""
+    """Sends one part of `script` for each connection; None refuses the connection."""
 
     script: ClassVar[list[bytes | None]] = []
     asked: ClassVar[list[str]] = []
@@ -62,7 +62,7 @@ def followed(api: Api) -> tuple[list[int], list[float]]:
     return seen, waits
 
 
-def test_it_goes_on_after_the_last_event_that_it_has(api: Api) -> None:
+def test_it_continues_after_its_last_event(api: Api) -> None:
     Server.script = [
         b"retry: 2000\n\n" + message(1) + b": still here\n\n" + message(2)[:-9],  # ends in the middle of a message
         None,
@@ -75,19 +75,19 @@ def test_it_goes_on_after_the_last_event_that_it_has(api: Api) -> None:
     assert len(waits) == 3 and all(0 < wait <= 11 for wait in waits)
 
 
-def test_a_run_that_ended_while_nobody_listened_ends(api: Api) -> None:
+def test_a_run_that_ended_during_a_disconnect_ends(api: Api) -> None:
     Server.script, Server.state = [message(1), b""], "done"
     assert followed(api)[0] == [1]
 
 
-def test_a_server_that_stays_away_is_given_up_with_its_words(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_stays_away_is_given_up_with_its_error(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follow_run, "GIVE_UP_S", 0.0)
     with pytest.raises(Unavailable, match=r"may still be running there: .*away"):
         followed(api)
 
 
 @pytest.mark.parametrize("sent", [b"data: {}\n\n", b"data: nonsense\n\n", b"data: " + b"x" * (2 << 20)])
-def test_what_is_no_event_is_not_shown(api: Api, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+def test_lines_that_are_not_events_are_not_shown(api: Api, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
     monkeypatch.setattr(follow_run, "GIVE_UP_S", 0.0)
     Server.script = [sent]
     with pytest.raises(Unavailable):

@@ -90,7 +90,7 @@ def test_a_connect_is_read_as_soon_as_it_is_whole_and_not_before(
         b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01\xff",  # a client id that is not UTF-8
     ],
 )
-def test_what_is_no_connect_packet_is_refused(start: bytes) -> None:
+def test_a_packet_that_is_not_connect_is_refused(start: bytes) -> None:
     with pytest.raises(ValueError, match=r"MQTT|CONNECT|length|beyond|utf-8"):
         read_connect(start)
 
@@ -105,7 +105,7 @@ def test_any_bytes_give_an_answer(start: bytes) -> None:
 
 
 def test_a_bridge_is_read_like_any_client() -> None:
-    """Mosquitto takes a protocol level with the highest bit as a bridge's."""
+    """Mosquitto takes a client whose protocol level has the highest bit for a bridge."""
     found = read_connect(b"\x10\x0d\x00\x04MQTT\x84\x02\x00\x3c\x00\x01a")
     assert found is not None
     assert (found.level, found.client_id) == (4, "a")
@@ -169,7 +169,7 @@ def packets(draw: st.DrawFn, level: int = 5) -> bytes:
 
 
 @given(st.sampled_from([4, 5]), st.data())
-def test_what_an_honest_device_sends_passes_as_it_is_however_it_is_cut(level: int, data: st.DataObject) -> None:
+def test_an_honest_devices_bytes_pass_unchanged_however_they_are_cut(level: int, data: st.DataObject) -> None:
     stream = b"".join(data.draw(st.lists(packets(level), min_size=1, max_size=6)))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
     gate, passed = DeviceStream(level), b""
@@ -221,7 +221,7 @@ KILLERS = {
 
 @pytest.mark.parametrize("killer", KILLERS.values(), ids=KILLERS.keys())
 @pytest.mark.parametrize("piece", [1, 7, 1_000])
-def test_what_ends_the_brokers_router_never_reaches_it(killer: bytes, piece: int) -> None:
+def test_packets_that_end_the_brokers_router_never_reach_it(killer: bytes, piece: int) -> None:
     good = packet(0x32, text(b"a/b") + b"\x00\x01\x00" + b"x" * 50)
     gate, passed = DeviceStream(5), b""
     stream = good * 3 + killer
@@ -231,8 +231,8 @@ def test_what_ends_the_brokers_router_never_reaches_it(killer: bytes, piece: int
     assert (good * 3).startswith(passed)
 
 
-def test_what_is_held_is_bounded() -> None:
-    """A SUBSCRIBE that never becomes whole, one that is too large, and a payload that is not held at all."""
+def test_buffered_bytes_are_bounded() -> None:
+    """Tests a SUBSCRIBE that is never complete, one that is too large, and a payload, which is not buffered."""
     gate = DeviceStream(5)
     with pytest.raises(Refused):
         gate.feed(b"\x82\xff\xff\xff\x7f" + b"x" * 100)
@@ -249,7 +249,7 @@ def test_what_is_held_is_bounded() -> None:
 
 
 @given(st.binary(max_size=200), st.integers(1, 20))
-def test_any_bytes_pass_or_are_refused_and_none_is_made_up(data: bytes, piece: int) -> None:
+def test_any_bytes_pass_or_are_refused_and_none_are_added(data: bytes, piece: int) -> None:
     gate, passed = DeviceStream(5), b""
     try:
         for at in range(0, len(data), piece):
@@ -263,7 +263,7 @@ def test_any_bytes_pass_or_are_refused_and_none_is_made_up(data: bytes, piece: i
 
 
 def test_the_devices_port_is_held_before_it_listens(eventually) -> None:
-    """It used to be bound last, so another program could take it during the start."""
+    """The port used to be bound last, so another program could take it during the start."""
     port = choose(["mqtt"], {}, {})["mqtt"]
     gate = Gate(port, 1, 1)
     with socket.socket() as other:
@@ -294,7 +294,7 @@ def test_a_requested_port_that_is_taken_is_named(host: str) -> None:
         assert choose(["api"], {}, {"api": port})["api"] != port
 
 
-def test_a_requested_port_comes_before_one_that_another_server_had() -> None:
+def test_a_requested_port_takes_precedence_over_an_earlier_one() -> None:
     first, second = choose(["mqtt", "redis"], {}, {}).values()
     chosen = choose(["mqtt", "redis"], {"redis": first}, {"mqtt": first, "redis": second})
     assert chosen["redis"] == first != chosen["mqtt"]

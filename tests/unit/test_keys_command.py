@@ -1,4 +1,4 @@
-"""`zelador keys`: made, listed, revoked, on a file of its own."""
+"""`zelador keys`: keys are created, listed and revoked in a separate file."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_key_is_shown_once_and_its_digest_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "wrong", [["--role", "root"], ["--expires", "soon"], ["--expires", "0d"], ["--note", "x" * 201]]
 )
-def test_what_makes_no_sense_makes_no_key(tmp_path: Path, wrong: list[str]) -> None:
+def test_invalid_options_create_no_key(tmp_path: Path, wrong: list[str]) -> None:
     with pytest.raises(InvalidInput):
         run(tmp_path, "new", *wrong)
     assert not (tmp_path / "keys.json").exists()

@@ -39,17 +39,17 @@ def test_a_link_to_an_environment_that_is_gone_is_made_again(bare: Path) -> None
     assert (folder / libgomp.LIBRARY).is_file()
 
 
-def test_it_is_never_tried_twice(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_restart_is_never_tried_twice(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise the process would restart itself forever if the library still does not load."""
     monkeypatch.setenv(libgomp.VARIABLE, libgomp.libgomp_environment()[libgomp.VARIABLE])
     assert libgomp.libgomp_environment() == {}
 
 
-def test_a_machine_without_a_folder_to_write_in_goes_on(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_a_writable_folder_continues(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(bare / "missing"))
     assert libgomp.libgomp_environment() == {}
 
 
-def test_nothing_is_added_where_the_library_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_added_if_the_library_exists(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(libgomp, "_loads", lambda: True)
     assert libgomp.libgomp_environment() == {}

@@ -42,8 +42,16 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
     assert lost == []
 
 
-def test_every_path_that_the_map_names_exists() -> None:
+def test_every_path_in_the_map_exists() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     named = [path for quoted in re.findall(r"`([^`]+)`", text) for path in PATH.findall(quoted) if "<" not in quoted]
     assert len(named) > 50
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_every_function_in_the_map_is_in_the_file_named_with_it() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    named = re.findall(r"\]\(([\w/]+\.(?:py|lua))\), `(\w+)`", text)
+    named += [(file, name) for name, file in re.findall(r"`(\w+)` in \[[^]]*\]\(([\w/]+\.(?:py|lua))\)", text)]
+    assert len(named) >= 10
+    assert [(file, name) for file, name in named if not re.search(rf"\b{name}\b", (ROOT / file).read_text())] == []

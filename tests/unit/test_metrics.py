@@ -33,7 +33,7 @@ def pages() -> list[CollectorRegistry]:
     return [ingest.registry, inference.registry, trainer.registry, api.registry]
 
 
-def test_what_only_grows_is_a_counter_and_nothing_says_when_it_was_created() -> None:
+def test_growing_values_are_counters_without_a_creation_time() -> None:
     text = b"".join(generate_latest(registry) for registry in pages()).decode()
     assert "_created" not in text
     assert "zelador_broker_dropped_messages_total 3.0" in text
@@ -45,7 +45,7 @@ def test_what_only_grows_is_a_counter_and_nothing_says_when_it_was_created() -> 
     assert text.count("zelador_build_info{") == 4
 
 
-def test_what_is_not_known_is_absent() -> None:
+def test_unknown_values_are_absent() -> None:
     assert b"zelador_broker_dropped_messages_total" not in generate_latest(IngestMetrics().registry)
 
 

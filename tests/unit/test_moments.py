@@ -86,7 +86,7 @@ def test_a_zone_that_does_not_exist_is_refused_by_name(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("ts", [183_456, 5, 86_400_000, 0, "0", "183456", "1970-01-01T00:03:12", 4_294_967.295])
-def test_the_time_since_the_start_is_no_time(ts: object) -> None:
+def test_the_time_since_the_start_is_not_a_time(ts: object) -> None:
     """millis(), or a clock that was never set."""
     assert "before the year 2000: the device's clock is not set, or it sends the time since its start" in reason(ts)
 
@@ -120,7 +120,7 @@ def test_a_time_ahead_names_its_setting() -> None:
         "１７９５５１４４００",
     ],
 )
-def test_what_is_no_time_at_all(ts: object) -> None:
+def test_values_that_are_not_times_are_refused(ts: object) -> None:
     assert "it must be ISO 8601" in reason(ts)
 
 
@@ -137,7 +137,7 @@ def test_a_retained_reading_is_marked_and_never_measured_now() -> None:
     assert arrival is not None and len(arrival.readings) == 1 and refused == []
 
 
-def test_an_empty_message_is_passed_over() -> None:
+def test_an_empty_message_is_skipped() -> None:
     decoder = Decoder(Settings())
     for retained in (True, False):
         assert decoder.decode(TOPIC, b"", NOW, retained=retained) == (None, [])
@@ -161,5 +161,5 @@ def test_the_usual_form_is_read_as_any_other(moment: datetime, between: str) -> 
         "2026-11-24T09:0:0:00.12Z", "2026-13-24T09:00:00.123Z", "\u00b2026-11-24T09:00:0.123Z",
     ],
 )  # fmt: skip
-def test_what_only_resembles_the_usual_form_is_refused(ts: str) -> None:
+def test_text_that_only_resembles_the_usual_form_is_refused(ts: str) -> None:
     assert "it must be ISO 8601" in reason(ts)

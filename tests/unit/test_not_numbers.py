@@ -28,14 +28,14 @@ def test_one_bad_element_of_an_array_is_refused_alone(token: str) -> None:
 
 
 @pytest.mark.parametrize("token", TOKENS)
-def test_in_a_key_that_nobody_reads_it_refuses_nothing(token: str) -> None:
+def test_in_an_unused_key_it_is_ignored(token: str) -> None:
     body = f'"lux": 410, "temperature": 48, "vibration": 1.0, "rssi": {token}, "more": [{token}, {{"x": {token}}}]'
     for payload in (f"{{{body}}}", f"[{{{body}}}]"):
         arrival, refused = DECODER.decode(TOPIC, payload.encode(), NOW)
         assert arrival is not None and refused == []
 
 
-def test_as_a_label_id_or_number_it_is_none() -> None:
+def test_as_label_id_or_number_it_counts_as_missing() -> None:
     body = b'{"lux": 410, "temperature": 48, "vibration": 1, "label": NaN, "id": nan, "seq": NaN}'
     arrival, _ = DECODER.decode(TOPIC, body, NOW)
     assert arrival is not None

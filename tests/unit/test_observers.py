@@ -124,7 +124,7 @@ def test_the_queue_is_bounded_in_bytes(release: threading.Event, monkeypatch: py
     assert count(metrics, "dropped_batches", "hung") == 7
 
 
-def test_room_is_given_back_when_the_observer_returns(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_space_is_released_when_the_observer_returns(monkeypatch: pytest.MonkeyPatch) -> None:
     metrics, seen = InferenceMetrics(), list[SettledBatch]()
     monkeypatch.setattr(module, "MAX_BYTES", batch(1).memory)
     watching = Observers((Observer("good", seen.append),), metrics)

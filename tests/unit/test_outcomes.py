@@ -56,7 +56,7 @@ def test_a_reading_that_failed_is_set_aside_alone_and_can_be_replayed() -> None:
     assert arrival == Arrival("press", (reading("b"),), 1_764_000_000_123, True)
 
 
-def test_a_prediction_that_the_broker_refused_is_none_and_its_readings_are_set_aside() -> None:
+def test_readings_whose_prediction_the_broker_refused_are_set_aside() -> None:
     """Together with readings that failed earlier; each reading is set aside once, with its own reason."""
     batch = [answered("1-0", "a", "b", failed={"b": "it failed"}), answered("1-0", "c")]
     (found,), predictions = outcomes(batch, {0: "not authorized"}, TOPIC)
@@ -74,7 +74,7 @@ def test_an_entry_that_cannot_be_decoded_is_set_aside_once_for_each_reading_in_i
     assert {(each.reason, each.payload) for each in found.set_aside} == {("cannot be decoded", b"{not json")}
 
 
-def test_of_what_is_larger_than_the_quarantine_takes_the_beginning_is_kept() -> None:
+def test_only_the_beginning_of_a_payload_above_the_limit_is_kept() -> None:
     raw = b"x" * (MAX_KEPT_BYTES + 1)
     broken = Delivered("1-0", ("lux",), None, raw, 1)
     (found,), _ = outcomes([Answered(broken, None, [], [(None, "cannot be decoded")])], {}, TOPIC)

@@ -32,7 +32,7 @@ def test_the_rate_of_the_past_is_forgotten() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.floats(0.0, 10.0)), max_size=100))
-def test_whatever_comes_a_rest_is_short_and_needs_a_high_rate(turns: list[tuple[int, float]]) -> None:
+def test_a_rest_is_always_short_and_needs_a_high_rate(turns: list[tuple[int, float]]) -> None:
     pace, now, total = Pace(0.0), 0.0, 0
     for count, passed in turns:
         now += passed

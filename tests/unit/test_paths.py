@@ -14,7 +14,7 @@ from zelador.settings.paths import absolute
 
 
 def test_every_path_in_the_settings_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By its type, so that a path that is added later is not forgotten."""
+    """Finds paths by their type, so that a setting that is added later is not forgotten."""
     monkeypatch.chdir(tmp_path)
     given: dict[str, dict[str, object]] = {}
     for name, section in Settings():
@@ -120,7 +120,7 @@ def test_the_folder_is_empty_and_shared_by_our_processes_alone(tmp_path: Path) -
     work.chmod(0o700)
 
 
-def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_created_gives_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from command.empty_folder import move_to_empty_folder
     from zelador.errors import Unavailable
 
@@ -138,7 +138,7 @@ sys.exit(subprocess.run(python_module("zelador", "--version-of-nothing")).return
 
 
 @pytest.mark.parametrize("given", ["-P", "-B"])
-def test_a_users_module_beside_a_home_is_not_taken_for_ours(tmp_path: Path, given: str) -> None:
+def test_a_users_module_beside_a_home_does_not_replace_ours(tmp_path: Path, given: str) -> None:
     """`zelador up` in a folder with a package `command` ended: its services imported that one."""
     (tmp_path / "command").mkdir()
     (tmp_path / "command" / "__init__.py").write_text("import sys; sys.exit(77)")

@@ -49,7 +49,7 @@ def reason(given: Settings, topic: str, message: object) -> str:
         ("rtl_433", "rtl_433/pi/events", {"time": "2026-11-24 10:00:00", "model": "Toyota", "id": "d0f1"}),
     ],
 )
-def test_devices_that_measure_nothing_of_ours_are_passed_over_and_counted(
+def test_devices_without_any_of_the_features_are_skipped_and_counted(
     name: str, topic: str, message: dict[str, Any]
 ) -> None:
     """A house full of bulbs and plugs on the same topics must not push real trouble out of the quarantine."""
@@ -64,8 +64,8 @@ def test_a_device_that_measures_some_of_the_features_is_quarantined() -> None:
     assert "null" in reason(settings("zigbee2mqtt"), "zigbee2mqtt/hall", {"temperature": None, "illuminance": 3})
 
 
-def test_a_table_of_ones_own_that_finds_nothing_is_quarantined() -> None:
-    """Its paths may be wrong, and somebody has to see it."""
+def test_messages_without_any_value_of_a_users_own_table_are_quarantined() -> None:
+    """The table's paths may be wrong, and somebody has to notice."""
     table = {"topic": "hall/{device_id}", "fields": {"lux": "licht", "temperature": "temp"}}
     assert "is missing" in reason(settings("hall", hall=table), "hall/a", {"light": 1, "t": 2})
 
@@ -116,7 +116,7 @@ def test_zigbee2mqtt() -> None:
 
 
 def test_rtl_433() -> None:
-    """The id is the sensor's: it names the device, and never a reading."""
+    """The id is that of the sensor: it names the device, never a reading."""
     given = settings("rtl_433", features=("temperature", "humidity"), zone="Europe/Berlin")
     message = {
         "time": "2026-11-24 11:00:00", "model": "Prologue-TH", "subtype": 9, "id": 5, "channel": 1,
@@ -158,7 +158,7 @@ def test_esphome(payload: bytes, value: float) -> None:
     assert part(given, "esp01/sensor/illuminance/state", b"3").feature == 1
 
 
-def test_esphome_values_that_are_none() -> None:
+def test_esphome_values_that_are_not_numbers() -> None:
     given = settings("esphome")
     for payload, why in (
         (b"nan", "temperature is nan, a finite number is needed"),
@@ -183,7 +183,7 @@ def test_esphome_values_that_are_none() -> None:
 # ── tables ───────────────────────────────────────────────────────────────────────────────────
 
 
-def test_everything_that_a_table_can_say() -> None:
+def test_every_key_of_a_table_works() -> None:
     table = {
         "topic": "plant/{device_id}/data",
         "fields": {
@@ -216,7 +216,7 @@ def test_everything_that_a_table_can_say() -> None:
     [("21.3 °C", 21.3), ("70 °F", 21.111), ("294.45K", 21.3), ("21.3", 21.3), ("21.3 lx", None), ("21,3", None)],
 )
 def test_a_number_as_text_may_have_its_unit(text: str, value: float | None) -> None:
-    """Also where the profile says the unit of bare numbers."""
+    """This also holds if the profile has a unit for bare numbers."""
     place = {"from": "temperature", "unit": "°F" if text == "70 °F" else "°C"}
     table = {"topic": "t/{device_id}", "text_numbers": True, "fields": {"temperature": place}}
     given = settings("mine", features=("temperature",), mine=table)
@@ -233,7 +233,7 @@ def test_a_key_that_has_a_dot_in_its_name_is_that_key() -> None:
         assert decode(given, "sensors/a/reading", {**message, "temperature": 1}).readings[0].values[0] == 5.0
 
 
-def test_label_and_id_from_nowhere() -> None:
+def test_keys_named_label_id_and_ts_are_read_only_if_mapped() -> None:
     """A message whose label is the display name, its id the address, and its ts the uptime."""
     message = {"lux": 1, "temperature": 2, "label": "Hall, left", "id": "AA:BB", "ts": 183_456, "seq": 0}
     table = {"topic": "t/{device_id}", "label": "none", "id": "none", "ts": "none", "seq": "none"}
@@ -260,7 +260,7 @@ nested = st.recursive(
 
 
 @given(nested)
-def test_whatever_comes_is_read_or_refused_with_a_reason(document: object) -> None:
+def test_any_message_is_read_or_refused_with_a_reason(document: object) -> None:
     payload = json.dumps(document).encode()
     decoder = Decoder(settings("tasmota"))
     arrival, refused = decoder.decode("tele/a/SENSOR", payload, NOW)
@@ -307,7 +307,7 @@ def test_hostile_nesting_is_refused(opening: str) -> None:
         ),
     ],
 )  # fmt: skip
-def test_what_cannot_work_is_refused_at_the_start(
+def test_invalid_tables_are_refused_at_the_start(
     monkeypatch: pytest.MonkeyPatch, environment_of: dict[str, str], says: str
 ) -> None:
     for name, value in environment_of.items():
@@ -335,7 +335,7 @@ def test_tables_of_the_settings_file(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert load_settings().reading_filters == ("m/+", "sensors/+/reading")
 
 
-def test_what_the_guide_says_works(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_examples_of_the_guide_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs/how-to/own-devices.md").read_text(encoding="utf-8")
     (table,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     (tmp_path / "zelador.toml").write_text(table, encoding="utf-8")

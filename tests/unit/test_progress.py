@@ -33,16 +33,16 @@ WELL = Facts(turned_at=100.0, held=5, progressed_at=99.0)
         (Facts(50.0), "its loop has been blocked for 50 s"),
     ],
 )
-def test_what_is_trouble(facts: Facts, said: str | None) -> None:
+def test_the_causes_of_a_stall_are_detected(facts: Facts, said: str | None) -> None:
     assert trouble(facts, 100.0, LIMIT) == said
 
 
-def test_the_nearest_cause_is_said_first() -> None:
+def test_the_most_direct_cause_is_reported_first() -> None:
     stuck = Facts(0.0, held=5, progressed_at=0.0, redis_error="cannot store readings: OOM", redis_away_since=1.0)
     assert "OOM" in (trouble(stuck, 100.0, LIMIT) or "")
 
 
-def test_the_watchdog_says_it_once_and_says_when_it_is_over(eventually, caplog, monkeypatch) -> None:
+def test_the_watchdog_logs_a_stall_once_and_its_end(eventually, caplog, monkeypatch) -> None:
     monkeypatch.setattr("zelador.watchdog.POLL_S", 0.01)
     caplog.set_level("INFO")
     stop, heard, now_well = Event(), list[bool](), Event()

@@ -13,7 +13,7 @@ def test_after_a_pause_it_expects_packs() -> None:
     assert ReadSize(50).after(0, 0).entries(512) == 10
 
 
-def test_of_single_entries_it_comes_to_ask_for_all_that_it_wants() -> None:
+def test_with_single_entries_it_soon_requests_all_that_it_needs() -> None:
     size, asked = ReadSize(50), []
     for _ in range(5):
         asked.append(size.entries(512))
@@ -21,12 +21,12 @@ def test_of_single_entries_it_comes_to_ask_for_all_that_it_wants() -> None:
     assert asked == [10, 50, 210, 512, 512]
 
 
-def test_of_large_entries_it_asks_for_few() -> None:
+def test_with_large_entries_it_requests_few() -> None:
     assert ReadSize(50).after(10, 500).entries(512) == 10
     assert ReadSize(50).after(1, 10_000).entries(512) == 1
 
 
-def test_a_pack_each_reading_is_a_plain_count() -> None:
+def test_with_one_reading_per_entry_it_requests_that_many_entries() -> None:
     assert ReadSize(1).entries(60) == 60
     assert ReadSize(1).after(60, 60).entries(60) == 60
 

@@ -1,4 +1,4 @@
-"""Which response topics are answered: those that any broker takes, below the sender's own prefix, and nobody's own."""
+"""Which response topics are answered: those that every broker accepts, below the sender's prefix."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_topic_below_the_devices_own_is_answered(topic: str) -> None:
         "/sensors/press/answers",
     ],
 )
-def test_a_topic_of_somebody_else_is_not(topic: str) -> None:
+def test_a_topic_of_another_device_is_not(topic: str) -> None:
     assert RULE.objection("press", topic)
 
 

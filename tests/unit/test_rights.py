@@ -66,8 +66,8 @@ def test_a_device_publishes_only_its_own_readings(topic: str, allowed: bool) -> 
     assert MINE.may_publish(topic) is allowed
 
 
-def test_other_topics_give_other_rights() -> None:
-    """One topic a value, and predictions that are not below the device's own topics."""
+def test_different_topics_give_different_rights() -> None:
+    """Tests one topic per value, and predictions that are not below the device's own topics."""
     topics = TopicSettings(prediction="answers/{device_id}")
     rules = templates(topics, ("{device_id}/sensor/{field}/state", "tele/{device_id}/SENSOR"))
     mine = rules.of("esp01")
@@ -125,7 +125,7 @@ def test_a_gateway_publishes_for_the_devices_behind_it() -> None:
         (tuple(f"d{i}" for i in range(101)), "at most 100"),
     ],
 )
-def test_what_a_gateway_cannot_stand_for_is_refused(names: tuple[str, ...], says: str) -> None:
+def test_an_invalid_device_behind_a_gateway_is_refused(names: tuple[str, ...], says: str) -> None:
     with pytest.raises(InvalidInput, match=says):
         check_behind(names)
 
@@ -196,7 +196,7 @@ def test_a_connect_is_rewritten_into_one_that_reads_as_intended(
     assert same == given_connect[0]
 
 
-def test_a_length_is_written_as_it_is_read() -> None:
+def test_a_length_survives_a_round_trip() -> None:
     for number in (0, 127, 128, 16_383, 16_384, 2_097_152):
         raw = varint(number)
         assert packet(0x10, b"x" * 300).startswith(b"\x10" + varint(300))
@@ -215,8 +215,8 @@ def test_a_hash_is_salted_and_fits_its_password_alone() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "-x", "a/b", "a+b", "#", "a:b", "a b", "zelador", "x" * 65, "a\nb", "é", "a~b"])
-def test_a_name_that_could_be_read_otherwise_is_refused(name: str) -> None:
-    """It becomes a level of a topic, a line of Mosquitto's password file and a part of the client id."""
+def test_an_ambiguous_name_is_refused(name: str) -> None:
+    """The name becomes a level of a topic, a line of Mosquitto's password file and a part of the client id."""
     with pytest.raises(InvalidInput):
         check_name(name)
 

@@ -1,4 +1,4 @@
-"""What the trainer says of a run, and an import of its rows, can be said in Portuguese."""
+"""The messages of the trainer about a run, and of an import about its rows, have a translation."""
 
 from __future__ import annotations
 
@@ -49,6 +49,10 @@ def test_a_candidate_is_named_with_its_score() -> None:
     ("text", "said"),
     [
         ("it agrees on all 2960 rows and is faster", "Concorda em todas as 2.960 linhas e é mais rápido."),
+        (
+            "it agrees on all 2960 rows, and only this form can be saved",
+            "Concorda em todas as 2.960 linhas, e só esta forma pode ser salva.",
+        ),
         ("6 of 2475 labels differ", "6 de 2.475 rótulos diferem."),
         (
             "a shuffled split would give F1 0.393 for KNearestNeighbors instead of 0.304: it tests models on neighbors "
@@ -58,7 +62,7 @@ def test_a_candidate_is_named_with_its_score() -> None:
         ("what a later trainer says", ""),
     ],
 )
-def test_what_is_said_of_a_candidate_is_translated(text: str, said: str) -> None:
+def test_messages_about_a_candidate_are_translated(text: str, said: str) -> None:
     assert said_text(PT, text) == said
 
 
@@ -75,7 +79,7 @@ def test_what_is_said_of_a_candidate_is_translated(text: str, said: str) -> None
     ],
 )
 def test_a_row_that_cannot_be_a_label_says_why_in_portuguese(wish: Wish, said: str) -> None:
-    """By the rules' own messages: one that is worded anew would come in English."""
+    """Uses the rules' own messages: one with new words would be shown in English."""
     with pytest.raises(InvalidInput) as refused:
         checked(wish, Settings(), "somebody", 2_000_000_000_000, "import")
     assert said in fault_text(PT, str(refused.value)), str(refused.value)

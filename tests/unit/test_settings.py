@@ -51,7 +51,7 @@ def test_a_toml_file_and_the_environment_the_environment_first(tmp_path: Path, m
     assert (settings.ingest.batch, settings.ingest.client_id) == (9, "from-file")
 
 
-def test_a_field_map_adds_to_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_field_map_adds_to_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZELADOR_FIELDS", '{"temperature": {"from": "temperatura"}}')
     field = load_settings().field("temperature")
     assert (field.source, field.unit, field.minimum) == ("temperatura", "°C", -100.0)

@@ -1,4 +1,4 @@
-"""A process ends by SIGTERM, whatever it does at that moment, and however many signals come at once."""
+"""SIGTERM ends a process, whatever it is doing, and however many signals arrive at once."""
 
 from __future__ import annotations
 

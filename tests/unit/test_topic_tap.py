@@ -1,4 +1,4 @@
-"""What the gate counts of a connection: messages on topics that no profile reads, however the bytes are cut."""
+"""The gate counts the messages of a connection on topics that no profile reads, however the bytes are cut."""
 
 from __future__ import annotations
 
@@ -77,14 +77,14 @@ def test_the_payload_says_what_would_read_it(level: int) -> None:
     assert told.advice == "the preset tasmota would (ZELADOR_PROFILES=default,tasmota)"
 
 
-def test_a_connection_with_known_topics_alone_is_soon_not_looked_at_any_more() -> None:
+def test_a_connection_with_only_known_topics_is_soon_ignored() -> None:
     tap = TopicTap(4, UnreadTopics(SETTINGS))
     known = packets(4, ("sensors/a/reading", b"{}", 1))
     assert all(tap.feed(known) for _ in range(TRUSTED - 1))
     assert not tap.feed(known)
 
 
-def test_a_connection_with_an_unread_topic_goes_on_being_counted() -> None:
+def test_a_connection_with_an_unread_topic_is_still_counted() -> None:
     topics = UnreadTopics(SETTINGS)
     tap = TopicTap(4, topics)
     both = packets(4, ("sensors/a/reading", b"{}", 1), ("x/y/z", b"", 0))

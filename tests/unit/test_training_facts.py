@@ -1,4 +1,4 @@
-"""The facts of a data set: loaded once for all who look, and a page never waits long for them."""
+"""The facts of a data set are loaded once for all visitors, and a page never waits long for them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ META = Meta("0" * 24, {}, "the buffer", "d", 1, 1, {"yes": 1}, ("lux",), (), 0.0
 
 
 class Reader:
-    """Loads when it is told to."""
+    """A reader that loads when the test says so."""
 
     def __init__(self) -> None:
         self.go, self.asked, self.fails = Event(), 0, False
@@ -47,7 +47,7 @@ def test_a_slow_data_set_is_loaded_once_while_pages_say_so() -> None:
     assert reader.asked == 2
 
 
-def test_trouble_is_said_and_tried_again_by_the_next_who_looks() -> None:
+def test_an_error_is_shown_and_the_next_request_tries_again() -> None:
     reader = Reader()
     reader.go.set()
     reader.fails = True

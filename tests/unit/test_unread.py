@@ -44,7 +44,7 @@ def found(settings: Settings, *messages: tuple[str, object]) -> list[str]:
         ("homeassistant/sensor/x/config", {"name": "x"}, "|"),
     ],
 )
-def test_what_would_read_it(topic: str, message: object, says: str) -> None:
+def test_the_setting_that_would_read_a_message_is_named(topic: str, message: object, says: str) -> None:
     (told,) = found(Settings(features=TWO), (topic, message))
     assert told.startswith(says)
     assert bool(told.strip("|")) == bool(says.strip("|"))
@@ -59,7 +59,7 @@ def test_the_default_profile_is_named_if_it_is_not_in_use() -> None:
     assert told.startswith("a|the profile default would (ZELADOR_PROFILES=tasmota,default), but temperature is text")
 
 
-def test_own_topics_are_no_news() -> None:
+def test_our_own_topics_are_not_reported() -> None:
     settings = Settings(features=TWO, profiles=("default", "tasmota"))
     ours = [
         "sensors/a/reading",
@@ -83,7 +83,7 @@ def test_the_number_of_topics_is_bounded() -> None:
     assert topics._counts["x/1"] == 2
 
 
-def test_the_doctor_says_it_in_a_sentence() -> None:
+def test_the_doctor_reports_it_in_a_sentence() -> None:
     topics = UnreadTopics(Settings(features=TWO))
     topics.note("tele/esp01/SENSOR", json.dumps(TASMOTA).encode())
     topics.note("tele/\x1b[31m/SENSOR", json.dumps(TASMOTA).encode())

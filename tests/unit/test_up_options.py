@@ -43,7 +43,7 @@ def test_a_certificate_that_cannot_be_used_is_said(tmp_path: Path) -> None:
 
 
 def test_the_port_is_the_requested_one_the_one_before_or_1883(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And a taken one is named: devices do not look for another."""
+    """A port in use is named in an error, because devices do not look for another one."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -35,7 +35,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 
 @pytest.fixture(scope="module")
 def after(up: Up) -> dict[str, int]:
-    """The ledger once what waited is classified, before any other reading comes."""
+    """The ledger after the waiting readings are classified, before any other reading arrives."""
     deadline = time.monotonic() + 30
     while (ledger := up.ledger())["waiting"]:
         assert time.monotonic() < deadline, ledger
@@ -43,7 +43,7 @@ def after(up: Up) -> dict[str, int]:
     return ledger
 
 
-def test_what_waited_is_classified_and_the_ledger_closes(after: dict[str, int]) -> None:
+def test_waiting_readings_are_classified_and_the_ledger_closes(after: dict[str, int]) -> None:
     before = EXPECTED["ledger"]
     assert after["classified"] == before["classified"] + before["waiting"]
     assert after["unaccounted"] == 0
@@ -51,7 +51,7 @@ def test_what_waited_is_classified_and_the_ledger_closes(after: dict[str, int]) 
         assert after[name] == before[name]
 
 
-def test_the_models_and_the_selection_stand(up: Up) -> None:
+def test_the_models_and_the_selection_are_kept(up: Up) -> None:
     status, page = up.api("GET", "/v1/models")
     assert status == 200
     assert {model["name"] for model in page["models"]} == set(EXPECTED["models"])
@@ -62,7 +62,7 @@ def test_the_models_and_the_selection_stand(up: Up) -> None:
         assert oldest[name] == EXPECTED["selection"][name]
 
 
-def test_both_models_load_and_the_worker_takes_either(up: Up, eventually) -> None:
+def test_both_models_load_and_the_worker_serves_either(up: Up, eventually) -> None:
     reading = {"lux": 400.0, "temperature": 72.0, "vibration": 4.1}
     for name in [*EXPECTED["models"][1:], EXPECTED["models"][0]]:
         status, answer = up.api("POST", "/v1/classify", {"model": name, "readings": [reading]})

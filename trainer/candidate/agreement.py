@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from registry.model.manifest import ServedBy
 from registry.run_document import Agreement
+from trainer.candidate.boosters import split_values
 
 Rows = NDArray[np.float64]
 TOLERANCE = 1e-5  # largest difference of a probability
@@ -39,8 +40,11 @@ class Verdict:
     reason: str
 
 
-def decide(comparison: Comparison | None, trouble: str | None) -> Verdict:
-    """Returns which form serves, and why. `trouble` says why there is no comparison, if so."""
+def decide(comparison: Comparison | None, trouble: str | None, only_compiled: bool = False) -> Verdict:
+    """Returns which form serves, and why. `trouble` says why there is no comparison, if so.
+
+    With `only_compiled`, the compiled form need not be faster, because the pipeline cannot be saved.
+    """
     if comparison is None:
         return Verdict("pipeline", trouble or "it was not compiled")
     if comparison.labels_that_differ:
@@ -49,6 +53,8 @@ def decide(comparison: Comparison | None, trouble: str | None) -> Verdict:
         return Verdict("pipeline", "its probabilities do not match the pipeline's")
     if comparison.largest_difference is not None and not comparison.largest_difference <= TOLERANCE:
         return Verdict("pipeline", f"a probability differs by {comparison.largest_difference:.2g}")
+    if only_compiled:
+        return Verdict("onnx", f"it agrees on all {comparison.rows} rows, and only this form can be saved")
     if comparison.onnx_us >= comparison.pipeline_us:
         return Verdict("pipeline", "it agrees, but is not faster")
     return Verdict("onnx", f"it agrees on all {comparison.rows} rows and is faster")
@@ -86,8 +92,8 @@ def compare(
 def _in_parts(
     answer: Callable[[Rows], tuple[Sequence[int], Rows | None]], rows: Rows
 ) -> tuple[Sequence[int], Rows | None]:
-    """The answers to all rows. A compiled model of nearest neighbors holds the distances of all rows of one question to
-    all rows that it learned from.
+    """Returns the answers to all rows, asked in parts: a compiled model of nearest neighbors holds the distances of all
+    rows of a question to all rows that it learned from.
     """
     parts = [answer(rows[at : at + PART]) for at in range(0, len(rows), PART)]
     found = [probabilities for _, probabilities in parts if probabilities is not None]
@@ -160,6 +166,9 @@ def _near_threshold(threshold: float, known: NDArray[np.float64], kind: int) -> 
 
 
 def _split_values(estimator: Any) -> Iterator[tuple[int, float]]:
+    if (boosted := split_values(estimator)) is not None:
+        yield from boosted
+        return
     if hasattr(estimator, "booster_"):  # LightGBM compares in double precision, its compiled form in single
         for tree in estimator.booster_.dump_model()["tree_info"]:
             yield from _lightgbm_splits(tree["tree_structure"])

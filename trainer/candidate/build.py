@@ -15,11 +15,17 @@ from registry.model.classifier import OnnxEngine, PipelineEngine
 from registry.model.manifest import Threshold
 from registry.run_document import Agreement
 from trainer.candidate.agreement import BATCH, compare, decide, document, probe_rows, time_of
+from trainer.candidate.boosters import LIBRARIES, library_of
 from trainer.candidate.compile import compile_pipeline
 from trainer.evaluate.calibrate import Calibration
 from trainer.evaluate.parts import Parts
+from zelador.errors import ZeladorError
 
 Rows = NDArray[np.float64]
+
+
+class NotServable(ZeladorError):
+    """The model has no form that the registry loads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,7 @@ class Built:
     """A candidate that is ready to be saved.
 
     `pipeline` is calibrated if `calibrated` is set. `onnx` is its compiled form; None if the pipeline serves itself.
+    With `compiled_only`, the pipeline cannot be saved.
     `indices` (predicted classes) and `shares` (probabilities) are its answers on the hold-out.
     """
 
@@ -36,6 +43,7 @@ class Built:
     threshold: Threshold | None
     calibrated: bool
     us_per_row: float
+    compiled_only: bool
     indices: NDArray[np.int64]
     shares: Rows | None
 
@@ -49,6 +57,8 @@ def build(
     """Builds a candidate from `pipeline`, which is fitted on the training rows.
 
     Without `calibration` the pipeline stays as it is. A threshold needs probabilities; without them it is dropped.
+
+    Raises NotServable.
     """
     estimator: Any = pipeline.steps[-1][1]
     served = pipeline if calibration is None else calibration.wrap(pipeline)
@@ -65,7 +75,13 @@ def build(
             comparison = compare(plain.run, engine.run, np.vstack([parts.holdout, probes]))
         except Exception as error:  # noqa: BLE001 - a compiled model that fails does not serve; its pipeline does
             trouble = f"the compiled model fails: {str(error)[:200]}"
-    decision = decide(comparison, trouble)
+    library = library_of(estimator)
+    decision = decide(comparison, trouble, only_compiled=library is not None)
+    if library is not None and decision.serves != "onnx":
+        raise NotServable(
+            f"it cannot be served: a model of {LIBRARIES[library]} is served by its compiled form only, and "
+            f"{decision.reason}"
+        )
     if comparison is None:
         batch_us = time_of(plain.run, parts.holdout)
     else:
@@ -78,6 +94,7 @@ def build(
         given,
         calibration is not None,
         round(batch_us / (1 + min(BATCH, len(parts.holdout))), 2),
+        library is not None,
         np.asarray(indices, dtype=np.int64),
         shares,
     )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.calibration import CalibratedClassifierCV
 
+from trainer.candidate import compile_boosters
 from trainer.candidate.agreement import thresholds
 from trainer.candidate.calibrated import add_calibration
 
@@ -26,6 +27,7 @@ def compile_pipeline(pipeline: Any, width: int) -> tuple[bytes | None, str | Non
     from skl2onnx.common.data_types import FloatTensorType
 
     _register_lightgbm()
+    compile_boosters.register()
     last = pipeline.steps[-1][1]
     calibrated = isinstance(last, CalibratedClassifierCV) and last.cv == "prefit"  # ours; others have a converter
     try:

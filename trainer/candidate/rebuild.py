@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 
+from trainer.candidate.boosters import Encoded, library_of
 from trainer.evaluate.balance import balanced
 from trainer.evaluate.parts import Parts
 from zelador.errors import ZeladorError
@@ -34,6 +35,8 @@ def rebuild(model: Any, split: Parts, balance: int | None = None) -> Pipeline:
 
 
 def fit(estimator: Any, rows: Any, labels: Any, balance: int | None) -> Any:
+    if library_of(estimator) is not None and not hasattr(estimator, "estimators"):
+        estimator = Encoded(estimator)
     if balance is not None:
         rows, labels = balanced(rows, labels, balance)
     with warnings.catch_warnings():
@@ -46,7 +49,7 @@ def check_rebuilt(pipeline: Pipeline, fitted: Any, transformed: Any, split: Part
 
     `transformed` are the hold-out rows as PyCaret's own model takes them. Raises NotRebuilt.
     """
-    expected = [split.classes[int(code)] for code in fitted.predict(transformed)]
+    expected = [split.classes[int(code)] for code in np.ravel(fitted.predict(transformed))]
     found = pipeline.predict(split.holdout).tolist()
     differ = sum(a != b for a, b in zip(expected, found, strict=True))
     if differ:

@@ -43,6 +43,7 @@ def upload(
         probe=parts.holdout,
         agreement=built.agreement,
         threshold=built.threshold,
+        compiled_only=built.compiled_only,
         report=_report(built, parts, answers, features, seed, beside),
     )
 

@@ -110,7 +110,7 @@ def _curve_point(
         try:
             known = (rows.values[learned], rows.labels[learned])
             pipeline.fit(*(known if balance is None else balanced(*known, balance)))
-            predicted[test] = pipeline.predict(rows.values[test])
+            predicted[test] = np.ravel(pipeline.predict(rows.values[test]))
             if hasattr(pipeline, "predict_proba"):
                 shares[np.ix_(test, pipeline.classes_)] = pipeline.predict_proba(rows.values[test])
         except Exception:  # noqa: BLE001 - candidates raise anything; the report does not need the curve

@@ -122,7 +122,7 @@ class Report(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What the report needs besides a model's answers."""
+    """The data that the report needs besides a model's answers."""
 
     aim: Aim = field(default_factory=Aim)
     chosen: float | None = None  # the threshold

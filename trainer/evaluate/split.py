@@ -78,7 +78,7 @@ class Split:
         return {name: rows for name, rows in found.items() if rows.any()}
 
     def spread(self, of: Mask, note: str) -> Split:
-        """The split of more rows, of which it splits those in `of`; the others are in no part."""
+        """Returns the same split for more rows: it splits those in `of`; the others are in no part."""
         tested = np.full(len(of), EMBARGO, np.int64)
         of_block, units = np.zeros(len(of), np.int64), np.zeros(len(of), np.int64)
         counted, within = np.zeros(len(of), bool), np.zeros(len(of), bool)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.evaluation.bootstrap import Resamples, differences, intervals
-from registry.evaluation.scores import METRICS, Answers, confusion, scores
+from registry.evaluation.scores import Answers, confusion, scores
 from registry.run_document import Candidate, LeaderboardRow, Scores, VerdictFacts
 from trainer.candidate.build import Built
 from trainer.compare.judge import Judged
@@ -20,8 +21,12 @@ from trainer.evaluate.learnable import Learnable
 from trainer.evaluate.reference import Live
 from trainer.evaluate.verdict import Verdict
 from trainer.run.request import Request
+from zelador.model_metrics import METRICS
 
-PACKAGES = ("pycaret", "scikit-learn", "numpy", "pandas", "lightgbm", "skl2onnx", "onnxmltools", "onnxruntime", "skops")
+PACKAGES = (
+    "pycaret", "scikit-learn", "numpy", "pandas", "lightgbm", "xgboost-cpu", "xgboost", "catboost", "skl2onnx",
+    "onnxmltools", "onnxruntime", "skops",
+)  # fmt: skip
 
 
 def leaderboard(
@@ -169,6 +174,10 @@ def _versions() -> dict[str, str]:
 def _as_json(parameters: dict[str, Any]) -> dict[str, str | int | float | bool | None]:
     """Returns an estimator's parameters; values that JSON does not have become text."""
     return {
-        key: value if isinstance(value, str | int | float | bool | None) else str(value)
+        key: value if isinstance(value, str | int | bool | None) or _is_finite(value) else str(value)
         for key, value in parameters.items()
     }
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, float) and math.isfinite(value)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from trainer.candidate.servable import refusal
 from trainer.compare import ensemble, tune
 from trainer.compare.judge import Bench, Judged
 from trainer.compare.leaderboard import BASELINE, TUNED_PREFIX, Scored, model_type_of, ranked
@@ -30,7 +29,7 @@ def more(
     """Returns the additional candidates by id. `tried` and `judged` are those that were compared before."""
     asked = request.more
     order = [tried[each.id] for each in ranked([_scored(tried[name], judged) for name in tried], request.metric)]
-    usable = [each for each in order if each.scores is not None and each.id != BASELINE and refusal(each.model) is None]
+    usable = [each for each in order if each.scores is not None and each.id != BASELINE]
     found: dict[str, Tried] = {}
     if asked.tune_s is not None:
         found |= _tuned(request, comparison, bench, usable[: tune.MAX_TUNED], asked.tune_s, say)

@@ -18,7 +18,6 @@ from registry.model.manifest import Threshold
 from registry.run_document import Scores, Seconds
 from trainer.candidate.build import Built, build
 from trainer.candidate.rebuild import check_rebuilt, fit, rebuild
-from trainer.candidate.servable import refusal
 from trainer.compare import ensemble, parallel
 from trainer.compare.judge import Bench, Judged, judge, shuffled, widened
 from trainer.compare.leaderboard import BASELINE, Scored, ranked
@@ -178,9 +177,6 @@ def _build(
             break
         if scored.trouble() is not None:
             continue
-        if (why := refusal(tried[scored.id].model)) is not None:
-            refused[scored.id] = why
-            continue
         share = 1 - len(found) / data.request.keep
         say(f"rebuilding {scored.model_type} ({len(found) + 1} of {data.request.keep})", "build", share)
         try:
@@ -257,7 +253,7 @@ def _judge_live(folder: Path, data: Data) -> Live | None:
 
 
 def _widened(data: Data, judged: dict[str, Judged], built: dict[str, Built]) -> dict[str, Judged]:
-    """The judgments of the built models. Their intervals include the scores on the hold-out and on its parts."""
+    """Returns the judgments of the built models, with intervals that include the scores on the hold-out."""
     if not data.has_holdout:
         return {}
     found = {}

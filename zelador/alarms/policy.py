@@ -1,4 +1,4 @@
-"""Which labels are alarms, and by which rule: the settings, else what training computed, else a default. Pure."""
+"""Decides which labels are alarms, and by which rule: by the settings, else by training, else by default. Pure."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Policy(msgspec.Struct, frozen=True):
             return "none, as it is not known which labels are alarms; name them in ZELADOR_ALARM__CLASSES"
         return (
             f"{', '.join(sorted(self.classes))}, on when {rule.on_count} of {rule.window} readings are at least "
-            f"{rule.high:g}, off when {rule.off_count} are below {rule.low:g} for {rule.off_s:g} s, but not before "
+            f"{rule.high:g}, off when {rule.off_count} are below {rule.low:g} for {rule.off_s:g} s, and at most one in "
             f"{rule.hold_s:g} s"
         )
 

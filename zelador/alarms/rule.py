@@ -6,9 +6,10 @@ probability of the alarm classes is below `low`), `m` (between), `x` (the model 
 without a break. Both empty the window: readings from before an alarm do not end it, and readings of one alarm never
 turn on another. The rule follows ISA-18.2: separate limits for on and off, and a delay for off.
 
-An alarm that begins less than `hold_s` seconds after the one before began is held: it lasts at least `hold_s` seconds.
-So a device that recovers is shown as well again at once, and a device that flaps, however slowly, gives two alarms in
-its first hour and one an hour afterwards.
+An alarm ends as soon as the device has recovered, but the next one begins at least `hold_s` seconds after it began.
+Until then, a device that would be in alarm again is `chattering` (shown as suspect), and nobody is called. If it still
+is when the time is over, the next reading at level h begins an alarm. So no input gives more than one alarm in `hold_s`
+seconds. Since a recovered device is shown as well at once, no other rule can promise that.
 
 `buffer/lua/alarms.lua` is the same rule inside Redis, because several workers classify the readings of one device. A
 property test compares the two. There the time of the newest reading is accurate to a second.
@@ -20,7 +21,7 @@ from typing import Literal
 
 import msgspec
 
-Condition = Literal["ok", "suspect", "alarm"]
+Condition = Literal["ok", "suspect", "chattering", "alarm"]
 
 HIGH, MIDDLE, LOW, NONE = "h", "m", "l", "x"  # levels
 MAX_WINDOW = 60  # readings
@@ -51,7 +52,7 @@ class Track(msgspec.Struct, frozen=True):
 
     `measured_at`: of the newest reading (not later than its receipt). `window`: levels, the newest last. `calm_at`:
     since when an alarm could end. `late_at`: when the first of only late readings arrived. `began_at`: of the newest
-    alarm; 0 if none began in the last `hold_s` seconds. `held`: that alarm lasts at least so long.
+    alarm; None if none began in the last `hold_s` seconds. `seen_at`: when the reading that began it was settled.
     """
 
     measured_at: int = 0
@@ -59,44 +60,47 @@ class Track(msgspec.Struct, frozen=True):
     condition: Condition = "ok"
     calm_at: int | None = None
     late_at: int | None = None
-    began_at: int = 0
-    held: bool = False
+    began_at: int | None = None
+    seen_at: int = 0
 
 
 def step(track: Track, measured_at: int, level: str, rule: Rule, now: int) -> Track:
     """The track after a reading. A late reading (an older time than the newest one's) changes nothing.
 
     If a device sends only late readings for ADOPT_S, its clock was set back: its new time is accepted, and its window
-    is emptied.
+    is emptied. If the clock of a device jumps, the beginning of its alarm moves with it.
     """
-    window, calm_at, began_at, held = track.window, track.calm_at, track.began_at, track.held
+    window, calm_at, began_at, seen_at = track.window, track.calm_at, track.began_at, track.seen_at
+    hold = rule.hold_s * 1000
+    jumps = began_at is not None and measured_at - track.measured_at >= hold > now - seen_at
     if measured_at < track.measured_at:
         late_at = now if track.late_at is None else track.late_at
         if now - late_at < ADOPT_S * 1000:
             return msgspec.structs.replace(track, late_at=late_at)
-        window, calm_at, began_at = "", None, min(began_at, measured_at)
+        window, jumps = "", True
+    if jumps:
+        calm_at = None
+        began_at = None if began_at is None else measured_at - (now - seen_at)
     window = (window + level)[-rule.window :]
     condition = track.condition
-    if condition == "alarm":
-        if window.count(LOW) >= rule.off_count:
-            calm_at = measured_at if calm_at is None else calm_at
-            if measured_at - calm_at >= rule.off_s * 1000 and not (held and _is_recent(began_at, measured_at, rule)):
-                condition, calm_at, window, held = "ok", None, "", False
-        else:
+    is_due = began_at is None or measured_at - began_at >= hold
+    begins = False
+    if condition in ("alarm", "chattering"):
+        if window.count(LOW) < rule.off_count:
             calm_at = None
+            begins = condition == "chattering" and level == HIGH and is_due
+        else:
+            calm_at = measured_at if calm_at is None else calm_at
+            if measured_at - calm_at >= rule.off_s * 1000:
+                condition, calm_at, window = "ok", None, ""
     elif level == HIGH and window.count(HIGH) >= rule.on_count:
-        held = began_at > 0 and _is_recent(began_at, measured_at, rule)
-        condition, calm_at, window, began_at = "alarm", None, "", measured_at
+        begins = is_due
+        if not is_due:
+            condition, window = "chattering", ""
     else:
-        condition = _below(window)
-    if condition != "alarm" and not _is_recent(began_at, measured_at, rule):
-        began_at = 0
-    return Track(measured_at, window, condition, calm_at, None, began_at, held)
-
-
-def _is_recent(began_at: int, measured_at: int, rule: Rule) -> bool:
-    return measured_at - began_at < rule.hold_s * 1000
-
-
-def _below(window: str) -> Condition:
-    return "suspect" if HIGH in window else "ok"
+        condition = "suspect" if HIGH in window else "ok"
+    if begins:
+        condition, calm_at, window, began_at, seen_at = "alarm", None, "", measured_at, now
+    elif condition != "alarm" and is_due:
+        began_at = None
+    return Track(measured_at, window, condition, calm_at, None, began_at, seen_at)

@@ -10,7 +10,7 @@ from zelador.messages import encode_json, iso
 
 State = Literal["ok", "suspect", "alarm", "acknowledged", "shelved", "unknown", "retired"]
 STATES: tuple[State, ...] = get_args(State)
-Reason = Literal["silent", "quarantined", "set aside", "fleet", "not classified"]
+Reason = Literal["silent", "quarantined", "set aside", "fleet", "not classified", "chattering"]
 
 TIME_DIGITS = 13
 
@@ -62,14 +62,14 @@ def decode_record(text: bytes) -> Record:
     """Reads a stored state. Raises msgspec.DecodeError, ValueError if it is not one."""
     if text[:1] >= b"\x80":  # a map
         return _decode(text)
-    if text[TIME_DIGITS : TIME_DIGITS + 1] == b"a":  # an alarm that goes on
+    if text[TIME_DIGITS : TIME_DIGITS + 1] == b"a":  # an alarm that continues
         return msgspec.structs.replace(_decode(text[TIME_DIGITS + 1 :]), measured_at=int(text[:TIME_DIGITS]))
     measured_at, since, version = text.split(b" ")
     return Record(state="ok", since=int(since), version=int(version), measured_at=int(measured_at))
 
 
 def published(device_id: str, record: Record, least_version: int = 0) -> bytes:
-    """The retained message for a device. `least_version`: what was published before may have had up to this version."""
+    """The retained message for a device. `least_version`: versions up to this may have been published."""
     return encode_json(
         PublishedState(
             device_id=device_id,

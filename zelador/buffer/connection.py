@@ -93,7 +93,7 @@ class RedisConnection:
     def open(self, patience_s: float) -> None:
         """Raises Unavailable if Redis does not answer within `patience_s`, so that startup reports a wrong address.
 
-        Also, and at once, if Redis does not sync as the settings require. Logs other risks for readings.
+        Raises it at once if Redis does not sync as the settings require. Logs other risks for readings.
         """
         waited, attempt = 0.0, 0
         while not self._stop.is_set():

@@ -57,7 +57,7 @@ class Keys:
     | run-cancel:<id> | string | cancel (training_queue) | 7 days |
     | run-enough:<id> | string | API | 7 days: who wants the run to finish with what it has |
     | run-events:<id> | stream | trainer | 7 days: its events, at most 400 |
-    | run-claim:<reason> | string | trainer | a day: a run was started by itself, for this reason |
+    | run-claim:<reason> | string | trainer | a day: a run was started automatically, for this reason |
     | session:<digest> | string | console | 12 h, or until sign-out: the id of the key that signed in |
     | sessions:<key> | sorted set | console | 12 h: the 50 newest sessions of a key |
     | run-current | string | API, trainer | while a run is queued (7 days at most) or running (a lease of 15 s) |
@@ -175,7 +175,7 @@ class Keys:
 
     @property
     def announce_run(self) -> str:
-        """The run of Redis from which states were last published, and the least version of what is published."""
+        """The run of Redis from which states were last published, and the lowest version that they have since."""
         return self._key("announce-run")
 
     @property

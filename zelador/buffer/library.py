@@ -52,7 +52,7 @@ ABSENT = ("unknown command", "Unknown Redis command", "NOPERM", "no permissions"
 
 
 class Library:
-    """Calls the operations, in one round trip each. Uses functions, or scripts if functions are not available."""
+    """Calls the Lua steps, in one round trip each. Uses functions, or scripts if functions are not available."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client

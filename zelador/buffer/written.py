@@ -74,7 +74,7 @@ class Confirmer:
                 raise NotWritten(why)
             until = time.monotonic() + delay
             self.wait(delay)
-            time.sleep(max(0.0, until - time.monotonic()))  # once asked to stop, `wait` returns at once
+            time.sleep(max(0.0, until - time.monotonic()))  # after a request to stop, `wait` returns immediately
             delay = min(2 * delay, LONGEST_S)
 
 

@@ -1,4 +1,4 @@
-"""Turns the bytes of a message into readings, or says why they are none. Pure: no socket, no clock."""
+"""Turns the bytes of a message into readings, or says why that is not possible. Pure: no socket, no clock."""
 
 from zelador.decode.decoder import Decoder, random_id
 from zelador.decode.parts import Part

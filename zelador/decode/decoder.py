@@ -158,7 +158,7 @@ class Decoder:
         return place_of(topic, [route], self._prediction)
 
     def _alone(self, reader: PartReader, field: str, payload: bytes, received_at: int, retained: bool) -> Reading:
-        """The value of one field as a reading of its own, when the window for it no longer exists."""
+        """The value of one field as a separate reading, when the window for it no longer exists."""
         feature, value = reader.read(field, payload, retained)
         values = tuple(value if place == feature else None for place in range(1, reader.width + 1))
         return Reading(self._new_id(), values, received_at)

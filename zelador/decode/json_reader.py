@@ -6,9 +6,7 @@ When the fast one cannot read a message, the general one finds the reason.
 from __future__ import annotations
 
 import hashlib
-import math
 import re
-import sys
 from collections.abc import Callable, Sequence
 from operator import mul
 from typing import Annotated, Any
@@ -21,9 +19,9 @@ from zelador.decode.profile import Path, Profile, Source, find
 from zelador.decode.unusable import PassedOver, Unusable, described
 from zelador.decode.values import number
 from zelador.messages import Reading, content_hash, label_text
+from zelador.ranges import Ranges, objection
 from zelador.settings import Settings
 
-LARGEST = sys.float_info.max
 MAX_NAME = 128  # characters of a device, an id, a label
 MAX_KEYS = 8  # keys of the message that are listed in a reason
 WHOLE = re.compile(r"(?<=\d)\.0+$", re.ASCII)  # 17.0, as a program writes a number that it keeps as a float
@@ -32,18 +30,15 @@ ERRORS = (msgspec.DecodeError, UnicodeError, RecursionError, OverflowError, Valu
 
 class JsonReader:
     def __init__(self, profile: Profile, settings: Settings, moments: Moments, new_id: Callable[[], str]) -> None:
-        fields = [settings.field(feature) for feature in settings.features]
         self._profile, self._moments, self._new_id = profile, moments, new_id
+        self._ranges = Ranges.of(settings, settings.features)
         self._features = settings.features
-        self._units = tuple(field.unit for field in fields)
-        self._ranges = tuple((field.minimum, field.maximum) for field in fields)
-        # A valid value needs only one comparison: NaN and infinities are outside every range.
-        self._lowest = tuple(-LARGEST if low is None else low for low, _ in self._ranges)
-        self._highest = tuple(LARGEST if high is None else high for _, high in self._ranges)
+        self._units = tuple(field.unit for field in self._ranges.fields)
+        self._lowest, self._highest = zip(*self._ranges.bounds, strict=True)
         scales = tuple(alternatives[0].scale for alternatives in profile.sources)
         self._scales = scales if any(scale != 1.0 for scale in scales) else None
         self._width = len(self._features)
-        limits = None if self._scales else tuple(zip(self._lowest, self._highest, strict=True))
+        limits = None if self._scales else self._ranges.bounds
         self._fast = _fast(profile, limits) if profile.plain else None
         self.is_fast = self._fast is not None
         self._any = msgspec.json.Decoder().decode
@@ -174,16 +169,7 @@ class JsonReader:
         """Raises Unusable if a value is outside its range."""
         for value, low, high in zip(values, self._lowest, self._highest):  # noqa: B905 - strict costs time for each
             if not low <= value <= high:
-                raise Unusable(self._outside(values))
-
-    def _outside(self, values: tuple[float, ...]) -> str:
-        """The reason why a value is refused."""
-        for value, feature, unit, (low, high) in zip(values, self._features, self._units, self._ranges, strict=True):
-            if not math.isfinite(value):
-                return f"{feature} is not a finite number"
-            if (low is not None and value < low) or (high is not None and value > high):
-                return f"{feature} is {value:g} {unit}, outside {_span(low, high)}"
-        return "a value cannot be used"
+                raise Unusable(next(filter(None, map(objection, values, self._features, self._ranges.fields))))
 
 
 def not_json(error: Exception) -> str:
@@ -256,7 +242,3 @@ def _label(value: Any) -> str | None:
 def _derived(device: str, seq: int, measured_at: int) -> str:
     """An id for a device that sends `ts` and `seq` but no ids: the same reading always gets the same id."""
     return hashlib.blake2b(f"{device}\0{measured_at}\0{seq}".encode(), digest_size=16).hexdigest()
-
-
-def _span(low: float | None, high: float | None) -> str:
-    return f"{'−∞' if low is None else format(low, 'g')} to {'∞' if high is None else format(high, 'g')}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import replace
 
 import msgspec
@@ -12,6 +11,7 @@ from zelador.decode import not_numbers
 from zelador.decode.profile import Profile, Source
 from zelador.decode.unusable import PassedOver, Unusable
 from zelador.decode.values import number
+from zelador.ranges import objection
 from zelador.settings import Settings
 
 MAX_BYTES = 256  # of a value
@@ -57,13 +57,10 @@ class PartReader:
         if retained:
             raise PassedOver("retained messages without a time of their own")
         place, source = known
-        feature, limits = self._features[place], self._fields[place]
-        value = number(None, _scalar(payload), feature, limits.unit, source, self._profile)
-        low, high = limits.minimum, limits.maximum
-        if not math.isfinite(value):
-            raise Unusable(f"{feature} is not a finite number")
-        if (low is not None and value < low) or (high is not None and value > high):
-            raise Unusable(f"{feature} is {value:g} {limits.unit}, outside {low} to {high}")
+        feature, settings = self._features[place], self._fields[place]
+        value = number(None, _scalar(payload), feature, settings.unit, source, self._profile)
+        if why := objection(value, feature, settings):
+            raise Unusable(why)
         return place + 1, value
 
 

@@ -1,4 +1,4 @@
-"""Labels that are given after the fact: a device had a label in a period. They are joined when readings are read."""
+"""Labels that are given after the fact, to a period of a device. They are joined to readings when these are read."""
 
 from zelador.labels.label import Label, Source, Undone, digest_of
 from zelador.labels.labels import Labels, Snapshot

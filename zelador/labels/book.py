@@ -11,7 +11,7 @@ from zelador.buffer.keys import Keys
 from zelador.labels.labels import Labels
 from zelador.labels.store import LabelStore
 
-NEAR_DEVICES = 10_000  # among which an unknown name is looked for, in case it is a typo
+NEAR_DEVICES = 10_000  # to compare an unknown name with, in case it is a typo
 
 
 class LabelBook:

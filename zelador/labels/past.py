@@ -31,7 +31,7 @@ class Past:
     labels: tuple[Label, ...]
 
     def timelines(self) -> dict[str, Timeline]:
-        """By device."""
+        """The timeline of each device."""
         found: dict[str, list[Label]] = {}
         for label in self.labels:
             found.setdefault(label.device, []).append(label)

@@ -14,7 +14,7 @@ from zelador.labels.store import LabelStore, Outcome
 
 
 class SentLabels:
-    """Every call raises redis.RedisError if Redis does not answer, or cannot write; then it may be repeated."""
+    """Every call raises redis.RedisError if Redis does not answer, or cannot write; the call may then be repeated."""
 
     def __init__(self, client: redis.Redis, prefix: str, confirmer: Confirmer | None = None) -> None:
         self._store = LabelStore(client, prefix, confirmer)

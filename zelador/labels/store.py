@@ -23,7 +23,7 @@ Outcome = Literal["added", "known", "undone", "other", "full"]
 
 
 class LabelStore:
-    """Every call raises redis.RedisError if Redis does not answer, or cannot write; then it may be repeated."""
+    """Every call raises redis.RedisError if Redis does not answer, or cannot write; the call may then be repeated."""
 
     def __init__(self, client: redis.Redis, prefix: str, confirmer: Confirmer | None = None) -> None:
         keys = Keys(prefix)

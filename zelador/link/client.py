@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import logging
 import ssl
+import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import paho.mqtt.client as mqtt
+from paho.mqtt import MQTTException
 from paho.mqtt import __version__ as paho_version
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from zelador.errors import Unavailable
 from zelador.link.buffered import BufferedSocket
 from zelador.link.lane import LaneSocket
+from zelador.link.packets import length_bytes
 from zelador.settings import MqttSettings
 from zelador.tls import unreadable
 
@@ -22,12 +26,30 @@ log = logging.getLogger(__name__)
 
 
 class Client(mqtt.Client):
-    """paho on a buffered socket. `_create_socket` is the only private name used; it exists in 2.0 to 2.2."""
+    """paho on a buffered socket. Three private names are used: `_create_socket`, `_handle_publish`, `_in_packet`.
+
+    They exist in 2.0 to 2.2.
+    """
 
     ours: type[BufferedSocket] = BufferedSocket
+    on_unreadable: Callable[[bytes], None] | None = None  # gets a PUBLISH, whole, that paho refuses to read
 
     def _create_socket(self) -> Any:
         return self.ours(super()._create_socket())  # type: ignore[arg-type, no-untyped-call, unused-ignore]
+
+    def _handle_publish(self) -> MQTTErrorCode:
+        """paho refuses properties that MQTT allows, such as U+FEFF in a text.
+
+        The broker would send such a message again on each new connection, and nothing behind it would arrive.
+        """
+        try:
+            return super()._handle_publish()
+        except (MQTTException, ValueError, LookupError, struct.error):
+            if self.on_unreadable is None:
+                raise
+            body = bytes(self._in_packet["packet"])
+            self.on_unreadable(bytes([self._in_packet["command"]]) + length_bytes(len(body)) + body)
+            return MQTTErrorCode.MQTT_ERR_SUCCESS
 
 
 def make_client(settings: MqttSettings, client_id: str) -> Client:

@@ -29,6 +29,7 @@ from zelador.link.buffered import BufferedSocket
 from zelador.link.client import make_client, socket_of
 from zelador.link.lane import LaneSocket
 from zelador.link.message import Message, Outgoing
+from zelador.link.packets import cut
 from zelador.settings import MqttSettings, redact
 from zelador.tls import explain
 
@@ -171,6 +172,7 @@ class Connection:
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         client.on_publish = self._on_publish
+        client.on_unreadable = self._on_unreadable
 
     def _connect(self, settings: MqttSettings, options: ConnectionOptions) -> None:
         url = urlsplit(settings.url)
@@ -354,10 +356,7 @@ class Connection:
         except UnicodeDecodeError:
             topic = ""  # brokers do not forward such a topic
         properties = message.properties
-        if message.qos == 1:
-            self.held += 1
-            self.held_bytes += len(message.payload)
-        self.inbox.append(
+        self._receive(
             Message(
                 topic=topic,
                 payload=bytes(message.payload),
@@ -371,6 +370,16 @@ class Connection:
                 correlation=getattr(properties, "CorrelationData", None),
             )
         )
+
+    def _on_unreadable(self, packet: bytes) -> None:
+        for message in cut(packet, now_ms(), self.epoch).messages:
+            self._receive(message)
+
+    def _receive(self, message: Message) -> None:
+        if message.qos == 1:
+            self.held += 1
+            self.held_bytes += len(message.payload)
+        self.inbox.append(message)
 
 
 def _reason(code: int) -> str:

@@ -2,8 +2,8 @@
 
 A broker that disconnects does not say which of the messages in flight was the cause. A message that was in flight at
 two losses is suspect: suspects are sent again in groups that start with one message and double with each confirmation,
-so the cause is soon alone. A message is given up only on evidence that a bad network does not produce: more than once,
-a working connection ended right after this message was sent alone.
+so the cause is soon alone. A message is given up after two working connections that ended right after it was sent
+alone, which a bad network does not produce, or after five connections lost with only this message in flight.
 """
 
 from __future__ import annotations

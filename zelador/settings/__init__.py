@@ -12,7 +12,7 @@ from zelador.settings.redis import RedisSettings
 from zelador.settings.registry import RegistrySettings, RemoteSettings
 from zelador.settings.section import Section
 from zelador.settings.settings import Settings
-from zelador.settings.training import Metric, SplitKind, TrainingSettings
+from zelador.settings.training import SplitKind, TrainingSettings
 from zelador.settings.workers import InferenceSettings, IngestSettings
 
 __all__ = [
@@ -30,7 +30,6 @@ __all__ = [
     "InferenceSettings",
     "IngestSettings",
     "LogSettings",
-    "Metric",
     "MetricsSettings",
     "MqttSettings",
     "RedisSettings",

@@ -30,22 +30,23 @@ class AlarmRuleSettings(Section):
         description="How many readings of the window must be below LOW to end an alarm. None: from training, else 4.",
     )
     off_s: NonNegativeFloat | None = Field(
-        default=None, description="How long they must stay below LOW without a break. None: from training, else 60."
+        default=None,
+        description="How long OFF_COUNT readings must stay below LOW without a break. None: from training, else 60.",
     )
     hold_s: NonNegativeFloat | None = Field(
         default=None,
-        description="An alarm that begins less than this many seconds after the one before lasts at least as long, so "
-        "that a device that flaps slowly does not give alarm after alarm. None: 3600.",
+        description="Two alarms of a device begin at least this many seconds apart. A device that would be in alarm "
+        "again earlier is suspect (chattering) until then. None: 3600.",
     )
     high: Probability | None = Field(
         default=None,
-        description="A reading counts towards an alarm if the probability of the alarm classes is at least this. None: "
+        description="A reading counts toward an alarm if the probability of the alarm classes is at least this. None: "
         "from training, else 0.7.",
     )
     low: Probability | None = Field(
         default=None,
-        description="A reading counts towards the end of an alarm if that probability is below this. None: from "
-        "training, else 0.4.",
+        description="A reading counts toward the end of an alarm if the probability of the alarm classes is below "
+        "this. None: from training, else 0.4.",
     )
 
 
@@ -62,7 +63,7 @@ class AlarmSettings(AlarmRuleSettings):
     )
     devices: dict[str, AlarmRuleSettings] = Field(
         default_factory=dict,
-        description="Other values for devices by pattern (press-*); the first pattern that matches counts.",
+        description="Different values for devices by pattern (press-*); the first pattern that matches counts.",
     )
     silent_s: PositiveFloat | None = Field(
         default=None,
@@ -74,7 +75,8 @@ class AlarmSettings(AlarmRuleSettings):
         description="URL that gets a POST when a device goes into alarm, becomes unknown, or recovers.",
     )
     webhook_secret: str | None = Field(
-        default=None, description="Signs these requests (HMAC-SHA256, header X-Zelador-Signature). Never logged."
+        default=None,
+        description="Secret that signs the webhook's requests (HMAC-SHA256, header X-Zelador-Signature). Never logged.",
     )
     webhook_timeout_s: PositiveFloat = Field(default=10.0, description="Time limit of one request.")
     webhook_keep_s: PositiveFloat = Field(

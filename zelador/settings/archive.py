@@ -32,10 +32,11 @@ class ArchiveSettings(Section):
     )
     batch_readings: PositiveInt = Field(
         default=50_000,
-        description="Most readings in one file, before files are merged. They stay in memory until it is written.",
+        description="Most readings in one file before it is merged. They stay in memory until it is written.",
     )
     batch_bytes: PositiveInt = Field(
-        default=33_554_432, description="Bytes of these readings, as JSON. The limit that is reached first counts."
+        default=33_554_432,
+        description="Most bytes of readings in one file, as JSON. The limit that is reached first counts.",
     )
     hold_bytes: PositiveInt = Field(
         default=268_435_456,

@@ -23,6 +23,6 @@ class DatasetSettings(Section):
     memory_bytes: Annotated[int, Field(ge=134_217_728)] = Field(
         default=805_306_368,
         description="Memory in which the archive is read and sorted; more goes to temporary files in the cache's "
-        "folder. The process needs about 300 MB besides.",
+        "folder. The process itself needs about 300 MB more.",
     )
     threads: Annotated[int, Field(ge=1, le=64)] = Field(default=2, description="Threads that read the archive.")

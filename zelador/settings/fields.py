@@ -30,7 +30,7 @@ class FieldSettings(Section):
     )
 
 
-# The physical range refuses a broken sensor, not an alarm: wider than anything a machine may do.
+# The physical range rejects a broken sensor, not an alarm, so it is wider than anything that a machine may do.
 KNOWN_FIELDS: dict[str, dict[str, Any]] = {
     "lux": {"unit": "lx", "minimum": 0.0, "maximum": 200_000.0},
     "temperature": {"unit": "°C", "minimum": -100.0, "maximum": 1_000.0},

@@ -63,7 +63,7 @@ class MqttSettings(Section):
     )
     held_bytes: PositiveInt = Field(
         default=67_108_864,
-        description="Bytes of their payloads. While Redis is away, the ingester reads no more than this.",
+        description="Bytes of messages received and not yet stored. While Redis is away, the ingester reads no more.",
     )
     packet_bytes: Annotated[int, Field(ge=1_024, le=268_435_455)] = Field(
         default=1_048_576,
@@ -119,8 +119,8 @@ class TopicSettings(Section):
         default=None,
         description=(
             "Allowed beginnings of MQTT 5 response topics, separated by commas; {device_id} is the "
-            "sender. Requests with other response topics are not answered, because a device must not "
-            "write to topics through Zelador that it may not write to itself. None: the reading topic up "
+            "sender. Requests with other response topics are not answered: through Zelador, a device could "
+            "write to topics that it may not write to itself. None: the reading topic up "
             "to the device (sensors/{device_id}/). Empty: no request is answered."
         ),
     )
@@ -134,7 +134,7 @@ class TopicSettings(Section):
 
     @model_validator(mode="after")
     def _label_alone(self) -> TopicSettings:
-        """A message on one topic cannot be two things. Levels of the templates may stand for any text."""
+        """Refuses a label topic that can match another topic: one message cannot be two things."""
         if "label" not in self.model_fields_set:
             return self
         for name in ("reading", "prediction", "state"):
@@ -156,7 +156,7 @@ class TopicSettings(Section):
                 raise ValueError(f"{prefix!r} must hold no wildcard, no leading $ and no name but {{device_id}}")
             *levels, last = prefix.split("/")
             if "{device_id}" in last or any("{device_id}" in level and level != "{device_id}" for level in levels):
-                raise ValueError(f"{prefix!r} must hold {{device_id}} as a whole level with a / after it")
+                raise ValueError(f"{prefix!r} must contain {{device_id}} as a whole level, followed by a /")
         return prefixes
 
     @field_validator("reading", "prediction", "state", "label")

@@ -47,5 +47,5 @@ class MetricsSettings(Section):
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: Annotated[int, Field(ge=0, le=65_535)] | None = Field(
         default=None,
-        description="Port of a worker's /metrics, /healthz and /readyz. None: it serves none. zelador up ignores it.",
+        description="Port of a worker's /metrics, /healthz and /readyz. None: not served. zelador up ignores it.",
     )

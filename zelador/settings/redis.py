@@ -45,7 +45,7 @@ class RedisSettings(Section):
     )
     keep_bytes: PositiveInt = Field(
         default=268_435_456,
-        description="Bytes of these readings, as JSON. Trimming starts at whichever limit is reached first.",
+        description="Bytes of finished readings kept, as JSON. Trimming starts at whichever limit is reached first.",
     )
     pack: PositiveInt = Field(
         default=50,
@@ -60,7 +60,7 @@ class RedisSettings(Section):
     )
     keep_quarantine_bytes: PositiveInt = Field(
         default=67_108_864,
-        description="Bytes of these messages: topic, reason and payload.",
+        description="Bytes of messages kept in quarantine: topic, reason and payload.",
     )
     keep_quarantine_s: PositiveInt = Field(
         default=30 * 86_400,

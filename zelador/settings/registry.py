@@ -73,5 +73,6 @@ class RemoteSettings(Section):
     )
     key: Annotated[str | None, Field(repr=False)] = Field(default=None, description="A key of that API, as with --key.")
     ca_file: Path | None = Field(
-        default=None, description="CA certificates for an https address of that API, also of --url. None: the system's."
+        default=None,
+        description="CA certificates for an https address of that API, or of --url. None: the system's.",
     )

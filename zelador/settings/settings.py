@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     plant: str = Field(default="", max_length=80, description="Name of the plant, shown in the console.")
     time_zone: str = Field(
         default="UTC",
-        description="Time zone of the plant (IANA, such as America/Sao_Paulo): of times that come without one, and of "
+        description="Time zone of the plant (IANA, such as America/Sao_Paulo), for times that have none and for "
         "times in the console.",
     )
     mqtt: MqttSettings = MqttSettings()

@@ -15,9 +15,9 @@ from pydantic_settings import (
     NoDecode,
 )
 
+from zelador.model_metrics import METRICS, Metric
 from zelador.settings.section import Section, names
 
-Metric = Literal["Accuracy", "AUC", "Recall", "Precision", "F1", "Kappa", "MCC", "PR-AUC"]
 SplitKind = Literal["auto", "device", "time", "random"]
 
 
@@ -28,7 +28,7 @@ class TrainingSettings(Section):
     )
     metric: Metric = Field(
         default="F1",
-        description="Metric that ranks candidates: Accuracy, AUC, Recall, Precision, F1, Kappa, MCC or PR-AUC.",
+        description=f"Metric that ranks candidates: {', '.join(METRICS[:-1])} or {METRICS[-1]}.",
     )
     candidates: Annotated[tuple[str, ...] | None, NoDecode] = Field(
         default=None,
@@ -47,8 +47,8 @@ class TrainingSettings(Section):
     budget_s: Annotated[float, Field(gt=0.0, le=86_400.0)] | None = Field(
         default=None,
         description=(
-            "Time after which no further classifier is compared. Those compared by then count; the first one is always "
-            "finished. None: only the limit of the run."
+            "Time after which no further classifier is compared. The run continues with those compared by then, at "
+            "least one. None: only the limit of the run."
         ),
     )
     blend: bool = Field(default=False, description="Also try the mean of the probabilities of the best three.")
@@ -73,7 +73,7 @@ class TrainingSettings(Section):
         default="auto",
         description=(
             "How rows are split to test models: whole devices (device), the last stretch of time (time), rows drawn at "
-            "random (random), or what the data allow (auto). A split that cannot be made fails the run."
+            "random (random), or the best that the data allows (auto). If the split cannot be made, the run fails."
         ),
     )
     folds: Annotated[int, Field(ge=2, le=20)] | None = Field(
@@ -94,7 +94,7 @@ class TrainingSettings(Section):
     )
     cost_missed: PositiveFloat = Field(
         default=1.0,
-        description="Cost of a missed reading of the positive class. The threshold minimizes this and the next cost.",
+        description="Cost of a missed reading of the positive class. The threshold minimizes the total cost.",
     )
     cost_false_alarm: PositiveFloat = Field(default=1.0, description="Cost of a false alarm, in the same unit.")
     recall: Annotated[float, Field(gt=0.0, le=1.0)] | None = Field(

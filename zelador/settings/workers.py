@@ -50,7 +50,7 @@ class IngestSettings(Section):
     )
     drain_s: NonNegativeFloat = Field(
         default=0.0,
-        description="After SIGTERM, how long to go on taking the broker's messages. For the embedded broker only.",
+        description="After SIGTERM, how long to keep taking messages from the broker. For the embedded broker only.",
     )
     high_water: PositiveInt = Field(
         default=200_000,
@@ -99,7 +99,7 @@ class InferenceSettings(Section):
         default=0.0,
         description=(
             "After each connection, how long to publish nothing. Subscribers of a broker that forgets "
-            "sessions (the embedded one) need the time to reconnect. Readings wait meanwhile."
+            "sessions (the embedded one) need this time to reconnect. Readings wait meanwhile."
         ),
     )
     select_poll_s: PositiveFloat = Field(

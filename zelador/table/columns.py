@@ -151,7 +151,7 @@ def _sample(table: Table, places: Sequence[int]) -> list[list[object]]:
 def features_of(table: Table, features: Sequence[str] | None, label: int | None, settings: Settings) -> tuple[str, ...]:
     """The features to read: those named, else those of the settings.
 
-    Where nobody chose features and the table lacks one of the defaults, all its numbers are the features.
+    Where nobody chose features and the table lacks one of the defaults, all its numeric columns are the features.
     """
     if features:
         return tuple(features)

@@ -26,10 +26,12 @@ SUMMARIES = frozenset(("total", "totals", "sum", "mean", "average", "avg", "min"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to read. `features` None: the settings', or the numbers of the table if it has none of them.
+    """What to read.
 
-    `device` and `time` name columns; `none` takes none, and the time `row` is the order of the rows. With `context`,
-    None guesses them. `strict`: a cell that is not a number refuses the table; otherwise its row has a fault.
+    `features` None: those of the settings; all numeric columns if nobody chose features and the table lacks one.
+    `device` and `time` name columns; `none` takes none, and the time `row` is the order of the rows. With `context`, a
+    `device` or `time` that is None is guessed. `strict`: a cell that is not a number refuses the table; otherwise its
+    row has a fault.
     """
 
     features: tuple[str, ...] | None = None
@@ -45,7 +47,7 @@ class Wanted:
 class Rows:
     """`values` has the features of each row, one row after the other, NaN for a missing value. `labels` has None for
     a row without a label. `times` are in milliseconds since 1970 UTC; if they are not `calendar`, they only order the
-    rows. `faults` says why a row has no values, by place.
+    rows. `faults` says why a row has no values, by row.
     """
 
     source: str

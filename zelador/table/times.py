@@ -17,7 +17,7 @@ MAX_EPOCH = 1e19
 
 
 def times_of(cells: Sequence[Cell], zone: tzinfo = timezone.utc) -> tuple[list[int], bool]:
-    """Milliseconds since 1970 UTC for each cell, and whether they are of the calendar.
+    """Milliseconds since 1970 UTC for each cell, and whether they are calendar times.
 
     Small numbers only order the rows. A time without a zone is in `zone`. Of 31/12/2026 and 12/31/2026, the order of
     day and month is the one that fits all cells. Raises InvalidInput for a cell that is not a time,

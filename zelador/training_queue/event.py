@@ -17,7 +17,10 @@ Kind = Literal[
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """A candidate that ended. `score` and `interval` are by the run's metric, over all folds; None if it failed."""
+    """A candidate and how it did. `score` and `interval` are by the run's metric, over all folds.
+
+    Both are None while it is being compared, and if it failed; `trouble` says why it failed.
+    """
 
     id: str
     model_type: str

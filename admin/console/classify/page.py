@@ -136,7 +136,7 @@ def _inputs(language: Language, model: ModelDetail, typed: Mapping[str, str], is
         text = typed.get(feature.name)
         if text is None:
             middle = seen.median if seen and seen.median is not None else seen.minimum if seen else None
-            text = "" if middle is None else language.number(middle, 2)
+            text = "" if middle is None or seen is None else language.typed_value(middle, (seen.minimum, seen.maximum))
         value = number_of(language, text)
         low, high = (None, None) if seen is None else (seen.minimum, seen.maximum)
         outside = value is not None and low is not None and high is not None and not low <= value <= high

@@ -41,7 +41,7 @@ LABELS = 8
 POINTS = 240
 DRAWN = 80
 MIN_POINTS = 10  # fewer readings after a long pause are drawn with those before it
-SHELVE_HOURS = (1, 8, 24)  # that one press of a button shelves a device for
+SHELVE_HOURS = (1, 8, 24)  # for which one press of a button shelves a device
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Series:
 
     @property
     def drawn(self) -> tuple[float, ...]:
-        """Enough of them for the picture without JavaScript; always the last one."""
+        """About DRAWN values, for the chart without JavaScript; the newest is among them."""
         return self.values[:: -max(1, len(self.values) // DRAWN)][::-1]
 
 
@@ -76,7 +76,7 @@ class DevicePage:
     silent_s: float | None  # after which it is silent; None if this depends on its usual gaps
     usual: Mapping[str, Usual]  # feature to its usual values
     paused: str | None  # when the last reading before a long pause was measured; those until then are not shown
-    trouble: str | None  # since when it is not OK, if its last events say so
+    trouble: str | None  # when it stopped being OK, if its last events show that
 
 
 @router.get("/{device}", **needs("viewer"))
@@ -187,7 +187,7 @@ def points(readings: Sequence[Reading], names: Sequence[str], now: PlantView, la
 
 
 def _short(value: float | None) -> float | None:
-    """With as many digits as a chart can show."""
+    """Rounds a value to as many digits as a chart can show."""
     return None if value is None else float(f"{value:.5g}")
 
 

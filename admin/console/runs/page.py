@@ -24,11 +24,11 @@ from admin.console.words import known_devices, people
 from operations.acts import runs as acts
 from operations.views.candidates import candidates
 from operations.views.comparison import CandidateRow, Comparison, comparison, progress_of
-from operations.views.models import METRICS
 from operations.views.plant import PlantView
 from operations.views.report import Report, candidate_report
 from operations.views.runs import RunView, saved_counts
 from zelador.errors import InvalidInput, NotFound, ZeladorError
+from zelador.model_metrics import METRICS
 from zelador.training_queue.event import RunEvent, Standing
 
 router = pages("runs")
@@ -56,9 +56,12 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class Runs:
+    """`whole`: also those that only Redis has, because it answers."""
+
     rows: tuple[RunRow, ...]
     next: str | None  # path
     names: dict[str, str]
+    whole: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class Progress:
     left_s: float | None
     leaderboard: tuple[Standing, ...]
     events: tuple[RunEvent, ...]
-    asked: Literal["cancel", "finish"] | None = None  # by a person, and not done yet
+    asked: Literal["cancel", "finish"] | None = None  # requested by a person, and not done yet
 
     @property
     def best(self) -> float:
@@ -96,8 +99,8 @@ class RunPage:
     may_act: bool
     now: PlantView
     verdict: str  # in the reader's language
-    decision: str  # why a model was selected by itself, or was not
-    report: Report | None  # of the candidate to take, while its files are kept
+    decision: str  # why a model was or was not selected automatically
+    report: Report | None  # of the recommended candidate, while its files are kept
     known: frozenset[str]  # devices of the report that have a page
     happened: tuple[RunEvent, ...]  # the newest events of a run that did not end well, newest first
 
@@ -117,11 +120,15 @@ def show_runs(
 
 
 def runs_of(console: Console, visitor: Visitor, before: str | None = None, limit: int = PAGE_ROWS) -> Runs:
-    found, following = console.services.run_views.page(limit, before)
+    views, whole = console.services.run_views, True
+    try:
+        found, following = views.page(limit, before)
+    except (redis.RedisError, OSError):
+        (found, following), whole = views.registered_page(limit, before), False
     names = people(console.services) if signed_in(visitor).may("admin") else {}
     saved = saved_counts(console.services.registry)
     rows = tuple(RunRow(run, comparison(run), saved.get(run.id, 0)) for run in found)
-    return Runs(rows, None if following is None else f"/console/runs?{urlencode({'before': following})}", names)
+    return Runs(rows, None if following is None else f"/console/runs?{urlencode({'before': following})}", names, whole)
 
 
 @router.get("/{run}", **needs("viewer"))
@@ -214,7 +221,10 @@ def progress(console: Console, run: RunView) -> Progress:
 def _show(
     console: Console, visitor: Visitor, run: str, metric: str | None, template: str = "runs/run.html"
 ) -> Response:
-    view = console.services.run_views.whole(run)
+    try:
+        view = console.services.run_views.whole(run)
+    except (redis.RedisError, OSError):
+        view = console.services.run_views.registered(run)
     found = comparison(view, metric)
     rows = {row.rank: row for row in found.packed}
     picks = [

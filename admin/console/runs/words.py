@@ -27,6 +27,9 @@ REASON = re.compile(r"; take \S+ because ([a-z ]+?)(?: \(and scores within [\d.]
 CHANCE = _("Labels moved at random do as well (p = %(p)s).")
 SAID: Mapping[str, str] = {  # pattern of the trainer's message about a candidate to its translation
     r"it agrees on all (?P<rows>\d+) rows and is faster": _("It agrees on all %(rows)s rows and is faster."),
+    r"it agrees on all (?P<rows>\d+) rows, and only this form can be saved": _(
+        "It agrees on all %(rows)s rows, and only this form can be saved."
+    ),
     r"it agrees, but is not faster": _("It agrees, but is not faster."),
     r"(?P<differ>\d+) of (?P<rows>\d+) labels differ": _("%(differ)s of %(rows)s labels differ."),
     r"it may have been trained on some of these rows, which would flatter it": _(
@@ -103,7 +106,7 @@ def verdict_text(language: Language, found: Comparison) -> str:
 
 
 def decision_text(language: Language, found: Comparison) -> str:
-    """Why the best model was selected by itself, or was not; empty if nothing was decided."""
+    """Why the best model was promoted, or why not; empty if nothing was decided."""
     made = found.decision
     if made is None:
         return ""

@@ -47,6 +47,8 @@ def sign_in_form(
     request: Request,
     next: str = "",  # noqa: A002 - a name in URLs
 ) -> Response:
+    if console.services.outage.since is not None:
+        return _form(console, visitor, "redis", next=next)
     is_ended = bool(next) and visitor.key is None and cookie_name(request.scope["scheme"]) in request.cookies
     return _form(console, visitor, "ended" if is_ended else "", next=next)
 

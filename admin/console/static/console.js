@@ -7,10 +7,11 @@ const say = text => { const line = $("#say"); if (line) line.textContent = text;
 // The stream. Its "tick" is the time of the plant, once a second; without it nothing on the page is fresh.
 const LATE_MS = 3500;
 const stream = $("#stream"), clock = $("#clock"), late = $("#late");
-let heard = performance.now(), wasLate = false;
+let wasLate = Boolean(late && !late.hidden), heard = wasLate ? -Infinity : performance.now();
 if (stream) {
   stream.addEventListener("tick", event => {
     heard = performance.now();
+    if ($("[data-recovers]")) location.reload();
     if (clock) clock.textContent = event.detail.data;
   });
   stream.addEventListener("ended", () => location.reload());
@@ -22,7 +23,7 @@ if (stream) {
     late.hidden = !isLate;
     if (isLate) { late.textContent = stream.dataset.late.replace("TIME", clock.textContent); say(late.textContent); }
   }, 500);
-  document.addEventListener("visibilitychange", () => { heard = performance.now(); });
+  document.addEventListener("visibilitychange", () => { if (!wasLate) heard = performance.now(); });
 }
 
 // A run in progress: when the trainer is free again, or has another run, the page is loaded again to show the result.
@@ -228,7 +229,7 @@ if (past && window.uPlot) {
   };
   const show = () => {
     drawn.splice(0).forEach(([chart]) => chart.destroy());
-    $$("[data-device-chart]").forEach(box => {
+    $$("[data-device-chart]").filter(box => box.clientWidth).forEach(box => {  // the others are folded away
       const column = values[box.dataset.deviceChart], height = box.classList.contains("high") ? 240 : 104;
       box.replaceChildren();
       const chart = new uPlot({
@@ -250,6 +251,7 @@ if (past && window.uPlot) {
   }
   show();
   document.fonts?.ready.then(show);
+  $$("[data-charts]").forEach(each => each.addEventListener("toggle", show));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
   let soon;
   addEventListener("resize", () => { clearTimeout(soon); soon = setTimeout(show, 80); });

@@ -1,4 +1,4 @@
-"""What a run would learn from: the data set of a query, described. Loaded when somebody looks, kept for a while."""
+"""Describes what a run would learn from: the data set of a query. It is loaded on request, and cached for a while."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from operations.views.datasets import DatasetReader
 from zelador.errors import ZeladorError
 
 KEPT_S = 900.0
-WAIT_S = 2.0  # that a page waits for it
+WAIT_S = 2.0  # that a page waits for the description
 MAX_KEPT = 8  # queries
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Without a description, it is still being loaded, or `trouble` says in English why it cannot be."""
+    """A description; None while it is being loaded, or if `trouble` says (in English) why it cannot be."""
 
     meta: Meta | None = None
     description: Description | None = None
@@ -38,13 +38,13 @@ class Facts:
 
     @property
     def labels(self) -> tuple[tuple[str, int], ...]:
-        """Readings by label, the most frequent first."""
+        """The number of readings by label, the most frequent first."""
         return tuple(self.description.classes.items()) if self.description else ()
 
 
 @dataclass(slots=True)
 class _Loading:
-    """A data set that is being loaded, or was: then `ready` is set."""
+    """A data set that is being loaded. `ready` is set when it is."""
 
     begun: float
     ready: threading.Event = field(default_factory=threading.Event)
@@ -52,7 +52,7 @@ class _Loading:
 
 
 class DataFacts:
-    """Thread-safe; of several who ask for one data set, one loads it, on a thread of its own."""
+    """Loads and caches descriptions. Thread-safe: a data set that several requests need is loaded once, on a thread."""
 
     def __init__(
         self, datasets: DatasetReader, wait_s: float = WAIT_S, clock: Callable[[], float] = time.monotonic
@@ -64,7 +64,7 @@ class DataFacts:
         self._found: OrderedDict[str, _Loading] = OrderedDict()
 
     def look(self, query: Mapping[str, object]) -> Facts:
-        """Waits for it, but not for long."""
+        """Returns the description of a data set, after a short wait at most."""
         key, now = repr(sorted(query.items())), self._clock()
         with self._lock:
             loading = self._found.get(key)
@@ -80,7 +80,7 @@ class DataFacts:
         return Facts(found.meta, found.description, max(0.0, self._clock() - loading.begun), found.trouble)
 
     def forget(self) -> None:
-        """What is being loaded goes on."""
+        """Forgets what was loaded. Loads in progress continue."""
         with self._lock:
             for key in [key for key, loading in self._found.items() if loading.ready.is_set()]:
                 del self._found[key]

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
+import redis
 from fastapi import Form, Query, Response
 from fastapi import Path as InPath
 
@@ -26,7 +27,8 @@ from operations.views.plant import PlantView
 from operations.views.runs import RunView
 from zelador.errors import InvalidInput
 from zelador.messages import MAX_LABEL
-from zelador.settings import Metric, SplitKind
+from zelador.model_metrics import METRICS, Metric
+from zelador.settings import SplitKind
 from zelador.training_queue import RunRequest
 
 router = pages("training")
@@ -35,7 +37,6 @@ RUNS = 8
 MAX_SECONDS = 86_400.0  # of tuning, and of the comparison
 MAX_COST = 1e12
 Amount = Annotated[str, Form(max_length=40)]
-METRICS: tuple[Metric, ...] = ("F1", "MCC", "Recall", "Precision", "AUC", "Kappa", "Accuracy")
 # PyCaret's ids of the classifiers, and their names.
 CANDIDATES = {
     "lr": "Logistic Regression", "knn": "K Neighbors", "nb": "Naive Bayes", "dt": "Decision Tree",
@@ -91,16 +92,19 @@ class Training:
     asked: Asked
     again: str  # the query of this page
     features: dict[str, FeatureShown]
-    given: RunRequest  # with which the form is filled
+    given: RunRequest  # that the form is filled with
     metric: str
     metrics: tuple[Metric, ...]
     split: str
     candidates: dict[str, str]
     current: RunView | None  # the active run, while there is one
     runs: Runs
+    away: bool  # Redis does not answer, so that no run can be started
     now: PlantView
     may_start: bool
-    promotes_above: float | None  # a run selects its best model if it is better by more; None if no run does
+    promotes_above: (
+        float | None
+    )  # a run selects its best model if it is better by more than this; None if runs select no model
 
 
 @router.get("", **needs("viewer"))
@@ -125,8 +129,14 @@ def _show(console: Console, visitor: Visitor, given: RunRequest, asked: Asked) -
     services = console.services
     may_start = signed_in(visitor).may("operator")
     settings = services.settings.training
+    try:
+        current, away = services.run_views.current(), False
+    except (redis.RedisError, OSError):
+        current, away = None, True
     context = Training(
-        console.facts.look(asked.query if may_start else {}),  # loading one costs: a viewer sees what all see
+        console.facts.look(
+            asked.query if may_start else {}
+        ),  # loading a data set is expensive, so viewers see only the default one
         asked,
         urlencode({name: text for name, text in asked.fields.items() if text}),
         {feature.name: feature for feature in features_of(console)},
@@ -135,8 +145,9 @@ def _show(console: Console, visitor: Visitor, given: RunRequest, asked: Asked) -
         METRICS,
         given.get("split", settings.split),
         CANDIDATES,
-        services.run_views.current(),
+        current,
         runs_of(console, visitor, limit=RUNS),
+        away,
         console.plant.read(),
         may_start,
         settings.promote_margin if settings.promote == "better" else None,

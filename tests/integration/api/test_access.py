@@ -1,4 +1,4 @@
-"""Keys, the delay of wrong ones, the rate, the audit trail, repeated requests: as a caller meets them."""
+"""Keys, the delay of wrong ones, the rate, the audit log and repeated requests, as a caller sees them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def with_api(settings: Settings, **changes: object) -> Settings:
     return settings.model_copy(update={"api": settings.api.model_copy(update=changes)})
 
 
-def test_keys_are_made_used_and_revoked_over_the_api(client: httpx.Client, api_settings: Settings) -> None:
+def test_keys_are_created_used_and_revoked_over_the_api(client: httpx.Client, api_settings: Settings) -> None:
     made = client.post("/v1/keys", json={"role": "operator", "note": "tablet", "lasts_s": 3600})
     assert made.status_code == 201
     key, identity = made.json()["key"], made.json()["id"]
@@ -61,7 +61,7 @@ def test_keys_are_made_used_and_revoked_over_the_api(client: httpx.Client, api_s
     assert key not in json.dumps(changes)
 
 
-def test_files_of_before_there_were_roles_are_read(api_settings: Settings) -> None:
+def test_key_files_from_before_roles_are_read(api_settings: Settings) -> None:
     path = api_settings.api.keys_file
     record, key = new_key(path)
     old = {"id": record.id, "digest": record.digest, "role": "admin", "created_at": "2026-11-24T12:00:00+00:00"}
@@ -73,7 +73,7 @@ def test_files_of_before_there_were_roles_are_read(api_settings: Settings) -> No
     assert (known.role, known.state, known.note) == ("admin", "valid", "")
 
 
-def test_a_key_that_has_expired_is_none(api_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_expired_key_is_refused(api_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     path = api_settings.api.keys_file
     _, key = new_key(path, "viewer", lasts_s=3_600)
     known = KeyFile(path).known(key)
@@ -100,7 +100,7 @@ def test_an_expired_admin_key_does_not_count_as_another(tmp_path: Path) -> None:
     assert key_file.revoke(path, first.id).state == "revoked"
 
 
-def test_wrong_keys_are_answered_later_and_later_and_right_ones_at_once(api_settings: Settings) -> None:
+def test_wrong_keys_are_answered_ever_later_and_right_ones_at_once(api_settings: Settings) -> None:
     with serving(with_api(api_settings, failure_delay_s=0.4)) as client:
         took = []
         for _ in range(FREE + 4):
@@ -118,7 +118,7 @@ def test_wrong_keys_are_answered_later_and_later_and_right_ones_at_once(api_sett
         slow.join()
 
 
-def test_the_delay_grows_has_an_end_and_is_forgotten() -> None:
+def test_the_delay_grows_to_a_limit_and_is_forgotten() -> None:
     now = [0.0]
     attempts = Attempts(5.0, clock=lambda: now[0])
     delays = [attempts.failed("a") for _ in range(FREE + 9)]
@@ -133,7 +133,7 @@ def test_the_delay_grows_has_an_end_and_is_forgotten() -> None:
     assert len(attempts) == MAX_ADDRESSES
 
 
-def test_a_key_has_its_rate(api_settings: Settings) -> None:
+def test_each_key_has_a_rate(api_settings: Settings) -> None:
     with serving(with_api(api_settings, rate_per_s=0.5, rate_burst=3)) as client:
         assert [client.get("/v1/models").status_code for _ in range(4)] == [200, 200, 200, 429]
         answer = client.get("/v1/models")
@@ -144,7 +144,7 @@ def test_a_key_has_its_rate(api_settings: Settings) -> None:
         assert client.get("/healthz").status_code == 200
 
 
-def test_a_bucket_fills_again_and_no_further_than_its_rim() -> None:
+def test_a_token_bucket_refills_up_to_its_size() -> None:
     now = [0.0]
     rate = Rate(2.0, 3, lambda: now[0])
     assert [rate.wait("k") for _ in range(4)] == [0.0, 0.0, 0.0, 0.5]
@@ -154,7 +154,7 @@ def test_a_bucket_fills_again_and_no_further_than_its_rim() -> None:
     assert [rate.wait("k") == 0.0 for _ in range(4)] == [True, True, True, False]
 
 
-def test_nothing_is_changed_while_it_cannot_be_noted(api_settings: Settings, tmp_path: Path) -> None:
+def test_nothing_changes_while_the_audit_log_cannot_record_it(api_settings: Settings, tmp_path: Path) -> None:
     select_one(api_settings.registry.url)
     (tmp_path / "a file").write_text("")
     with serving(with_api(api_settings, audit_file=tmp_path / "a file" / "audit.jsonl")) as client:
@@ -163,7 +163,7 @@ def test_nothing_is_changed_while_it_cannot_be_noted(api_settings: Settings, tmp
         assert client.post("/v1/classify", json={"readings": [READING]}).status_code == 200
 
 
-def test_the_trail_is_read_backwards_through_all_of_its_files(tmp_path: Path) -> None:
+def test_the_audit_log_is_read_backwards_through_all_its_files(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
     trail = AuditFile(path, 20_000)
     for number in range(200):
@@ -221,7 +221,7 @@ def test_a_repeat_of_a_new_key_does_not_show_it_and_stores_it_nowhere(
         assert first["key"].encode() not in store.get(name)
 
 
-def test_one_of_many_at_once_does_it(client: httpx.Client) -> None:
+def test_of_many_concurrent_repeats_one_is_processed(client: httpx.Client) -> None:
     answers: list[httpx.Response] = []
 
     def ask() -> None:
@@ -240,7 +240,7 @@ def test_one_of_many_at_once_does_it(client: httpx.Client) -> None:
     assert len(client.get("/v1/runs").json()["runs"]) == 1
 
 
-def test_without_redis_a_repeatable_post_is_not_done(api_settings: Settings) -> None:
+def test_without_redis_a_repeatable_post_is_refused(api_settings: Settings) -> None:
     away = api_settings.redis.model_copy(update={"url": "redis://127.0.0.1:1/0", "timeout_s": 0.5})
     select_one(api_settings.registry.url)
     with serving(api_settings.model_copy(update={"redis": away})) as client:
@@ -249,7 +249,7 @@ def test_without_redis_a_repeatable_post_is_not_done(api_settings: Settings) -> 
         assert len(client.get("/v1/keys").json()["keys"]) == 1
 
 
-def test_last_use_is_noted_once_a_minute(tmp_path: Path) -> None:
+def test_last_use_is_recorded_once_a_minute(tmp_path: Path) -> None:
     uses = last_use.LastUse(tmp_path / "keys.json")
     assert (uses.note("a"), uses.note("a"), uses.note("b")) == (True, False, True)
     uses.write("a")
@@ -259,7 +259,7 @@ def test_last_use_is_noted_once_a_minute(tmp_path: Path) -> None:
     assert set(last_use.read(tmp_path / "keys-used.json")) == {"b"}
 
 
-def test_a_fault_of_ours_shows_nothing_of_itself(
+def test_our_own_errors_reveal_no_details(
     client: httpx.Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: object) -> None:
@@ -276,7 +276,7 @@ def test_a_fault_of_ours_shows_nothing_of_itself(
 @pytest.mark.parametrize(
     "odd", ['"\\ud800"', "1e999", "NaN", "1" + "0" * 400, '"\\u0000"', "[[[[]]]]", '"' + "x" * 9_999 + '"']
 )
-def test_odd_values_are_kept_or_refused_and_break_nothing(client: httpx.Client, odd: str) -> None:
+def test_odd_values_are_stored_or_refused_and_break_nothing(client: httpx.Client, odd: str) -> None:
     headers = {"If-Match": "*", "Content-Type": "application/json"}
     for body in (f'{{"metadata": {{"a": {odd}}}}}', f'{{"description": {odd}}}', f'{{"why": {odd}, "notes": "x"}}'):
         answer = client.patch("/v1/models/small", content=body, headers=headers)

@@ -40,7 +40,7 @@ def api_settings(settings: Settings, tmp_path: Path) -> Settings:
 
 @contextlib.contextmanager
 def serving(settings: Settings) -> Iterator[httpx.Client]:
-    """The service as it runs, and a client with a key of it."""
+    """The running service, and a client with a valid key."""
     _, key = new_key(settings.api.keys_file)
     stop = threading.Event()
     thread = threading.Thread(target=run, args=(settings, stop))
@@ -78,7 +78,7 @@ def is_problem(answer: httpx.Response, status: int, kind: str) -> dict:
     return body
 
 
-def test_health_needs_none(client: httpx.Client) -> None:
+def test_health_needs_no_key(client: httpx.Client) -> None:
     client.headers.pop("Authorization")
     assert client.get("/healthz").json() == {"status": "ok"}
     assert client.get("/readyz").json() == {"ready": True, "model": "small", "detail": "small is selected"}
@@ -190,7 +190,7 @@ def test_classify_by_hand(client: httpx.Client, api_settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("value", [None, "1", True, [1], float("nan"), 10**400])
-def test_a_value_that_is_no_finite_number_is_named(client: httpx.Client, value: object) -> None:
+def test_a_value_that_is_not_a_finite_number_is_named(client: httpx.Client, value: object) -> None:
     text = json.dumps({"readings": [READING, {**READING, "lux": value}]})
     answer = client.post("/v1/classify", content=text, headers={"Content-Type": "application/json"})
     assert answer.status_code == 422
@@ -217,7 +217,7 @@ def test_runs_one_at_a_time(client: httpx.Client) -> None:
     is_problem(client.post("/v1/runs", json={"metric": "R2"}), 422, "invalid-input")
 
 
-def test_a_run_that_waits_is_cancelled_at_once(client: httpx.Client) -> None:
+def test_a_queued_run_is_cancelled_at_once(client: httpx.Client) -> None:
     run = client.post("/v1/runs", json={}).json()["id"]
     cancelled = client.post(f"/v1/runs/{run}/cancel")
     assert (cancelled.status_code, cancelled.json()["state"]) == (202, "cancelled")
@@ -227,7 +227,7 @@ def test_a_run_that_waits_is_cancelled_at_once(client: httpx.Client) -> None:
     assert client.post("/v1/runs", json={}).status_code == 202  # the place is free
 
 
-def test_runs_of_the_command_line_stand_among_the_others_in_pages(client: httpx.Client, api_settings: Settings) -> None:
+def test_runs_of_the_command_line_are_listed_among_the_others(client: httpx.Client, api_settings: Settings) -> None:
     registry = Registry.open(api_settings.registry.url)
     kept = {"by": "ana", "metric": "F1", "state": "done", "started_at": "2026-11-24T11:58:38.000Z", "rows": 600}
     ids = [f"20261124_11583{second}-aaaa" for second in range(3)]
@@ -254,7 +254,7 @@ def test_bad_requests(client: httpx.Client, api_settings: Settings) -> None:
     is_problem(client.post("/v1/classify", content=b"{}"), 415, "unsupported-media-type")
 
 
-def test_without_redis_models_go_on_and_the_rest_says_so(api_settings: Settings) -> None:
+def test_without_redis_models_work_and_the_rest_reports_the_reason(api_settings: Settings) -> None:
     away = api_settings.redis.model_copy(update={"url": "redis://127.0.0.1:1/0", "timeout_s": 0.5})
     settings = api_settings.model_copy(update={"redis": away})
     select_one(settings.registry.url)
@@ -268,7 +268,7 @@ def test_without_redis_models_go_on_and_the_rest_says_so(api_settings: Settings)
         assert "zelador_ledger" not in client.get("/metrics").text
 
 
-def test_a_new_key_is_known_at_once_and_never_written(api_settings: Settings) -> None:
+def test_a_new_key_works_at_once_and_is_never_stored(api_settings: Settings) -> None:
     path = api_settings.api.keys_file
     first = first_key(path)
     assert first is not None

@@ -23,7 +23,7 @@ def site(api_settings: Settings) -> Site:
     return found
 
 
-def test_a_data_set_is_loaded_described_kept_and_dropped(client: httpx.Client, site: Site) -> None:
+def test_a_data_set_is_loaded_described_cached_and_dropped(client: httpx.Client, site: Site) -> None:
     wanted = {"devices": ["press-*"], "from": iso(NOW + 5_000), "source": "buffer"}
     for device in ("press-1", "press-2"):
         body = {"device": device, "from": iso(NOW), "to": iso(NOW + 12_000), "label": "<b>yes</b>"}

@@ -1,4 +1,4 @@
-"""The OpenAPI document: whole, and true of the API that runs (schemathesis asks what it says may be asked)."""
+"""The OpenAPI document is complete, and true of the running API (schemathesis sends the requests that it allows)."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_the_page_can_be_searched_and_has_commands_to_copy(api_settings: Setting
     assert "-d " in select
 
 
-def test_every_type_of_problem_stands_in_the_reference() -> None:
+def test_every_type_of_problem_is_in_the_reference() -> None:
     text = (Path(__file__).parents[3] / "docs" / "reference" / "api.md").read_text()
     kinds = {kind for _, _, kind, _ in KINDS} | {kind for kind, _ in TITLES.values()}
     kinds |= {"idempotency-key-reused", "idempotency-key-in-use"}
@@ -167,7 +167,7 @@ def test_schemathesis_finds_no_failure_and_no_answer_that_is_not_documented(api_
 def ask(operation: Any, client: httpx.Client, within_s: float, there: dict[str, str]) -> list[int]:
     """The statuses of all answers; raises with a command that repeats the first whose answer is wrong.
 
-    Every other request is about something that is `there`: an id that is made up never is.
+    Every other request is about something that exists (`there`), because made-up ids never do.
     """
     until = time.monotonic() + within_s
     statuses: list[int] = []

@@ -67,7 +67,7 @@ def test_a_label_is_added_listed_and_undone(client: httpx.Client, site: Site) ->
     "change",
     [{"to": iso(NOW)}, {"from": "soon"}, {"label": ""}, {"device": "a/b"}, {"from": None}, {"x": 1}, {"from": True}],
 )
-def test_what_is_no_label_is_refused(client: httpx.Client, change: dict[str, object]) -> None:
+def test_a_value_that_is_not_a_label_is_refused(client: httpx.Client, change: dict[str, object]) -> None:
     body = {"device": "press", "from": iso(NOW), "to": iso(NOW + 1), "label": "yes"}
     is_problem(client.post("/v1/labels", json={**body, **change}), 422, "invalid-input")
     assert client.get("/v1/labels", params={"all": True}).json()["total"] == 0

@@ -75,7 +75,7 @@ def test_they_are_filtered_sorted_and_paged(client: httpx.Client, api_settings: 
         is_problem(client.get("/v1/models", params=wrong), 422, "invalid-input")
 
 
-def test_annotating_needs_the_state_it_was_decided_on(client: httpx.Client, api_settings: Settings) -> None:
+def test_annotating_needs_the_etag_of_the_state_it_is_based_on(client: httpx.Client, api_settings: Settings) -> None:
     seen = client.get("/v1/models/small").headers["etag"]
     body = {"description": "for line 2", "tags": ["b", "a"], "metadata": {"line": 2}, "why": "asked for"}
     is_problem(client.patch("/v1/models/small", json=body), 428, "precondition-required")
@@ -133,9 +133,7 @@ def newest_entries(settings: Settings) -> Iterator[str]:
     return (path.read_text() for path in sorted(Path(settings.registry.url, "log").glob("*.json"), reverse=True))
 
 
-def test_a_name_that_became_free_is_answered_for_by_whoever_has_it(
-    client: httpx.Client, api_settings: Settings
-) -> None:
+def test_a_free_name_belongs_to_its_new_model(client: httpx.Client, api_settings: Settings) -> None:
     registry = Registry.open(api_settings.registry.url)
     registry.save("old", upload(), by="test")
 
@@ -175,7 +173,7 @@ def test_files_are_named_by_the_manifest_and_by_nothing_else(client: httpx.Clien
     is_problem(client.get("/v1/models/..%2f..%2flog/files"), 404, "not-found")
 
 
-def test_a_model_goes_out_and_comes_in_as_one_file(client: httpx.Client, api_settings: Settings) -> None:
+def test_a_model_is_exported_and_imported_as_one_file(client: httpx.Client, api_settings: Settings) -> None:
     out = client.get("/v1/models/small/archive")
     assert out.headers["content-type"] == "application/zip"
     is_problem(client.post("/v1/models", content=out.content, headers=ZIP), 409, "name-taken")
@@ -200,7 +198,7 @@ class Bomb:
         raise AssertionError("it was pickled, which is fine; it must never be unpickled")
 
 
-def test_what_our_own_code_cannot_audit_is_refused(client: httpx.Client, api_settings: Settings) -> None:
+def test_an_upload_that_cannot_be_audited_is_refused(client: httpx.Client, api_settings: Settings) -> None:
     good = client.get("/v1/models/small/archive").content
     with zipfile.ZipFile(io.BytesIO(good)) as packed:
         golden = packed.read("golden.json")
@@ -270,7 +268,7 @@ def test_a_viewers_upload_is_refused_before_it_is_read(client: httpx.Client, api
 
 
 @pytest.mark.parametrize("suffix", ["", "?limit=1"])
-def test_the_list_has_the_etag_that_a_change_takes(client: httpx.Client, suffix: str) -> None:
+def test_the_list_has_the_etag_that_a_change_needs(client: httpx.Client, suffix: str) -> None:
     etag = client.get(f"/v1/models{suffix}").headers["etag"]
     assert client.patch("/v1/models/small", json={"notes": "x"}, headers={"If-Match": etag}).status_code == 200
 

@@ -46,7 +46,7 @@ def test_it_is_listed_in_pages_shown_whole_and_downloaded(client: httpx.Client, 
     is_problem(client.get("/v1/quarantine/abc"), 422, "invalid-input")
 
 
-def test_one_is_replayed_once_its_cause_is_mended(api_settings: Settings, site: Site) -> None:
+def test_a_message_is_replayed_once_its_cause_is_fixed(api_settings: Settings, site: Site) -> None:
     select_one(api_settings.registry.url)
     (hot,) = site.refuse(HOT)
     with serving(api_settings) as client:
@@ -78,7 +78,7 @@ def test_many_are_replayed_or_discarded_and_the_ledger_closes(client: httpx.Clie
     assert ledger["quarantine"] == {"kept": 0, "kept_bytes": 0, "discarded": 3}
 
 
-def test_what_was_lost_before_us_stands_beside_the_ledger(client: httpx.Client, site: Site) -> None:
+def test_earlier_losses_are_shown_beside_the_ledger(client: httpx.Client, site: Site) -> None:
     site.writer.append([], [])
     before = client.get("/v1/ledger").json()
     assert before["outside"] == {"missing": 0, "devices": {}, "broker_dropped": None, "sessions_lost": 0}
@@ -93,7 +93,7 @@ def test_what_was_lost_before_us_stands_beside_the_ledger(client: httpx.Client, 
     assert "zelador_broker_dropped_messages" not in metrics  # what is not known is absent
 
 
-def test_readings_that_wait_while_nothing_is_marked_done_are_no_readiness(api_settings: Settings, site: Site) -> None:
+def test_it_is_not_ready_while_readings_wait_and_none_is_settled(api_settings: Settings, site: Site) -> None:
     select_one(api_settings.registry.url)
     settings = api_settings.model_copy(update={"health": HealthSettings(stalled_after_s=0.2)})
     with serving(settings) as client:

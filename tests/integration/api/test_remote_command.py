@@ -57,7 +57,7 @@ def facts(done: Done) -> Done:
     return replace(done, out=done.out.partition("## How to use it")[0])
 
 
-def test_looking_says_the_same_here_and_there(client: httpx.Client, registry: Registry) -> None:
+def test_reading_commands_print_the_same_here_and_there(client: httpx.Client, registry: Registry) -> None:
     for arguments in (
         ("models", "list"), ("models", "list", "--json"), ("models", "list", "-q", "other", "--type", "Ridge"),
         ("models", "list", "--sort", "-holdout.F1", "--least", "holdout.F1:0.1", "--limit", "1", "--json"),
@@ -71,7 +71,7 @@ def test_looking_says_the_same_here_and_there(client: httpx.Client, registry: Re
     assert list(Path().iterdir()) == []
 
 
-def test_an_evaluation_there_says_what_it_says_here_and_is_kept_there(
+def test_a_remote_evaluation_gives_the_same_result_and_is_stored_there(
     client: httpx.Client, registry: Registry, tmp_path: Path, eventually: Callable[..., None]
 ) -> None:
     ask = {"readings": [{"lux": 412.0, "temperature": 61.4, "vibration": 3.82}]}
@@ -90,14 +90,16 @@ def test_an_evaluation_there_says_what_it_says_here_and_is_kept_there(
     assert {**own, "at": "", "by_whom": ""} == {**there, "at": "", "by_whom": ""}
 
 
-def test_what_the_plant_cannot_feed_is_selected_by_force_alone(client: httpx.Client, registry: Registry) -> None:
+def test_a_model_that_the_plant_cannot_feed_is_selected_only_with_force(
+    client: httpx.Client, registry: Registry
+) -> None:
     registry.save("wide", upload(features=("lux", "humidity", "vibration")), by="test")
     refused = zelador("models", "select", "wide")
     assert (refused.code, "needs humidity" in refused.err) == (2, True)
     assert zelador("models", "select", "wide", "--force").code == 0
 
 
-def test_changes_are_made_there(client: httpx.Client, registry: Registry) -> None:
+def test_changes_are_made_in_the_remote_registry(client: httpx.Client, registry: Registry) -> None:
     assert zelador("models", "select", "other", "--why", "try").code == 0
     assert zelador("models", "rollback", "--why", "alarms", "--json").json["model"] == "small"
     registry.sync()
@@ -128,7 +130,7 @@ def reason(registry: Registry) -> str:
     return found
 
 
-def test_a_model_goes_there_and_comes_back_as_one_file(client: httpx.Client, registry: Registry) -> None:
+def test_a_model_is_sent_and_fetched_as_one_file(client: httpx.Client, registry: Registry) -> None:
     assert zelador("models", "export", "small", "small.zip").code == 0
     assert zelador("models", "import", "small.zip", "--name", "again", "--why", "a copy").code == 0
     registry.sync()
@@ -152,7 +154,7 @@ def test_every_page_of_a_long_list_is_read(
     ]
 
 
-def test_a_change_on_what_another_has_changed_is_refused(client: httpx.Client, registry: Registry) -> None:
+def test_a_change_after_a_concurrent_change_is_refused(client: httpx.Client, registry: Registry) -> None:
     api = Api(str(client.base_url), client.headers["Authorization"].split()[1])
     seen = api.call("GET", "/v1/models/other").headers["etag"]
     registry.annotate("other", {"owner": "ana"}, by="another")
@@ -160,7 +162,7 @@ def test_a_change_on_what_another_has_changed_is_refused(client: httpx.Client, r
         api.call("PATCH", "/v1/models/other", {"notes": "n"}, headers={"If-Match": seen})
 
 
-def test_a_key_that_may_not_is_said_and_never_shown(
+def test_a_key_without_the_right_is_reported_and_never_shown(
     client: httpx.Client, api_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, viewer = new_key(api_settings.api.keys_file, role="viewer")
@@ -204,7 +206,7 @@ def test_a_key_follows_no_redirect() -> None:
         ("http://127.0.0.1:1", "does not answer"),
     ],
 )  # fmt: skip
-def test_an_address_that_is_none_is_one_line(url: str, said: str) -> None:
+def test_an_invalid_address_is_reported_in_one_line(url: str, said: str) -> None:
     refused = zelador("models", "list", "--url", url, "--key", "zlk_x")
     assert (refused.code, len(refused.err.splitlines())) == (2, 1)
     assert said in refused.err

@@ -83,7 +83,7 @@ def test_the_list_of_routes_is_whole(api_settings: Settings) -> None:
     }
 
 
-def test_every_route_needs_a_key_of_ours(keyed: tuple[httpx.Client, dict[str, str]], api_settings: Settings) -> None:
+def test_every_route_needs_a_known_key(keyed: tuple[httpx.Client, dict[str, str]], api_settings: Settings) -> None:
     client, keys = keyed
     path = api_settings.api.keys_file
     ended, expired = new_key(path, "admin"), new_key(path, "admin", lasts_s=0.001)
@@ -101,9 +101,7 @@ def test_every_route_needs_a_key_of_ours(keyed: tuple[httpx.Client, dict[str, st
             assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_every_route_takes_the_roles_that_it_should_and_no_other(
-    keyed: tuple[httpx.Client, dict[str, str]], api_settings: Settings
-) -> None:
+def test_every_route_accepts_only_its_roles(keyed: tuple[httpx.Client, dict[str, str]], api_settings: Settings) -> None:
     client, keys = keyed
     for method, path in GUARDED:
         least = expected(f"{method} {path}")
@@ -118,7 +116,7 @@ def test_every_route_takes_the_roles_that_it_should_and_no_other(
                 assert answer.status_code < 500, f"{method} {path}: {answer.text}"
 
 
-def test_open_routes_are_the_few_that_are_meant(keyed: tuple[httpx.Client, dict[str, str]]) -> None:
+def test_only_the_intended_routes_are_open(keyed: tuple[httpx.Client, dict[str, str]]) -> None:
     client, _ = keyed
     for path in OPEN:
         assert client.get(path).status_code == 200, path

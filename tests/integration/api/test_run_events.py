@@ -52,9 +52,7 @@ def happened(number: int, message: str = "a step", **more: Any) -> RunEvent:
     return RunEvent(number, now_iso(), more.pop("kind", "step"), message, **more)
 
 
-def test_a_run_is_followed_as_it_goes_on_and_again_later(
-    api_settings: Settings, eventually: Callable[..., None]
-) -> None:
+def test_a_run_is_followed_live_and_again_later(api_settings: Settings, eventually: Callable[..., None]) -> None:
     prefix = api_settings.redis.prefix
     best = Standing("lr", "LogisticRegression", 0.9, (0.8, 0.95), 0.3, None)
     with connect_redis(api_settings.redis) as redis, serving(api_settings) as client:
@@ -108,7 +106,7 @@ def test_a_run_is_followed_as_it_goes_on_and_again_later(
         assert (kind, data["state"], data["error"]) == ("ended", "cancelled", "cancelled by key 2")
 
 
-def test_a_server_that_stops_ends_its_streams_and_so_does_a_revoked_key(
+def test_a_stopping_server_and_a_revoked_key_end_streams(
     api_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("admin.run_streams.CHECK_S", 0.1)

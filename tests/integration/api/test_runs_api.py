@@ -1,4 +1,4 @@
-"""The candidates of a run that ended weeks ago, saved over the API, on the command line and by nobody."""
+"""The candidates of a run that ended weeks ago are saved over the API and on the command line."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def registry(api_settings: Settings, tmp_path: Path) -> Registry:
 
 
 def put(registry: Registry, folder: Path, packed: dict[str, bytes], given: Upload, run: str, rank: int) -> None:
-    """Keeps the model as a candidate of the run, not registered."""
+    """Stores the model as a candidate of the run, without registering it."""
     given.metadata.update(run=run, rank=rank)
     described = manifest.encode(manifest_of(given, "LogisticRegression", packed, now_iso()))
     for path, data in {**packed, manifest.FILE: described}.items():
@@ -143,8 +143,8 @@ def test_runs_are_compared_from_a_reference_and_as_csv(registry: Registry, api_s
         is_problem(client.get("/v1/runs/20261003_1/comparison"), 409, "conflict")
 
 
-def test_a_run_whose_process_was_killed_is_not_said_to_go_on(registry: Registry, api_settings: Settings) -> None:
-    """Nobody wrote its end; whoever looks says so, and the next run writes it."""
+def test_a_run_whose_process_was_killed_is_not_shown_as_running(registry: Registry, api_settings: Settings) -> None:
+    """Nobody recorded its end: each reader reports it, and the next run records it."""
     killed: RunDocument = {
         "run": "20261004_1", "by": "test", "started_at": now_iso(), "state": "running",
         "trainer": {**this_process(60), "began": "before this machine was started/1"},
@@ -175,8 +175,8 @@ ASKED = [
 ]
 
 
-def test_what_a_run_is_asked_for_reaches_the_trainer(api_settings: Settings) -> None:
-    """Each option as it was given; and each that is none is refused by its name, before anything is queued."""
+def test_the_options_of_a_run_reach_the_trainer(api_settings: Settings) -> None:
+    """Each option arrives as it was given. An invalid one is refused by its name, before anything is queued."""
     with serving(api_settings) as client:
         for asked in ASKED:
             run = client.post("/v1/runs", json=asked)
@@ -196,7 +196,7 @@ def test_what_a_run_is_asked_for_reaches_the_trainer(api_settings: Settings) -> 
         assert len(client.get("/v1/runs").json()["runs"]) == queued
 
 
-def test_the_trainer_takes_what_a_request_says_over_its_settings() -> None:
+def test_the_request_of_a_run_overrides_the_settings() -> None:
     settings = load_settings(training={"recall": 0.5, "cost_missed": 9, "blend": True, "tune_s": 7}).training
     assert aim_of(settings, {}) == Aim(9, 1, 0.5)
     assert aim_of(settings, {"recall": 0.95}) == Aim(1, 1, 0.95)

@@ -1,4 +1,4 @@
-"""A selection until every worker runs it, rolling back, history; and the stream as people look at it."""
+"""A selection until every worker runs it, rolling back, the history, and recent readings, devices and predictions."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_rolling_back_goes_back_step_by_step(client: httpx.Client, api_settings:
 
 
 @pytest.mark.parametrize("path", ["readings", "predictions", "quarantine", "devices/press/events"])
-def test_a_position_that_no_page_gave_is_refused(path: str, client: httpx.Client) -> None:
+def test_an_invalid_position_is_refused(path: str, client: httpx.Client) -> None:
     """Redis refuses such ids; the API then said that Redis does not answer."""
     for before in ("0-0", "49665200854630368007-1", "1-49665200854630368007", "\u0663-\u0663", "x"):
         answer = client.get(f"/v1/{path}", params={"before": before})

@@ -1,4 +1,4 @@
-"""A candidate of a run: kept once, registered without writing its bytes again, and each whole without the other."""
+"""A candidate of a run is stored once, and registered without another copy. Run and model are independent."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Registry:
     return Registry.open(RegistrySettings(url=f"s3://{BUCKET}/{tmp_path.name}", bucket=options, signing_key=[KEY]))
 
 
-def test_a_candidate_is_registered_twice_and_outlives_its_run(registry: Registry, source: Path) -> None:
+def test_a_candidate_can_be_registered_twice_and_survives_its_run(registry: Registry, source: Path) -> None:
     registry.put_candidate(RUN, 1, source)
     with pytest.raises(NotFound):
         registry.register_candidate(RUN, 2, "two", by="test")
@@ -74,7 +74,7 @@ def test_a_candidate_is_registered_twice_and_outlives_its_run(registry: Registry
     assert [finding for finding in registry.verify().findings if finding.fault] == []
 
 
-def test_a_candidate_outlives_its_model(registry: Registry, source: Path) -> None:
+def test_a_candidate_survives_its_model(registry: Registry, source: Path) -> None:
     registry.put_candidate(RUN, 1, source)
     registry.register_candidate(RUN, 1, "one", by="test")
     registry.delete("one", by="test")
@@ -174,7 +174,7 @@ def test_a_folder_that_a_collection_removed_is_made_again(tmp_path: Path, monkey
     assert (store.read("models/x/y/a"), len(calls)) == (b"payload", 2)
 
 
-def test_a_copy_of_what_is_gone_is_one_sentence(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copying_a_missing_candidate_gives_one_sentence(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     if hasattr(registry._store, "_wait"):
         monkeypatch.setattr(registry._store, "_wait", lambda _: None)
     with pytest.raises(Unavailable, match=r"cannot be written .*ZELADOR_REGISTRY__URL"):
@@ -197,7 +197,7 @@ class Dying(Memory):
 
 
 def test_a_model_is_whole_or_absent_wherever_the_writer_dies(source: Path) -> None:
-    """At each write of payload in its turn, up to the manifest: no model then, and the next attempt succeeds."""
+    """The writer dies at each write of the payload in turn: no model exists then, and a retry succeeds."""
     files = len(payload_of(source))
     for step in range(1, files + 1):
         store = Dying()

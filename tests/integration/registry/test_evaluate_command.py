@@ -100,7 +100,7 @@ def test_intervals_are_by_block_where_device_and_time_are_known(registry: Regist
         (("--model", "new", "--positive", "broken"), "--positive broken: there is no such class; choose from fault"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_evaluated_is_one_line(
+def test_an_evaluation_that_cannot_be_made_is_one_line(
     registry: Registry, tmp_path: Path, arguments: tuple[str, ...], says: str
 ) -> None:
     write(tmp_path / "may.csv")

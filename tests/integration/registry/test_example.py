@@ -33,6 +33,6 @@ def test_it_saves_lists_loads_and_classifies_and_leaves_nothing(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_in_a_registry_of_ones_own_the_models_stay(tmp_path: Path) -> None:
+def test_in_the_users_own_registry_the_models_stay(tmp_path: Path) -> None:
     run(tmp_path, ZELADOR_REGISTRY__URL="mine")
     assert set(Registry.open(tmp_path / "mine").state.models) == {"boosting_v1", "logistic_v1"}

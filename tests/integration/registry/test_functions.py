@@ -52,7 +52,7 @@ def test_saved_and_loaded_equal(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("rows", [None, X])
-def test_a_model_that_answers_otherwise_than_when_it_was_saved_is_refused(
+def test_a_model_that_answers_differently_than_when_it_was_saved_is_refused(
     folder: Path, rows: np.ndarray | None
 ) -> None:
     path = Path(save_model(model(), "a", rows=rows)).with_name(golden.FILE)
@@ -65,7 +65,7 @@ def test_a_model_that_answers_otherwise_than_when_it_was_saved_is_refused(
 
 
 @pytest.mark.parametrize("rows", [X[:, :2], X[0], [["a", "b", "c"]], "rows"])
-def test_rows_that_are_none_of_the_model_are_a_value_error(rows: object) -> None:
+def test_rows_that_do_not_fit_the_model_are_a_value_error(rows: object) -> None:
     with pytest.raises(ValueError, match="a column for each of the 3 features"):
         save_model(model(), "a", rows=rows)
     assert list_models() == {}
@@ -130,7 +130,7 @@ def test_a_damaged_index_does_not_raise(folder: Path) -> None:
     assert list(list_models()) == ["a"]
 
 
-def test_saves_at_once_all_register() -> None:
+def test_concurrent_saves_all_register() -> None:
     threads = [threading.Thread(target=save_model, args=(model(i), f"m{i}")) for i in range(8)]
     for thread in threads:
         thread.start()
@@ -145,12 +145,12 @@ def test_a_type_outside_the_allow_list_is_refused_by_name() -> None:
     assert list_models() == {}
 
 
-def test_what_is_no_model_is_refused() -> None:
+def test_an_object_that_is_not_a_model_is_refused() -> None:
     with pytest.raises(ValueError, match="no model"):
         save_model({"a": 1}, "dict")
 
 
-def test_text_classes_go_through() -> None:
+def test_text_classes_are_kept() -> None:
     save_model(LogisticRegression().fit(X, ["no", "no", "yes", "yes"]), "lr")
     assert set(load_model("lr").predict(X)) <= {"no", "yes"}
     assert get_model_metadata("lr")["metadata"]["classes"] == ["no", "yes"]

@@ -72,7 +72,7 @@ def test_what_a_pickle_would_call_is_shown_and_nothing_runs(old: Path, registry:
     assert dict(registry.state.models) == {}
 
 
-def test_with_trust_what_is_a_model_comes_in_and_the_rest_is_said(old: Path, registry: Registry) -> None:
+def test_with_trust_models_are_imported_and_the_rest_is_reported(old: Path, registry: Registry) -> None:
     (old / "trap.pkl").write_bytes(pickle.dumps({"no": "model"}))
     done = zelador("models", "import", "modelos_salvos", "--trust", *COLUMNS, "--why", "the old plant", "--json")
     assert done.code == 2
@@ -91,7 +91,7 @@ def test_with_trust_what_is_a_model_comes_in_and_the_rest_is_said(old: Path, reg
 
 
 def test_a_model_without_column_names_needs_them(old: Path, registry: Registry) -> None:
-    """It used to be registered, could not be used, and kept its name taken for the next try."""
+    """It used to be registered, could not be used, and blocked its name for the next try."""
     for columns, why in (((), "--features lux,temperature"), (("--features", "lux"), "fitted on 3")):
         refused = zelador("models", "import", "modelos_salvos/rf_v1.pkl", "--trust", *columns)
         assert (refused.code, why in refused.err) == (2, True)
@@ -101,8 +101,8 @@ def test_a_model_without_column_names_needs_them(old: Path, registry: Registry) 
     assert registry.load("rf_v1").features == ("lux", "temperature", "vibration")
 
 
-def test_what_lies_beside_a_model_is_joined_or_said(registry: Registry, tmp_path: Path) -> None:
-    """A folder of model, scaler and encoder is one model; of a single file the others are not trusted unnamed."""
+def test_files_beside_a_model_are_joined_or_reported(registry: Registry, tmp_path: Path) -> None:
+    """A folder of model, scaler and encoder is one model; the files beside a single file are used only if named."""
     old_models.write_beside(tmp_path / "old")
     done = zelador("models", "import", "old", "--trust", *COLUMNS)
     assert done.code == 0, done.err
@@ -128,7 +128,7 @@ def test_a_pickle_of_an_older_scikit_learn_that_fails_is_refused_with_the_reason
     assert "does not answer" in refused.err
 
 
-def test_an_exported_model_goes_into_another_registry(registry: Registry, tmp_path: Path) -> None:
+def test_an_exported_model_can_be_imported_elsewhere(registry: Registry, tmp_path: Path) -> None:
     registry.save("first", upload(), by="test")
     registry.annotate("first", {"owner": "ana"}, by="test")
     assert zelador("models", "export", "first", "first.zip").code == 0
@@ -177,15 +177,15 @@ def test_an_altered_file_is_refused(registry: Registry, tmp_path: Path, change: 
     assert list(registry.state.models) == ["first"]
 
 
-def test_what_is_nothing_to_import_is_one_line(tmp_path: Path) -> None:
+def test_a_path_without_models_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for path in ("nowhere", "empty"):
         refused = zelador("models", "import", path, "--trust")
         assert (refused.code, len(refused.err.splitlines())) == (2, 1)
 
 
-def test_what_the_look_cannot_follow_must_be_named(old: Path, registry: Registry) -> None:
-    """`--trust` is said of a whole folder; one file in it may be made so that nobody can see what it calls."""
+def test_a_file_that_could_not_be_inspected_completely_must_be_named(old: Path, registry: Registry) -> None:
+    """`--trust` applies to a whole folder, and one file in it may hide what it calls."""
     with (old / "loose.pkl").open("wb") as file:
         file.write(pickle.dumps(LogisticRegression().fit(X, Y)) + b"behind the end")
     (old / "trap.pkl").unlink()

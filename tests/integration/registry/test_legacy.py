@@ -59,7 +59,7 @@ def old(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_seed_folder_comes_in_with_its_metadata(old: Path, registry: Registry) -> None:
+def test_a_folder_with_an_index_is_imported_with_its_metadata(old: Path, registry: Registry) -> None:
     found = {one.name: one for one in look(old)}
     assert set(found) == {"rf_v1", "modelo_a__o", "gone", "loose"}
     assert "is not there" in found["gone"].trouble
@@ -88,7 +88,7 @@ def test_without_an_index_or_with_a_damaged_one(old: Path, index: str | None) ->
         look(old / "nothing")
 
 
-def test_looking_runs_nothing_and_says_what_a_load_would_call(tmp_path: Path, registry: Registry) -> None:
+def test_inspecting_runs_nothing_and_lists_what_a_load_would_call(tmp_path: Path, registry: Registry) -> None:
     made = tmp_path / "made"
     (tmp_path / "trap.pkl").write_bytes(pickle.dumps({"model": Trap(made)}))
     joblib.dump(np.array([Trap(made), 1], dtype=object), tmp_path / "trap.joblib", compress=("gzip", 3))
@@ -101,7 +101,7 @@ def test_looking_runs_nothing_and_says_what_a_load_would_call(tmp_path: Path, re
     assert registry.state.models == {}
 
 
-def test_only_the_bytes_that_were_looked_at_are_loaded(old: Path, tmp_path: Path, registry: Registry) -> None:
+def test_only_the_inspected_bytes_are_loaded(old: Path, tmp_path: Path, registry: Registry) -> None:
     (found,) = look(old / "loose.joblib")
     (old / "loose.joblib").write_bytes(pickle.dumps(Trap(tmp_path / "made")))
     with pytest.raises(InvalidInput, match="has changed since"):
@@ -109,7 +109,7 @@ def test_only_the_bytes_that_were_looked_at_are_loaded(old: Path, tmp_path: Path
     assert not (tmp_path / "made").exists()
 
 
-def test_what_is_no_model_or_no_pickle_is_said(tmp_path: Path, registry: Registry) -> None:
+def test_files_that_are_not_models_or_pickles_are_reported(tmp_path: Path, registry: Registry) -> None:
     (tmp_path / "dict.pkl").write_bytes(pickle.dumps({"a": 1}))
     with pytest.raises(TypeRefused, match=r"dict\.pkl: \['a'\] \(int\) .* holds no model"):
         bring_in(look(tmp_path / "dict.pkl")[0], registry, trust=True, by="me")
@@ -122,7 +122,7 @@ def test_what_is_no_model_or_no_pickle_is_said(tmp_path: Path, registry: Registr
         bring_in(found, registry, trust=True, anyway=[tmp_path / "text.pkl"], by="me")
 
 
-def test_a_file_of_a_stranger_never_breaks_the_look() -> None:
+def test_a_strangers_file_never_breaks_the_inspection() -> None:
     whole = pickle.dumps(LogisticRegression().fit(X, Y))
     for cut in range(0, len(whole), 37):
         contents(whole[:cut] + bytes([cut % 256]) + whole[cut + 1 :])

@@ -61,7 +61,7 @@ def test_list_of_a_run_or_a_tag(registry: Registry) -> None:
     assert zelador("models", "list", "--run", "other").out == "no model matches\n"
 
 
-def test_list_is_filtered_sorted_and_cut(registry: Registry) -> None:
+def test_list_is_filtered_sorted_and_limited(registry: Registry) -> None:
     def names(*asked: str) -> list[str]:
         return [facts["name"] for facts in zelador("models", "list", *asked, "--json").json]
 
@@ -73,7 +73,7 @@ def test_list_is_filtered_sorted_and_cut(registry: Registry) -> None:
     assert zelador("models", "list", "--least", "holdout.F1:high").code == 2
 
 
-def test_show_has_every_metric_and_obeys_nothing_that_others_wrote(registry: Registry) -> None:
+def test_show_has_every_metric_and_escapes_foreign_text(registry: Registry) -> None:
     shown = zelador("models", "show", "first")
     assert shown.code == 0
     assert "[red]before[/red] the \\x1b[31moverhaul" in shown.out
@@ -84,8 +84,8 @@ def test_show_has_every_metric_and_obeys_nothing_that_others_wrote(registry: Reg
     assert Path(zelador("models", "show", "first", "--json").json["path"]).is_file()
 
 
-def test_the_best_of_a_run_stands_first_and_runs_stay_newest_first(registry: Registry) -> None:
-    """The trainer registers the best first, so that newest first would put the worst of a run on top."""
+def test_the_best_of_a_run_comes_first_and_runs_stay_newest_first(registry: Registry) -> None:
+    """The trainer registers the best model first, so sorting by time alone would put the worst of a run on top."""
     model = upload()
     for name, run, rank in (("b2", "20261125_1", 2), ("b1", "20261125_1", 1), ("other", None, None)):
         facts = {**model.metadata, "run": run, "rank": rank}
@@ -147,7 +147,7 @@ def test_different_data_is_reported(registry: Registry) -> None:
     assert "The models were trained on different data" in zelador("models", "compare").out
 
 
-def test_what_the_plant_cannot_feed_is_selected_by_force_alone(
+def test_a_model_that_the_plant_cannot_feed_is_selected_only_with_force(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ZELADOR_FEATURES", "lux,temperature")
@@ -232,7 +232,7 @@ def test_delete_refuses_the_selected_one(registry: Registry) -> None:
     assert zelador("models", "collect", "--grace", "0", "--json").json["removed"]
 
 
-def test_verify_ends_with_1_when_something_must_be_done(registry: Registry) -> None:
+def test_verify_exits_with_1_if_something_must_be_done(registry: Registry) -> None:
     whole = zelador("models", "verify")
     assert (whole.code, whole.out.split(":")[0]) == (0, "intact")
     report = zelador("models", "verify", "--json").json
@@ -245,7 +245,7 @@ def test_verify_ends_with_1_when_something_must_be_done(registry: Registry) -> N
     assert any("model.skops" in found["what"] and found["fault"] for found in broken.json["findings"])
 
 
-def test_verify_looks_for_the_entry_that_services_saw_last(
+def test_verify_checks_for_the_entry_that_services_saw_last(
     registry: Registry, redis_url: str, mark: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alone = zelador("models", "verify", "--json").json
@@ -276,7 +276,7 @@ def test_verify_looks_for_the_entry_that_services_saw_last(
     assert b'"what":"registry accepted"' in act[b"act"]
 
 
-def test_verify_and_accept_make_no_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verify_and_accept_create_no_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert zelador("models", "verify").code == 2
     assert zelador("models", "accept", "--why", "w").code == 2
@@ -325,7 +325,9 @@ def test_classify_answers_as_the_model_does(registry: Registry, tmp_path: Path) 
         ((*READING, "--home", "."), "no home"),
     ],
 )
-def test_what_cannot_be_asked_is_one_line(registry: Registry, arguments: tuple[str, ...], said: str) -> None:
+def test_a_question_that_cannot_be_answered_is_one_line(
+    registry: Registry, arguments: tuple[str, ...], said: str
+) -> None:
     refused = zelador("classify", *arguments)
     assert (refused.code, refused.out) == (2, "")
     (line,) = refused.err.splitlines()
@@ -345,7 +347,7 @@ def test_a_home_that_is_not_running_has_its_registry(tmp_path: Path, monkeypatch
     assert zelador("models", "verify", "--home", "home").code == 0
 
 
-def test_names_are_completed_and_no_registry_is_made(
+def test_names_are_completed_without_creating_a_registry(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert model_names("fi") == ["first"]

@@ -54,7 +54,7 @@ def test_a_name_is_never_overwritten(registry: Registry) -> None:
         registry.save("../one", upload(), by="me")
 
 
-def test_another_process_sees_it_by_one_look(registry: Registry) -> None:
+def test_another_process_sees_a_new_model_with_one_read(registry: Registry) -> None:
     other = Registry.open(registry._store.path)
     assert not other.changed()
     registry.save("one", upload(), by="me")
@@ -81,7 +81,7 @@ def test_an_altered_file_is_refused(registry: Registry, path: str) -> None:
         registry.load("one")
 
 
-def test_a_model_that_answers_otherwise_than_when_it_was_saved_is_refused(registry: Registry) -> None:
+def test_a_model_that_answers_differently_than_when_it_was_saved_is_refused(registry: Registry) -> None:
     from registry.model import golden
 
     registry.save("one", upload(), by="me")
@@ -105,7 +105,7 @@ def test_registry_json_is_derived_and_never_read(registry: Registry) -> None:
     assert set(json.loads(index.read_text())) == {"one", "two"}
 
 
-def test_a_log_that_was_replaced_under_us_is_noticed(registry: Registry) -> None:
+def test_a_replaced_log_is_noticed(registry: Registry) -> None:
     registry.save("one", upload(), by="me")
     newest = registry._store.path / log_entry.key(registry.state.seq)
     newest.write_bytes(newest.read_bytes().replace(b'"by": "me"', b'"by": "you"'))
@@ -114,7 +114,7 @@ def test_a_log_that_was_replaced_under_us_is_noticed(registry: Registry) -> None
 
 
 class Lossy(Folder):
-    """Every second `create` succeeds, but its reply is lost."""
+    """A store in which every second `create` succeeds, but its reply is lost."""
 
     calls = 0
 
@@ -126,7 +126,7 @@ class Lossy(Folder):
         return created
 
 
-def test_a_lost_answer_makes_no_change_twice(tmp_path: Path) -> None:
+def test_a_lost_reply_causes_no_second_change(tmp_path: Path) -> None:
     chain = Log(Lossy(tmp_path), wait=lambda _: None)
     for i in range(20):
         op = {"op": "register", "name": f"m{i}", "upload": "u", "digest": "d", "metadata": {}}
@@ -135,14 +135,14 @@ def test_a_lost_answer_makes_no_change_twice(tmp_path: Path) -> None:
     assert len(list((tmp_path / "log").iterdir())) == 20
 
 
-def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+def test_a_read_only_folder_gives_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Unavailable, match=r"cannot be written .* ZELADOR_REGISTRY__URL"):
         Registry.open(tmp_path / "file" / "registry")
 
 
 @pytest.mark.parametrize("url", ["s3://", "s3://key:secret@bucket/x", "gs://b?x=1", "http://x", ""])
-def test_a_url_that_is_neither_folder_nor_bucket_is_said(url: str) -> None:
+def test_a_url_that_is_neither_folder_nor_bucket_is_reported(url: str) -> None:
     with pytest.raises(InvalidInput, match="ZELADOR_REGISTRY__URL"):
         Registry.open(url)
 

@@ -70,7 +70,7 @@ def restored(local: Settings) -> tuple[Registry, Path]:
     return registry, saved
 
 
-def test_the_newest_entry_is_noted_forward_only(local: Settings, client: redis.Redis) -> None:
+def test_the_record_of_the_newest_entry_only_moves_forward(local: Settings, client: redis.Redis) -> None:
     registry = select_one(local.registry.url)
     first, second = started(local, client, "first"), started(local, client, "second")
     assert first.look().trouble is None
@@ -83,7 +83,7 @@ def test_the_newest_entry_is_noted_forward_only(local: Settings, client: redis.R
     assert seen(local, client) == newest
 
 
-def test_of_many_that_race_none_takes_it_back(local: Settings, client: redis.Redis) -> None:
+def test_concurrent_writers_never_move_the_record_back(local: Settings, client: redis.Redis) -> None:
     """A writer replaces only the record that it has read, so a slow one with an older entry is refused."""
     records = LastSeen(client, local.redis.prefix)
     stale = records.read()
@@ -102,7 +102,9 @@ def test_of_many_that_race_none_takes_it_back(local: Settings, client: redis.Red
     assert seen(local, client).seq == 60
 
 
-def test_who_ran_and_who_starts_both_tell_of_a_restored_folder(local: Settings, client: redis.Redis, caplog) -> None:
+def test_running_and_starting_processes_both_report_a_restored_folder(
+    local: Settings, client: redis.Redis, caplog
+) -> None:
     registry, backup = restored(local)
     ran = started(local, client, "ran")
     assert ran.look().trouble is None
@@ -120,9 +122,7 @@ def test_who_ran_and_who_starts_both_tell_of_a_restored_folder(local: Settings, 
     assert (ran.look().trouble, new.look().trouble) == (None, None)
 
 
-def test_a_copy_that_was_written_to_until_it_is_longer_is_not_taken_for_the_registry(
-    local: Settings, client: redis.Redis
-) -> None:
+def test_a_copy_that_grew_longer_is_not_taken_for_the_registry(local: Settings, client: redis.Redis) -> None:
     registry, backup = restored(local)
     started(local, client, "ran").look()
     exchange(local, backup)
@@ -134,7 +134,7 @@ def test_a_copy_that_was_written_to_until_it_is_longer_is_not_taken_for_the_regi
     assert seen(local, client).etag == registry.state.etag
 
 
-def test_another_registry_is_called_so(local: Settings, client: redis.Redis, tmp_path: Path) -> None:
+def test_another_registry_is_reported_as_such(local: Settings, client: redis.Redis, tmp_path: Path) -> None:
     restored(local)
     started(local, client, "ran").look()
     select_one(tmp_path / "other").annotate("small", {"notes": "o"}, by="test")
@@ -142,7 +142,7 @@ def test_another_registry_is_called_so(local: Settings, client: redis.Redis, tmp
     assert "the registry is another one" in str(started(local, client, "new").look().trouble)
 
 
-def test_what_an_operator_accepts_is_taken_up_by_all(local: Settings, client: redis.Redis) -> None:
+def test_all_processes_use_what_an_operator_accepted(local: Settings, client: redis.Redis) -> None:
     registry, backup = restored(local)
     ran = started(local, client, "ran")
     ran.look()
@@ -165,9 +165,7 @@ def test_what_an_operator_accepts_is_taken_up_by_all(local: Settings, client: re
     assert registry.state.etag != seen(local, client).etag
 
 
-def test_who_changed_the_copy_goes_back_to_what_was_there_once_that_is_accepted(
-    local: Settings, client: redis.Redis
-) -> None:
+def test_a_process_that_changed_the_copy_returns_to_the_accepted_registry(local: Settings, client: redis.Redis) -> None:
     registry, backup = restored(local)
     started(local, client, "ran").look()
     lost = exchange(local, backup)
@@ -182,7 +180,7 @@ def test_who_changed_the_copy_goes_back_to_what_was_there_once_that_is_accepted(
     assert other.state.etag == registry.state.etag
 
 
-def test_an_old_acceptance_excuses_no_new_loss(local: Settings, client: redis.Redis) -> None:
+def test_an_earlier_acceptance_does_not_cover_a_new_loss(local: Settings, client: redis.Redis) -> None:
     """Entries that Redis never recorded are lost. Only the process that read them can detect this."""
     registry = select_one(local.registry.url)
     accept(local, by="ana", why="the beginning")
@@ -199,7 +197,7 @@ def test_an_old_acceptance_excuses_no_new_loss(local: Settings, client: redis.Re
     assert "was read before" in str(ran.look().trouble)
 
 
-def test_without_redis_a_process_knows_what_it_knew(local: Settings, client: redis.Redis) -> None:
+def test_without_redis_a_process_uses_what_it_last_read(local: Settings, client: redis.Redis) -> None:
     _, backup = restored(local)
     nowhere = RedisSettings(url="redis://127.0.0.1:1/0")
     assert ask(nowhere) == (None, "Redis does not answer")
@@ -218,7 +216,7 @@ def test_without_redis_a_process_knows_what_it_knew(local: Settings, client: red
         accept(local.model_copy(update={"redis": nowhere}), by="ana", why="w")
 
 
-def test_a_registry_that_cannot_be_read_is_no_loss(local: Settings, client: redis.Redis) -> None:
+def test_an_unreadable_registry_does_not_count_as_a_loss(local: Settings, client: redis.Redis) -> None:
     select_one(local.registry.url)
     ran = started(local, client, "ran")
     ran.look()
@@ -231,7 +229,7 @@ def test_a_registry_that_cannot_be_read_is_no_loss(local: Settings, client: redi
     assert ran.look().trouble is None
 
 
-def test_its_thread_notes_a_change_by_itself_and_ends(
+def test_its_thread_records_a_change_and_ends(
     local: Settings, client: redis.Redis, eventually: Callable[..., None]
 ) -> None:
     registry = select_one(local.registry.url)
@@ -256,13 +254,13 @@ def test_a_record_that_cannot_be_read_is_written_again(local: Settings, client: 
     assert seen(local, client).etag == registry.state.etag
 
 
-def test_looking_makes_nothing(local: Settings) -> None:
+def test_checking_creates_nothing(local: Settings) -> None:
     with pytest.raises(NotFound):
         Registry.existing(local.registry)
     assert not Path(local.registry.url).exists()
 
 
-def test_a_service_makes_no_registry_at_a_mistyped_path(local: Settings, client: redis.Redis) -> None:
+def test_a_service_creates_no_registry_at_a_mistyped_path(local: Settings, client: redis.Redis) -> None:
     """It used to leave a new, empty registry there, and to report that the registry is another one."""
     mistyped = local.model_copy(
         update={"registry": local.registry.model_copy(update={"url": f"{local.registry.url}x"})}

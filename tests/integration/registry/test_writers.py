@@ -1,6 +1,6 @@
 """Eight processes write to one registry while they are killed, and while a bucket replies wrongly or not at all.
 
-Small enough for every run; `make test-registry` takes four times as much, and a thousand operations on the bucket too.
+The size suits every run; `make test-registry` runs four times as much, with a thousand operations on the bucket too.
 """
 
 from __future__ import annotations

@@ -56,11 +56,11 @@ def test_a_child_killed_while_it_prepares_is_a_clear_error(tmp_path: Path, data:
     assert registry.sync().models == {}
 
 
-def test_a_candidate_that_kills_its_process_costs_only_itself_and_enough_is_enough(
+def test_a_candidate_that_kills_its_process_costs_only_itself_and_a_run_can_be_finished_early(
     tmp_path: Path, data: Dataset
 ) -> None:
-    """The first as when memory runs out: a fresh process compares the rest. Then somebody wants what there is: another
-    one finishes with that, as it does when the time is up. Nothing is compared twice."""
+    """A candidate dies as if memory ran out, and a new process compares the rest. Then somebody asks the run to finish,
+    and another process completes it, as it does when the time is up. Nothing is compared twice."""
     registry, options = Registry.open(tmp_path), Options(new_run_id(), "test", "F1", ("nb", "lr", "dt", "ridge"))
     happened, control = list[RunEvent](), Control(Event())
 
@@ -117,7 +117,7 @@ def test_a_child_does_not_outlive_its_parent(tmp_path: Path, eventually: Callabl
 
 
 def test_fewer_than_five_and_the_baseline_alone(tmp_path: Path, data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    """PyCaret gives one model bare, not in a list; the baseline is never one of ours. It leaves no log."""
+    """PyCaret returns a single model without a list; the baseline is never registered. The run leaves no log."""
     (here := tmp_path / "here").mkdir()
     monkeypatch.chdir(here)
     registry, said, threads = Registry.open(tmp_path), list[str](), threading.active_count()
@@ -139,7 +139,7 @@ def test_fewer_than_five_and_the_baseline_alone(tmp_path: Path, data: Dataset, m
 
 
 def test_three_classes_are_ranked_by_an_auc_that_is_one(tmp_path: Path) -> None:
-    """From decision values PyCaret scores a silent 0 for logistic regression where there are three classes."""
+    """With three classes, PyCaret silently scores 0 for logistic regression from decision values."""
     rows = [[i % 3 + (i * 7 % 13) / 5, (i * 5 % 11) / 3] for i in range(600)]
     three = assemble(rows, ["abc"[i % 3] for i in range(600)], ("a", "b"), "a test", 10_000, seed=7)
     options = Options(new_run_id(), "test", "AUC", ("lr", "nb", "ridge"))

@@ -1,4 +1,4 @@
-"""Tuned, blended and stacked candidates are tested on the run's folds: none scores by what it must not know.
+"""Tuned, blended and stacked candidates are tested on the run's folds: none benefits from rows that it must not know.
 
 The work runs in this process, so that PyCaret is imported once for all tests here.
 """
@@ -39,7 +39,7 @@ def do(folder: Path, data: Dataset, candidates: tuple[str, ...], more: More, aim
 
 
 def with_a_hash(devices: int = 6) -> Dataset:
-    """Devices with forty stretches of eight rows; each has a label at random, and a value of its own."""
+    """Devices with forty stretches of eight rows; each stretch has a random label and a unique value."""
     draw = np.random.default_rng(1)
     stretch = np.repeat(np.arange(40 * devices), 8)
     labels = draw.permutation(np.arange(40 * devices) % 2)[stretch]
@@ -61,8 +61,8 @@ def leak(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
 
 
 def test_a_hash_of_device_and_stretch_is_at_chance_however_it_is_used(leak: tuple[Path, Result]) -> None:
-    """Compared, tuned, blended, stacked; calibrated and with a threshold, as all of them are. Shuffled, a tree
-    does well by it."""
+    """The feature is compared, tuned, blended and stacked, calibrated and with a threshold. With a shuffled split, a
+    tree scores well by it."""
     _, result = leak
     board = {row["id"]: row for row in result.leaderboard}
     assert {"dt", "nb", "blend", "stack"} <= set(board)
@@ -74,7 +74,7 @@ def test_a_hash_of_device_and_stretch_is_at_chance_however_it_is_used(leak: tupl
 
 
 def test_blend_and_stack_are_served_as_they_were_judged(leak: tuple[Path, Result]) -> None:
-    """Packed without a pickle, loaded by the allow-list, and equal to their golden rows."""
+    """They are packed without a pickle, load with the allow-list, and reproduce their golden rows."""
     folder, result = leak
     types = {each["model_type"]: each for each in result.candidates}
     for kind in ("Blend", "Stack"):
@@ -86,7 +86,7 @@ def test_blend_and_stack_are_served_as_they_were_judged(leak: tuple[Path, Result
         assert answer.probabilities is not None
 
 
-def test_when_the_budget_is_used_up_what_is_done_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_the_budget_is_used_up_compared_candidates_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = do(tmp_path, with_a_hash(2), ("nb", "dt", "rf", "lr"), More(exclude=("rf",), budget_s=1e-3, tune_s=30.0))
     board = {row["id"]: row for row in result.leaderboard}

@@ -1,4 +1,4 @@
-"""Runs between API and trainer, on a real Redis: one at a time, and none blocks the next for ever."""
+"""Runs between API and trainer, on a real Redis: one at a time, and none blocks the next forever."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def take(trainer: Consumer, name: str = "trainer-1") -> Job:
     raise AssertionError("no job")
 
 
-def test_a_run_from_the_asking_to_the_result(runs: TrainingQueue, trainer: Consumer) -> None:
+def test_a_run_from_request_to_result(runs: TrainingQueue, trainer: Consumer) -> None:
     assert runs.submit(FIRST, {"metric": "F1"}, "key 1").state == "queued"
     job = trainer.begin(take(trainer))
     assert runs.get(FIRST).state == "running"
@@ -66,7 +66,7 @@ def test_a_second_run_is_refused_by_the_name_of_the_first(runs: TrainingQueue, t
     assert runs.submit(SECOND, {}, "key 2").id == SECOND
 
 
-def test_what_ran_when_its_trainer_died_is_found_by_its_next_life(runs: TrainingQueue, trainer: Consumer) -> None:
+def test_a_run_whose_trainer_died_is_found_after_the_restart(runs: TrainingQueue, trainer: Consumer) -> None:
     runs.submit(FIRST, {}, "key 1")
     trainer.begin(take(trainer))
     left = trainer.abandoned("trainer-1", own=True)
@@ -76,8 +76,8 @@ def test_what_ran_when_its_trainer_died_is_found_by_its_next_life(runs: Training
     assert runs.submit(SECOND, {}, "key 1").state == "queued"
 
 
-def test_what_was_given_but_never_begun_is_still_queued(runs: TrainingQueue, trainer: Consumer) -> None:
-    """Redis gave the job away and the answer was lost on its way."""
+def test_a_run_that_was_delivered_but_not_begun_is_still_queued(runs: TrainingQueue, trainer: Consumer) -> None:
+    """Redis delivered the job, but the reply was lost."""
     runs.submit(FIRST, {}, "key 1")
     take(trainer)
     left = trainer.abandoned("trainer-1", own=True)
@@ -86,9 +86,10 @@ def test_what_was_given_but_never_begun_is_still_queued(runs: TrainingQueue, tra
 
 
 def test_a_trainer_that_dies_for_good_does_not_block_the_next_run(
-    runs: TrainingQueue, trainer: Consumer, client: redis.Redis, mark: str, monkeypatch: pytest.MonkeyPatch, eventually
+    runs: TrainingQueue, client: redis.Redis, mark: str, monkeypatch: pytest.MonkeyPatch, eventually
 ) -> None:
     monkeypatch.setattr(module, "LEASE_S", 1)
+    trainer = Consumer(client, mark)
     runs.submit(FIRST, {}, "key 1")
     job = trainer.begin(take(trainer))
     trainer.renew("trainer-1", job)
@@ -100,7 +101,7 @@ def test_a_trainer_that_dies_for_good_does_not_block_the_next_run(
     assert client.get(f"{{{mark}}}:run-current") == SECOND.encode()
 
 
-def test_a_run_that_nobody_took_until_it_was_forgotten_blocks_nothing(
+def test_a_run_that_expired_in_the_queue_blocks_nothing(
     runs: TrainingQueue, trainer: Consumer, client: redis.Redis, mark: str
 ) -> None:
     runs.submit(FIRST, {}, "key 1")
@@ -111,7 +112,7 @@ def test_a_run_that_nobody_took_until_it_was_forgotten_blocks_nothing(
     assert client.xpending(f"{{{mark}}}:training-jobs", "trainer")["pending"] == 0
 
 
-def test_no_key_lives_for_ever_but_the_bounded_stream(
+def test_only_the_bounded_stream_never_expires(
     runs: TrainingQueue, trainer: Consumer, client: redis.Redis, mark: str
 ) -> None:
     runs.submit(FIRST, {}, "key 1")
@@ -126,7 +127,7 @@ def test_no_key_lives_for_ever_but_the_bounded_stream(
         assert client.type(key) == b"stream" or client.ttl(key) > 0, key
 
 
-def test_a_run_that_waits_is_cancelled_and_never_given_to_a_trainer(runs: TrainingQueue, trainer: Consumer) -> None:
+def test_a_queued_run_is_cancelled_and_never_given_to_a_trainer(runs: TrainingQueue, trainer: Consumer) -> None:
     runs.submit(FIRST, {"names": []}, "key 1")
     assert runs.cancel(FIRST, "key 2").state == "cancelled"
     ended = runs.get(FIRST)
@@ -137,9 +138,7 @@ def test_a_run_that_waits_is_cancelled_and_never_given_to_a_trainer(runs: Traini
     assert take(trainer).run.id == SECOND
 
 
-def test_a_run_that_goes_on_keeps_its_place_until_its_trainer_has_seen_the_wish(
-    runs: TrainingQueue, trainer: Consumer
-) -> None:
+def test_a_running_run_stays_active_until_its_trainer_reads_the_request(runs: TrainingQueue, trainer: Consumer) -> None:
     runs.submit(FIRST, {}, "key 1")
     job = take(trainer)
     assert trainer.cancelled_by(job) is None
@@ -152,7 +151,7 @@ def test_a_run_that_goes_on_keeps_its_place_until_its_trainer_has_seen_the_wish(
 
 
 def test_a_run_begun_while_it_was_cancelled_still_ends(runs: TrainingQueue, trainer: Consumer) -> None:
-    """The trainer had read it as queued a moment before."""
+    """The trainer had read the run as queued a moment before."""
     runs.submit(FIRST, {}, "key 1")
     job = take(trainer)
     runs.cancel(FIRST, "key 2")

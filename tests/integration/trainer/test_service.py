@@ -70,7 +70,7 @@ def readings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[float, ...], s
     return found
 
 
-def test_it_says_that_it_lives_and_withdraws_it(local: Settings, eventually: Eventually) -> None:
+def test_it_announces_itself_and_withdraws_at_the_end(local: Settings, eventually: Eventually) -> None:
     with connect_redis(local.redis) as client:
         with serving(local):
             eventually(lambda: workers(client, local.redis.prefix), "a heartbeat")
@@ -89,7 +89,7 @@ def test_a_run_without_labeled_readings_fails_clearly_and_frees_the_place(
 
 
 @pytest.mark.training
-def test_a_run_trains_and_registers_nothing_if_it_is_asked_so(
+def test_a_run_registers_nothing_on_request(
     local: Settings, runs: TrainingQueue, readings: list[Any], eventually: Eventually, tmp_path: Path
 ) -> None:
     readings += [((float(i % 50), 1.0 * (i % 7), 2.0), "yes" if i % 50 > 20 else "no", i, "m1") for i in range(400)]
@@ -132,7 +132,7 @@ def test_a_run_is_cancelled_while_it_compares(
     assert runs.submit("20261124_115839-bbbb", {}, "test").state == "queued"
 
 
-def test_a_run_that_its_trainer_left_is_failed_when_it_comes_back(
+def test_a_run_that_its_trainer_abandoned_fails_after_the_restart(
     local: Settings, runs: TrainingQueue, trainer: Consumer, eventually: Eventually
 ) -> None:
     runs.submit(RUN, {}, "test")

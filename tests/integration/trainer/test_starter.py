@@ -100,7 +100,7 @@ def test_the_schedule_starts_a_run_once_however_many_trainers_there_are(
 def test_enough_new_labels_start_a_run(
     client: redis.Redis, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those of readings that arrive with one, and those of readings that a later label covers; each counts once."""
+    """Readings that arrive with a label count, and readings that a later label covers, each of them once."""
     monkeypatch.setattr(module, "LABEL_CHECK_S", 0.0)
     wanted = settings.model_copy(update={"training": settings.training.model_copy(update={"on_new_labels": 5})})
     site, store = Site(settings), LabelStore(client, settings.redis.prefix)
@@ -127,7 +127,7 @@ def test_enough_new_labels_start_a_run(
 def test_labels_of_archived_readings_are_new_too(
     client: redis.Redis, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Work orders say what was last week: those readings have left the buffer. Periods that overlap count once."""
+    """Work orders describe last week, whose readings have left the buffer. Overlapping periods count once."""
     archive = settings.archive.model_copy(update={"url": str(tmp_path / "archive")})
     datasets = settings.datasets.model_copy(update={"cache": tmp_path / "datasets"})
     settings = settings.model_copy(update={"archive": archive, "datasets": datasets})
@@ -177,7 +177,7 @@ def test_the_policy_selects_the_better_model_and_writes_down_what_it_decided(
         registry.save(name, upload(), by="test")
     woken = list[int]()
     actor = Actor("trainer-1", audit, via="run", wake=woken.append)
-    kept = promote(a_run(registry, "new", 0.04), registry, actor, settings)  # its interval holds 0
+    kept = promote(a_run(registry, "new", 0.04), registry, actor, settings)  # its interval contains 0
     assert (kept["promotion"]["promoted"], registry.sync().selection.model) == (False, "old")
     assert registry.run(kept["run"])["promotion"] == {**kept["promotion"], "interval": pytest.approx((-0.01, 0.09))}
     assert [act[1] for act in audit.acts] == ["promotion decided"]

@@ -1,4 +1,4 @@
-"""The batch job for real: PyCaret in its own process, models that need none of it."""
+"""The real batch job: PyCaret in a separate process, and models that do not need it."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_five_models_with_their_metrics(trained: tuple[Path, dict]) -> None:
     assert len(board) == 8
 
 
-def test_the_verdict_says_who_wins_and_the_split_how_it_was_tested(trained: tuple[Path, dict]) -> None:
+def test_the_verdict_names_the_winner_and_the_split_how_it_was_tested(trained: tuple[Path, dict]) -> None:
     folder, document = trained
     verdict, split = document["verdict"], document["split"]
     assert verdict["kind"] in ("clear", "tied")
@@ -111,7 +111,7 @@ def test_the_verdict_says_who_wins_and_the_split_how_it_was_tested(trained: tupl
     assert sum(place < 0 and place != where["marks"]["embargo"] for place in where["tested"]) == split["holdout_rows"]
 
 
-def test_the_report_has_curves_groups_and_what_more_data_would_bring(trained: tuple[Path, dict]) -> None:
+def test_the_report_has_curves_groups_and_a_learning_curve(trained: tuple[Path, dict]) -> None:
     folder, document = trained
     registry = Registry.open(folder / ".zelador" / "registry")
     for model in document["models"]:
@@ -126,7 +126,7 @@ def test_the_report_has_curves_groups_and_what_more_data_would_bring(trained: tu
     assert "Learning curve" in card_html(card_of(registry, document["models"][0]["name"]))
 
 
-def test_the_threshold_is_what_worker_and_golden_rows_answer_by(trained: tuple[Path, dict]) -> None:
+def test_worker_and_golden_rows_apply_the_threshold(trained: tuple[Path, dict]) -> None:
     """A reading that is more likely right than wrong is an alarm at 0.25, and not at 0.5."""
     folder, document = trained
     registry = Registry.open(folder / ".zelador" / "registry")
@@ -143,7 +143,7 @@ def test_the_threshold_is_what_worker_and_golden_rows_answer_by(trained: tuple[P
     assert differ > 0
 
 
-def test_it_selects_nothing_and_the_models_are_there(trained: tuple[Path, dict]) -> None:
+def test_it_selects_nothing_and_registers_the_models(trained: tuple[Path, dict]) -> None:
     folder, document = trained
     registry = Registry.open(folder / ".zelador" / "registry")
     assert registry.state.selection is None
@@ -160,10 +160,10 @@ def test_it_selects_nothing_and_the_models_are_there(trained: tuple[Path, dict])
         assert {each["feature"] for each in card.report["importance"]["features"]} == set(FEATURES)
 
 
-def test_the_selected_model_stands_in_the_table_and_a_better_one_replaces_it(
+def test_the_selected_model_is_in_the_table_and_a_better_one_replaces_it(
     trained: tuple[Path, dict], tmp_path: Path
 ) -> None:
-    """A weak one is selected: it learned from labels at random. The difference is signed, and on the same rows."""
+    """A weak model that learned from random labels is selected. The difference is signed, and on the same rows."""
     folder = shutil.copytree(trained[0], tmp_path / "plant")
     registry = Registry.open(folder / ".zelador" / "registry")
     rows, labels = rows_and_labels()
@@ -213,7 +213,7 @@ def test_no_pycaret_is_needed_to_serve_any_of_them(trained: tuple[Path, dict]) -
     assert done.returncode == 0, done.stderr
 
 
-def test_labels_that_mean_nothing_are_not_flattered(tmp_path: Path) -> None:
+def test_random_labels_score_at_chance(tmp_path: Path) -> None:
     """Three classes at random: an honest evaluation comes out at chance."""
     draw = random.Random(3)
     readings = [(tuple(draw.random() for _ in FEATURES), draw.choice("abc"), i, "m1") for i in range(900)]
@@ -229,7 +229,7 @@ def test_labels_that_mean_nothing_are_not_flattered(tmp_path: Path) -> None:
         assert model["not_recommended"] is True
 
 
-def test_a_stop_in_the_middle_leaves_no_process_and_says_so(tmp_path: Path) -> None:
+def test_a_stop_in_mid_run_leaves_no_process_and_is_reported(tmp_path: Path) -> None:
     draw = np.random.default_rng(3)
     readings = [(tuple(draw.random(3)), "ab"[i % 2], i, "m1") for i in range(3_000)]
     settings = Settings(registry={"url": str(tmp_path)})

@@ -1,4 +1,4 @@
-"""Which files are merged: consecutive ones of one day, none twice, and in the end few are left."""
+"""Which files are merged: consecutive ones of one day, none twice; in the end few are left."""
 
 from __future__ import annotations
 

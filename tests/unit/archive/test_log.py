@@ -31,7 +31,7 @@ def replace(removed: list[File], *files: File) -> dict[str, Any]:
     return {**add(*files), "op": "replace", "removed": [file.path for file in removed]}
 
 
-def test_a_writer_that_was_not_first_is_told_and_sees_the_other_entry(tmp_path: Path) -> None:
+def test_a_second_writer_is_refused_and_sees_the_other_entry(tmp_path: Path) -> None:
     one, other = ArchiveLog(Folder(tmp_path)), ArchiveLog(Folder(tmp_path))
     state, same = one.sync(), other.sync()
     assert one.commit([add(a_file(1))], state, by="one")
@@ -82,7 +82,7 @@ def test_a_checkpoint_gives_the_same_state(tmp_path: Path, monkeypatch: pytest.M
         log.sync()
 
 
-def test_looking_at_an_archive_that_does_not_exist_creates_nothing(tmp_path: Path) -> None:
+def test_reading_an_archive_that_does_not_exist_creates_nothing(tmp_path: Path) -> None:
     snapshot = open_archive(tmp_path / "none").snapshot()
     assert (snapshot.rows, snapshot.seq, snapshot.readings) == (0, 0, ())
     assert not (tmp_path / "none").exists()

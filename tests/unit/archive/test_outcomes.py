@@ -75,7 +75,7 @@ def test_readings_that_failed_or_were_refused_have_none_and_the_others_keep_thei
 
 
 @given(st.binary(max_size=60))
-def test_anything_else_in_the_stream_is_left_out(data: bytes) -> None:
+def test_other_entries_of_the_stream_are_skipped(data: bytes) -> None:
     table, unreadable = outcome_table([Raw("9-0", data)])
     assert unreadable in (0, 1) and table.num_rows >= 0
 
@@ -87,7 +87,7 @@ def test_anything_else_in_the_stream_is_left_out(data: bytes) -> None:
         {"entries": ("1-0", "2-0")}, {"at": "yesterday"}, {"selection": 2**70}, {"entries": (f"{2**70}-0",)},
     ],
 )  # fmt: skip
-def test_a_batch_that_no_worker_wrote_is_left_out(change: dict[str, object]) -> None:
+def test_an_invalid_batch_is_skipped(change: dict[str, object]) -> None:
     good = outcome_batch(["1-0"], [1], [prediction("yes")])
     assert isinstance(good, OutcomeBatch)
     whole = encode_outcomes(good)

@@ -26,7 +26,7 @@ def payloads(packets: bytearray, count: int) -> list[bytes]:
     return [bytes(packets[at + size - PAYLOAD : at + size]) for at in range(0, len(packets), size)]
 
 
-def test_each_reading_is_one_that_ingest_takes_with_its_own_id_and_values() -> None:
+def test_each_reading_is_valid_and_has_its_own_id_and_values() -> None:
     decoder, count = Decoder(Settings()), 500
     readings = []
     for payload in payloads(encode(42, count, TOPICS, NOW), count):

@@ -88,7 +88,7 @@ def test_wherever_the_stream_is_cut_each_message_is_found_once(sizes: list[int],
     assert ids == [(number + 1).to_bytes(2, "big") for number in numbers]
 
 
-def test_a_stream_that_comes_byte_by_byte_too() -> None:
+def test_a_stream_of_single_bytes_is_parsed_too() -> None:
     stream = b"".join(publish("t", b'{"reading_id":"%08d"}' % number + b" " * 200, number + 1) for number in range(3))
     numbers, rest = [], b""
     for at in range(len(stream)):

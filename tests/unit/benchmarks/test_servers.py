@@ -34,7 +34,7 @@ def test_the_broker_listens_on_the_loopback_with_the_settings_that_are_printed()
     assert {"persistence false", "max_inflight_messages 1000", "max_queued_messages 0"} < set(lines)
 
 
-def test_what_is_missing_is_said_in_one_line_with_what_to_install(
+def test_a_missing_program_is_one_line_with_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(servers, "found_program", lambda name: None if name == "mosquitto_sub" else f"/bin/{name}")

@@ -17,13 +17,13 @@ def test_each_reading_counts_once_and_the_second_time_as_repeated(tmp_path: Path
     assert list(board.received_at) == [5, 5, 5, 9]
 
 
-def test_within_one_batch_too(tmp_path: Path) -> None:
+def test_repeats_within_one_batch_count_too(tmp_path: Path) -> None:
     board = Board(tmp_path / "board", 2, make=True)
     tick_off(board, 0, [1, 1], 5)
     assert (board[RECEIVED], board[REPEATED]) == (1, 1)
 
 
-def test_what_nobody_sent_in_this_run_is_no_answer(tmp_path: Path) -> None:
+def test_a_prediction_for_an_unknown_reading_does_not_count(tmp_path: Path) -> None:
     board = Board(tmp_path / "board", 2, make=True)
     tick_off(board, 100, [99, 102, -1], 5)
     assert (board[RECEIVED], board[REPEATED]) == (0, 3)

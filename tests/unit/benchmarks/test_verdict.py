@@ -47,13 +47,13 @@ def test_without_a_quiet_pair_the_disturbed_ones_are_reported_as_such() -> None:
 
 
 @pytest.mark.parametrize("fault", [{"received": 999}, {"repeated": 1}, {"stalled": True}])
-def test_a_floor_that_lost_or_repeated_is_no_floor(fault: dict[str, object]) -> None:
+def test_a_floor_that_lost_or_repeated_readings_is_void(fault: dict[str, object]) -> None:
     void = replace(pair(10, 20), qos0=result("floor at QoS 0", **fault))
     assert "floor at QoS 0" in (void.fault or "")
     assert count_pairs([void]).pairs == ()
 
 
-def test_pairs_are_repeated_but_never_for_ever() -> None:
+def test_pairs_are_repeated_a_limited_number_of_times() -> None:
     good, bad = pair(10, 20), pair(10, 20, others=0.5)
     assert another_pair([], 3, 0.0, 60.0)
     assert another_pair([good, bad, good], 3, 10.0, 60.0)
@@ -78,7 +78,7 @@ def test_a_run_without_fault_passes() -> None:
         ({"stalled": True}, "stalled: 1,000 sent"),
     ],
 )
-def test_what_is_not_exactly_once_fails_however_fast(fault: dict[str, object], said: str) -> None:
+def test_anything_but_exactly_once_fails_however_fast(fault: dict[str, object], said: str) -> None:
     found = failures([result(per_s=1e9), result(per_s=1e9, **fault)], {**LEDGER, "classified": 2_000}, None)
     assert len(found) == 1
     assert said in found[0]
@@ -113,7 +113,7 @@ def test_the_rate_leaves_the_first_tenth_out() -> None:
     assert rate([5]) == 0.0
 
 
-def test_cpu_time_a_reading_and_what_others_took() -> None:
+def test_cpu_time_per_reading_and_use_by_others() -> None:
     before = Snapshot(10.0, {"load": 1.0, "broker": 2.0}, own=0.5, machine=100.0, received=1_000)
     after = Snapshot(20.0, {"load": 1.1, "broker": 4.0}, own=0.6, machine=106.2, received=11_000)
     spent = use(before, after, cores=2)
@@ -134,7 +134,7 @@ def test_the_document_has_its_keys_and_the_report_says_what_failed() -> None:
     assert "FAILED    product: 1 of 1,000" in text(found, counted)
 
 
-def test_what_was_not_measured_is_null() -> None:
+def test_values_that_were_not_measured_are_null() -> None:
     found = Measured({}, wanted=1, readings=1_000, lane=True, pairs=[Pair(None, None, result())])
     said = document(found, count_pairs(found.pairs))
     assert (said["floor_qos0_per_s"], said["ratio"], said["p50_ms"], said["unaccounted"]) == (None, None, None, None)

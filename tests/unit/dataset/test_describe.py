@@ -48,7 +48,7 @@ def kinds(found: Description) -> list[str]:
     return [each.kind for each in found.findings]
 
 
-def test_data_as_they_should_be_have_no_finding_and_true_figures() -> None:
+def test_good_data_has_no_finding_and_correct_figures() -> None:
     found = plant()
     assert kinds(found) == []
     assert (found.rows, found.devices, found.unlabeled, found.interval_s, found.gap_count) == (800, 2, 0, 60.0, 0)
@@ -200,7 +200,7 @@ def steps(i: int, row: Row) -> None:
 
 
 @pytest.mark.parametrize("change", [rises, steps])
-def test_a_machine_that_does_something_else_changes_no_unit_and_is_not_stuck(change: Callable[..., None]) -> None:
+def test_a_machine_in_another_mode_gives_no_finding(change: Callable[..., None]) -> None:
     assert not set(kinds(plant(change))) & {"unit change", "sentinel", "leak", "clock"}
 
 

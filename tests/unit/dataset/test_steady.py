@@ -55,7 +55,7 @@ def looked_at(engine: Engine, rows: int) -> Columns:
     return thin.thinned(engine, ("pressure", "flow"), rows, "select * from {table}")
 
 
-def test_what_is_stuck_for_hours_is_found_in_a_part_of_the_readings(
+def test_a_value_stuck_for_hours_is_found_in_a_sample_of_the_readings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with open_engine(DatasetSettings(cache=tmp_path)) as engine:

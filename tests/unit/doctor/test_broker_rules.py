@@ -165,11 +165,11 @@ def states(facts: BrokerFacts, settings: Settings | None = None, kind: str | Non
         ({"SharedSubscriptionAvailable": 0}, "fine"),
     ],
 )
-def test_what_it_grants_is_judged(granted: dict[str, int], state: str) -> None:
+def test_the_limits_that_it_grants_are_judged(granted: dict[str, int], state: str) -> None:
     assert states(BrokerFacts(granted=granted, asked_expiry_s=604_800))["broker.grants"] == state
 
 
-def test_a_shared_group_needs_shared_subscriptions_and_a_broker_that_does_them_well() -> None:
+def test_a_shared_group_needs_a_broker_with_reliable_shared_subscriptions() -> None:
     shared = Settings(mqtt=MqttSettings(shared_group="ingest"))
     assert states(BrokerFacts(granted={"SharedSubscriptionAvailable": 0}), shared)["broker.grants"] == "broken"
     assert states(BrokerFacts(), shared, "iotcore")["broker.shared"] == "broken"

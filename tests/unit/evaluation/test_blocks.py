@@ -29,7 +29,7 @@ def test_a_block_is_one_stretch_of_one_device(readings: list[tuple[int, int]]) -
 @pytest.mark.parametrize(
     ("devices", "rows", "expected"), [(1, 8_000, 24), (2, 4_000, 24), (6, 300, 24), (12, 200, 36), (1, 100, 12)]
 )
-def test_so_many_blocks(devices: int, rows: int, expected: int) -> None:
+def test_the_number_of_blocks_follows_the_rules(devices: int, rows: int, expected: int) -> None:
     codes, times = np.repeat(np.arange(devices), rows), np.tile(np.arange(rows), devices)
     assert len(set(blocks(codes, times, devices * rows))) == expected
 

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from registry.evaluation.bootstrap import Resamples, between_days, difference, intervals, joined
-from registry.evaluation.scores import METRICS, Answers, scores
+from registry.evaluation.scores import Answers, scores
+from zelador.model_metrics import METRICS
 
 CLASSES = ("a", "b")
 
 
 def in_runs(seed: int, blocks: int = 16, rows: int = 60, right: float = 0.8) -> tuple[Answers, np.ndarray]:
-    """Answers that are right `right` of the time in the long run; whether they are, and the class, comes in runs."""
+    """Answers that are right with probability `right`; right and wrong answers, and classes, come in runs."""
     draw = np.random.default_rng(seed)
     total = blocks * rows
 
@@ -27,7 +28,7 @@ def in_runs(seed: int, blocks: int = 16, rows: int = 60, right: float = 0.8) -> 
     return given, np.repeat(np.arange(blocks), rows)
 
 
-def test_blocks_hold_the_truth_where_rows_do_not() -> None:
+def test_intervals_by_block_contain_the_truth_where_those_by_row_do_not() -> None:
     held = {"blocks": 0, "rows": 0}
     by_block, by_row = Resamples.of(blocks_of(16)), Resamples.of(np.arange(960))
     for seed in range(60):
@@ -51,7 +52,7 @@ def test_every_metric_has_an_interval_around_its_score() -> None:
     assert found == intervals(given, Resamples.of(blocks))  # the seed is fixed
 
 
-def test_too_few_blocks_give_no_interval_and_say_so() -> None:
+def test_too_few_blocks_give_no_interval_but_a_reason() -> None:
     given, blocks = in_runs(3, blocks=9)
     found = intervals(given, Resamples.of(blocks))
     assert set(found.of.values()) == {None}
@@ -96,14 +97,14 @@ def test_a_paired_difference_sees_what_two_intervals_hide() -> None:
     assert not difference(given, given, resamples, "MCC").is_clear
 
 
-def test_a_metric_that_one_of_both_lacks_has_no_difference() -> None:
+def test_a_metric_that_either_model_lacks_has_no_difference() -> None:
     given, blocks = in_runs(9)
     bare = Answers(given.expected, given.predicted, None, CLASSES, "b")
     found = difference(given, bare, Resamples.of(blocks), "AUC")
     assert (found.value, found.interval) == (None, None)
 
 
-def test_many_units_are_put_together() -> None:
+def test_many_units_are_merged() -> None:
     given, _ = in_runs(4, blocks=50)
     found = intervals(given, Resamples.of(np.arange(len(given))))
     assert found.blocks == 3_000
@@ -122,7 +123,7 @@ def test_blocks_that_all_agree_do_not_make_a_score_certain() -> None:
 
 
 def test_days_that_differ_widen_what_hours_do_not_show() -> None:
-    """Eight days, each with an error rate of its own that all devices share."""
+    """There are eight days, each with a different error rate that all devices share."""
     draw = np.random.default_rng(8)
     days, blocks = np.arange(8_000) // 1_000, np.arange(8_000) % 25
     expected = draw.integers(0, 2, 8_000)

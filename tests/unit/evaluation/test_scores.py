@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from registry.evaluation.scores import METRICS, Answers, confusion, scores
+from registry.evaluation.scores import Answers, confusion, scores
 from zelador.errors import InvalidInput
+from zelador.model_metrics import METRICS
 
 CLASSES = ("a", "b", "c")
 
@@ -67,7 +68,7 @@ def test_the_positive_class_is_the_rarer_of_two_whatever_the_alphabet_says() -> 
     assert Answers.of(["a", "b", "c"], ["a", "b", "c"], CLASSES).positive is None
 
 
-def test_a_positive_class_that_cannot_be_is_refused() -> None:
+def test_an_invalid_positive_class_is_refused() -> None:
     with pytest.raises(InvalidInput, match="there is no such class; choose from a, b"):
         Answers.of(["a", "b"], ["a", "b"], ("a", "b"), positive="x")
     with pytest.raises(InvalidInput, match="3 classes; only one of two"):
@@ -76,7 +77,7 @@ def test_a_positive_class_that_cannot_be_is_refused() -> None:
         Answers.of(["x"], ["a"], CLASSES)
 
 
-def test_rows_of_one_class_say_nothing_of_how_classes_are_told_apart() -> None:
+def test_rows_of_one_class_do_not_show_whether_classes_are_told_apart() -> None:
     """The metric is undefined, not 0: otherwise a fold with one class would silently lower the mean."""
     found = scores(Answers.of(["a"] * 4, ["a", "a", "a", "b"], ("a", "b"), np.full((4, 2), 0.5), positive="b"))
     assert found["Accuracy"] == 0.75
@@ -90,5 +91,5 @@ def test_without_probabilities_there_is_no_area() -> None:
     assert (found["AUC"], found["PR-AUC"], found["MCC"]) == (None, None, 1.0)
 
 
-def test_confusion_counts_what_was_so_by_row_and_what_was_said_by_column() -> None:
+def test_confusion_has_true_classes_by_row_and_predictions_by_column() -> None:
     assert confusion(Answers.of(["a", "a", "b"], ["a", "b", "b"], ("a", "b"))) == [[1, 1], [0, 1]]

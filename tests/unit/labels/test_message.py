@@ -54,7 +54,7 @@ def test_the_topic_names_the_device_and_the_id_follows_from_the_content() -> Non
         (b"[" * 1_000, "JSON"),
     ],
 )
-def test_what_is_no_label_is_refused_with_its_reason(message: object, said: str) -> None:
+def test_an_invalid_label_message_is_refused_with_its_reason(message: object, said: str) -> None:
     with pytest.raises(Unusable, match=said):
         read(message)
 
@@ -80,7 +80,7 @@ def test_which_topics_are_labels() -> None:
         assert not found.takes(topic)
 
 
-def test_a_device_has_sixty_labels_a_minute_and_others_are_not_touched() -> None:
+def test_a_device_may_send_sixty_labels_a_minute_without_affecting_others() -> None:
     found = LabelMessages(Settings())
     payload = json.dumps(GOOD).encode()
     for _ in range(A_MINUTE):
@@ -92,6 +92,6 @@ def test_a_device_has_sixty_labels_a_minute_and_others_are_not_touched() -> None
     assert found.read(TOPIC, payload, NOW + 60_000) is not None
 
 
-def test_a_plant_may_switch_it_off() -> None:
+def test_labels_of_devices_can_be_switched_off() -> None:
     with pytest.raises(Unusable, match="ZELADOR_INGEST__LABELS"):
         read(GOOD, ingest=IngestSettings(labels=False))

@@ -29,7 +29,7 @@ def test_a_local_time_is_one_moment(text: str, means: str) -> None:
     assert iso(moment(text, BERLIN, "from")) == means
 
 
-def test_a_local_time_that_is_no_single_moment_is_refused() -> None:
+def test_an_ambiguous_or_skipped_local_time_is_refused() -> None:
     """The label of a fault would be an hour off, and nobody would see it."""
     with pytest.raises(InvalidInput, match=r"from: 2026-10-25T02:30 exists twice in Europe/Berlin.*\+0200 or .*\+0100"):
         moment("2026-10-25T02:30", BERLIN, "from")

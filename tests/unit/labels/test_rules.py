@@ -43,7 +43,7 @@ def label(begin: int, end: int | None, text: str = "yes", device: str = "press-0
         ({"device": "x" * 300}, "device"),
     ],
 )
-def test_what_cannot_be_a_label_is_refused_with_its_cause(changes: dict[str, object], said: str) -> None:
+def test_an_invalid_label_is_refused_with_its_cause(changes: dict[str, object], said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
         checked(wish(**changes), Settings(), "somebody", NOW, "api")
 
@@ -69,14 +69,14 @@ def test_a_label_is_text_by_the_rule_of_all_labels_and_its_id_follows_from_it() 
         (label(NOW - HOUR, NOW, "Yes"), ["label case"]),
     ],
 )
-def test_what_is_odd_is_said(new: Label, kinds: list[str]) -> None:
+def test_odd_labels_get_a_finding(new: Label, kinds: list[str]) -> None:
     before = [label(NOW - 10 * DAY, NOW - 9 * DAY)]
     found = findings([(new, 3)], before, {"press-07"}, NOW)
     assert sorted(each.kind for each in found) == sorted(kinds)
     assert all(each.sentence and each.advice for each in found)
 
 
-def test_a_device_that_nobody_knows_is_named_with_one_that_is_like_it() -> None:
+def test_an_unknown_device_is_named_with_a_similar_one() -> None:
     (found,) = findings([(label(NOW - HOUR, NOW, device="pres-07"), 7)], [], {"press-07", "pump"}, NOW)
     assert "press-07" in found.advice and found.line == 7
 

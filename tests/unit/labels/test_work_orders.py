@@ -62,7 +62,7 @@ def test_local_times_are_in_the_plants_zone_on_both_sides_of_a_change_of_the_clo
         ("a,17,2026-11-24T10:00Z,yes", "'17' is not a time"),
     ],
 )
-def test_a_row_that_is_no_period_is_named_and_the_others_are_read(tmp_path: Path, row: str, why: str) -> None:
+def test_a_row_without_a_valid_period_is_named_and_the_others_are_read(tmp_path: Path, row: str, why: str) -> None:
     found = read(tmp_path, f"device,from,to,label\nb,2026-11-24T09:00Z,2026-11-24T10:00Z,no\n{row}\n")
     ((line, said),) = found.faults
     assert line == 3 and why in said

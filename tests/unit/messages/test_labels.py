@@ -12,17 +12,17 @@ from zelador.messages import MAX_LABEL, label_text
 
 
 @pytest.mark.parametrize("value", [1, 1.0, True, "1", "1.0", "1.", "1.000", " 1 ", "true", "True", "TRUE", "+1.0"])
-def test_firmwares_write_one_in_many_ways_and_mean_one_class(value: str | float | bool) -> None:
+def test_the_many_forms_of_1_are_one_class(value: str | float | bool) -> None:
     assert label_text(value) == "1"
 
 
 @pytest.mark.parametrize("value", [0, 0.0, -0.0, False, "0", "0.0", "-0.0", "false", "False"])
-def test_so_with_zero(value: str | float | bool) -> None:
+def test_the_many_forms_of_0_are_one_class(value: str | float | bool) -> None:
     assert label_text(value) == "0"
 
 
 @pytest.mark.parametrize("value", [None, "", "   ", "\t\n", "\u00a0", math.nan, "nan", "NaN", " NAN ", " " * 500])
-def test_these_are_no_label(value: str | float | None) -> None:
+def test_these_values_are_no_label(value: str | float | None) -> None:
     assert label_text(value) is None
 
 

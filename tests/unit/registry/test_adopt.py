@@ -72,7 +72,7 @@ def test_it_answers_as_it_did_where_it_was_made(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.refused])
-def test_it_is_refused_by_its_reason(name: str) -> None:
+def test_it_is_refused_with_its_reason(name: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         opened(adopted(CASES[name]).upload)
     assert re.search(CASES[name].refused, str(refused.value))
@@ -105,7 +105,7 @@ def test_the_classes_get_the_names_that_a_person_gives() -> None:
     ],
 )
 def test_a_model_of_codes_predicts_the_names_of_its_classes(model: Callable[[], Any]) -> None:
-    """A label encoder was joined, and the loaded model still answered 0 and 1."""
+    """Once a label encoder was joined, but the loaded model still answered 0 and 1."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fitted = model()
@@ -155,7 +155,7 @@ def test_a_model_in_a_script_stays_as_it_is() -> None:
     assert model.n_jobs == 2
 
 
-def test_what_belongs_to_another_model_of_the_folder_is_left_out() -> None:
+def test_files_of_another_model_in_the_folder_are_left_out() -> None:
     other = StandardScaler().fit(np.ones((4, 5)) * [[1], [2], [3], [4]])
     encoder = LabelEncoder().fit(["a", "b", "c"])
     given = {"model.pkl": old_models.of_table(old_models.forest()), "scaler.pkl": other, "encoder.pkl": encoder}
@@ -183,7 +183,7 @@ class Odd(LogisticRegression):
         ([[1.0]], "the shape"),
     ],
 )
-def test_answers_that_are_no_probabilities_are_refused(answer: list[list[float]], why: str) -> None:
+def test_answers_that_are_not_probabilities_are_refused(answer: list[list[float]], why: str) -> None:
     model = old_models.of_table(Odd(max_iter=5_000))
     model.answer = np.array(answer)
     with pytest.raises(InvalidInput, match=why):
@@ -191,7 +191,7 @@ def test_answers_that_are_no_probabilities_are_refused(answer: list[list[float]]
 
 
 def test_a_model_is_saved_with_golden_rows_or_not_at_all() -> None:
-    """An upload whose rows the model does not answer was saved without golden rows, and counted."""
+    """An upload whose rows the model cannot answer used to be saved without golden rows, and was registered."""
     table = old_models.data()
     model = RandomForestClassifier(3).fit(table.rows, table.labels)
     features = tuple(Feature(name) for name in FEATURES)
@@ -212,13 +212,13 @@ def test_a_model_is_saved_with_golden_rows_or_not_at_all() -> None:
 
 
 def test_a_model_that_was_registered_with_booleans_keeps_their_names() -> None:
-    """Its classes are "false" and "true" in its manifest; a boolean is "1" for models that come now."""
+    """Its classes are "false" and "true" in its manifest; for new models, true is "1"."""
     model = old_models.forest().fit(old_models.data().table, old_models.data().labels == "fault")
     upload = Upload(model, tuple(map(Feature, FEATURES)), ("false", "true"), {}, probe=old_models.ROWS)
     assert opened(upload).classify(old_models.ROWS).labels == ["false", "true"]
 
 
-def test_a_step_of_training_alone_is_left_out() -> None:
+def test_a_step_needed_only_for_training_is_left_out() -> None:
     table = old_models.data()
     pipeline = make_pipeline(StandardScaler(), old_models.linear()).fit(table.table, table.labels)
     assert adopt({"": pipeline}, {}).upload.pipeline is pipeline

@@ -15,9 +15,10 @@ import pytest
 
 from registry.card import POLICY, Card, card_html, card_markdown
 from registry.card.numbers import interval
-from registry.card.page import METRICS, page_of
+from registry.card.page import page_of
 from registry.card.place import place_of
 from registry.model.manifest import Feature
+from zelador.model_metrics import METRICS
 from zelador.settings import Settings
 
 EVIL = (
@@ -117,7 +118,7 @@ def evil() -> Card:
 
 
 @pytest.mark.parametrize("write", [card_html, card_markdown])
-def test_all_that_is_known_stands_on_it(write: Any) -> None:
+def test_it_shows_all_known_facts(write: Any) -> None:
     text = write(FULL).replace("\\", "")
     for metric in METRICS:
         assert f"{FACTS['holdout'][metric]:.4f}" in text
@@ -130,7 +131,7 @@ def test_all_that_is_known_stands_on_it(write: Any) -> None:
         assert word in text, word
 
 
-def test_the_page_runs_nothing_and_asks_nobody() -> None:
+def test_the_page_runs_no_script_and_requests_nothing() -> None:
     for card in (FULL, BARE, evil()):
         page = card_html(card)
         found = Elements(page)
@@ -149,7 +150,7 @@ def test_the_page_runs_nothing_and_asks_nobody() -> None:
         assert f'content="{POLICY}"' in page
 
 
-def test_what_people_wrote_is_no_markdown() -> None:
+def test_text_from_users_is_escaped_in_markdown() -> None:
     text = card_markdown(evil())
     prose = re.sub(r"^(`{3,})\w*\n.*?^\1$", "", text, flags=re.DOTALL | re.MULTILINE)
     assert not re.search(r"(?<!\\)<", prose)
@@ -176,7 +177,7 @@ def limits_of(card: Card) -> str:
     return " ".join(section.blocks[0].items)
 
 
-def test_limits_say_where_it_ends() -> None:
+def test_limits_state_what_the_model_was_not_trained_for() -> None:
     said = limits_of(FULL)
     for word in ("lux 19.2 – 2004 lx", "only the labels no, yes.", "627 (26.1 %)", "fewer than 50 rows of yes",
                  "2026-09-01 to 2026-11-23", "4 values were missing", "off by 0.12"):  # fmt: skip
@@ -188,7 +189,7 @@ def test_limits_say_where_it_ends() -> None:
     assert "without a probability" in limits_of(Card({**FACTS, "has_probabilities": False}, FEATURES))
 
 
-def test_one_that_came_without_figures_says_so() -> None:
+def test_a_model_without_metrics_says_so() -> None:
     for write in (card_html, card_markdown):
         text = write(BARE)
         assert "it has no metrics" in text
@@ -197,7 +198,7 @@ def test_one_that_came_without_figures_says_so() -> None:
 
 
 @pytest.mark.parametrize("junk", [None, 5, "text", [1, "x"], {"a": {"b": []}}, {"yes": 5}, float("nan"), True])
-def test_whatever_people_wrote_into_the_metadata_it_can_be_written(junk: Any) -> None:
+def test_the_card_can_be_rendered_whatever_the_metadata_contains(junk: Any) -> None:
     """Users can write anything into the metadata, except the name and the digest."""
     keys = ("metrics", "folds", "holdout", "holdout_rows", "data", "confusion", "parameters", "versions", "positive",
             "agreement", "metric", "rank", "run", "description", "tags", "model_type", "has_probabilities",
@@ -213,7 +214,7 @@ def test_whatever_people_wrote_into_the_metadata_it_can_be_written(junk: Any) ->
             assert card_markdown(card)
 
 
-def test_one_that_was_imported_says_from_where() -> None:
+def test_an_imported_model_names_its_source() -> None:
     imported = {"file": "rf_v1.pkl", "saved_at": "2025-10-29T19:39:21.040921"}
     assert "rf_v1.pkl, saved 2025-10-29" in card_html(Card({**BARE.facts, "imported": imported}, BARE.features))
 

@@ -38,7 +38,7 @@ def test_rolling_back_goes_further_back_each_time(registry: Registry) -> None:
     assert all(entry.at for entry in registry.state.history)
 
 
-def test_rolling_back_passes_over_what_was_deleted(registry: Registry) -> None:
+def test_rolling_back_skips_deleted_models(registry: Registry) -> None:
     for name in "abc":
         registry.select(name, by="ana")
     registry.delete("b", by="ana")
@@ -53,7 +53,7 @@ def test_rolling_back_never_goes_to_a_new_model_under_a_deleted_ones_name(regist
     assert registry.roll_back(by="ana").model == "a"
 
 
-def test_two_who_roll_back_at_once_go_back_once(registry: Registry, store: Memory) -> None:
+def test_two_concurrent_roll_backs_go_back_once(registry: Registry, store: Memory) -> None:
     for name in "abc":
         registry.select(name, by="ana")
     other = Registry.on(store)
@@ -99,7 +99,7 @@ def test_tags_and_unknown_keys_of_a_save_are_kept(registry: Registry) -> None:
     assert model.metadata["units"] == {"lux": "lx"}
 
 
-def test_a_save_whose_upload_was_given_up_uploads_again(registry: Registry, store: Memory) -> None:
+def test_a_save_whose_upload_was_condemned_uploads_again(registry: Registry, store: Memory) -> None:
     put, uploads = registry._payload.put, []
 
     def slow(name, files, saved):

@@ -19,7 +19,7 @@ SEEN = Seen("r1", 7, "seq-00112233445566aa", "2026-11-24T10:00:00.000Z", "the AP
         ("r2", "seq-ffffffffffffffff", "another one"),
     ],
 )
-def test_what_is_wrong_is_named_with_the_entry_and_how_to_go_on(registry: str, found: str | None, said: str) -> None:
+def test_the_message_names_the_entry_and_how_to_proceed(registry: str, found: str | None, said: str) -> None:
     why = difference(SEEN, registry, found)
     assert why is not None
     assert said in why

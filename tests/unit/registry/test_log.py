@@ -94,7 +94,7 @@ def test_a_changed_removed_or_swapped_entry_is_noticed(ops: list[dict], data: st
         read(tampered)
 
 
-def test_what_is_not_allowed() -> None:
+def test_operations_that_are_not_allowed_are_refused() -> None:
     state = read(entries([register("a"), register("b"), {"op": "select", "name": "a"}]))
 
     def apply(op: dict) -> State:
@@ -125,7 +125,7 @@ def test_good_names(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["", ".", "..", "a/b", "a\\b", "../x", ".hidden", "-x", "a..b", "a.", "x" * 65, "é", "a b", "a\n", None]
 )
-def test_names_that_a_path_could_be_made_of_are_refused(name) -> None:
+def test_names_that_could_form_a_path_are_refused(name) -> None:
     with pytest.raises(InvalidInput):
         check_name(name)
     with pytest.raises(ValueError, match="is not a name"):

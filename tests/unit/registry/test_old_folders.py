@@ -75,7 +75,7 @@ def test_compressed_pickles_are_looked_at_and_named_without_both_endings(tmp_pat
     assert set(looked.passed_over) == {"data.csv.gz"}
 
 
-def test_what_is_passed_over_is_said(tmp_path: Path) -> None:
+def test_skipped_files_are_reported(tmp_path: Path) -> None:
     write(tmp_path, rf__pkl=MODEL)
     for name in ("net.h5", "graph.onnx", "data.csv", ".hidden.pkl", "registry.json"):
         (tmp_path / name).write_bytes(b"x")
@@ -87,7 +87,7 @@ def test_what_is_passed_over_is_said(tmp_path: Path) -> None:
     assert "Keras" in looked.passed_over["net.h5"]
 
 
-def test_files_that_are_called_alike_get_names_by_their_path(tmp_path: Path) -> None:
+def test_files_with_the_same_name_are_named_by_their_path(tmp_path: Path) -> None:
     """Two runs of mlflow each have artifacts/model/model.pkl; the second was refused because its name was taken."""
     write(tmp_path, a1___artifacts___model___model__pkl=MODEL, b2___artifacts___model___model__pkl=MODEL)
     write(tmp_path, rf__pkl=MODEL, RF__joblib=MODEL, alone__pkl=MODEL)
@@ -125,7 +125,7 @@ def test_names_are_valid_and_different_whatever_the_paths(tmp_path: Path) -> Non
     ],
 )
 @pytest.mark.parametrize("dump", [pickle.dump, joblib.dump])
-def test_what_lies_beside_a_model_is_known_without_loading_it(
+def test_files_beside_a_model_are_classified_without_loading(
     tmp_path: Path, what: object, role: str, dump: object
 ) -> None:
     with (tmp_path / "x.pkl").open("wb") as file:
@@ -149,13 +149,13 @@ def test_a_scaler_goes_to_the_model_of_its_folder_or_of_its_name(tmp_path: Path)
     assert [found.beside for found in look(tmp_path / "shared", alone=True)] == [(), ()]
 
 
-def test_a_scaler_of_no_model_is_said(tmp_path: Path) -> None:
+def test_a_scaler_without_a_model_is_reported(tmp_path: Path) -> None:
     write(tmp_path, a___m__pkl=MODEL, b___k__pkl=MODEL, c___scaler__pkl=SCALER)
     assert look_at(tmp_path).passed_over == {"c/scaler.pkl": "it holds no model, and none lies beside it"}
     assert beside(tmp_path, [], [tmp_path / "x"]) == {}
 
 
-def test_of_a_single_file_the_neighbors_are_named_and_not_loaded(tmp_path: Path) -> None:
+def test_the_neighbors_of_a_single_file_are_named_and_not_loaded(tmp_path: Path) -> None:
     write(tmp_path, model__pkl=MODEL, other__pkl=RandomForestClassifier(2).fit(X, [0, 0, 1, 1]), scaler__pkl=SCALER)
     (found,) = look(tmp_path / "model.pkl")
     assert ([path.name for path in found.neighbors], found.beside) == (["scaler.pkl"], ())
@@ -250,22 +250,22 @@ def test_classes_that_numpy_saved_are_read(tmp_path: Path, kind: type) -> None:
         b"{'descr': '", b"[" * 9_000, b"\xff" * 90, b"",
     ],
 )  # fmt: skip
-def test_a_hostile_array_is_no_list_of_names(tmp_path: Path, header: bytes) -> None:
+def test_a_hostile_array_is_not_read_as_a_list_of_names(tmp_path: Path, header: bytes) -> None:
     path = tmp_path / "classes.npy"
     path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + b"ok  fail")
     assert names_in(path) is None
     assert contents(path.read_bytes()).trouble
 
 
-def test_a_long_line_is_no_name(tmp_path: Path) -> None:
-    """It was matched in quadratic time."""
+def test_a_long_line_is_not_read_as_a_name(tmp_path: Path) -> None:
+    """Such a line used to be matched in quadratic time."""
     (tmp_path / "classes.yaml").write_text("0" + " " * 500_000 + ":x\n1: b\n")
     assert names_in(tmp_path / "classes.yaml") is None
 
 
 @pytest.mark.parametrize("protocol", range(6))
-def test_a_pickle_that_cannot_be_loaded_tells_its_version(protocol: int) -> None:
-    """It may fail before scikit-learn warns of the version."""
+def test_the_version_of_a_pickle_that_cannot_be_loaded_is_reported(protocol: int) -> None:
+    """The load may fail before scikit-learn warns about the version."""
     pickled = pickle.dumps({"_sklearn_version": "0.24.2", "n": 1.5}, protocol=protocol)
     assert versions_in(pickled) == ["0.24.2"]
     assert versions_in(pickle.dumps(MODEL, protocol=protocol)) == [sklearn.__version__]

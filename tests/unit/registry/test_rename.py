@@ -36,7 +36,7 @@ def content(registry: Registry, name: str) -> bytes:
     return registry.file(name, "model.skops")
 
 
-def test_the_files_stay_and_all_that_is_said_of_the_model_goes_with_it(registry: Registry, store: Memory) -> None:
+def test_the_files_stay_and_the_models_facts_follow_the_rename(registry: Registry, store: Memory) -> None:
     registry.amend("a", {"notes": "n"}, add=["press"], by="ana")
     before, files = registry.state.model("a"), {key for key in store.objects if key.startswith("models/")}
     renamed = registry.rename("a", "line-2", by="ana", why="asked for")
@@ -56,14 +56,14 @@ def test_the_files_stay_and_all_that_is_said_of_the_model_goes_with_it(registry:
     assert registry.verify().findings == ()
 
 
-def test_what_was_signed_is_signed_under_the_new_name(store: Memory) -> None:
+def test_signatures_stay_valid_under_the_new_name(store: Memory) -> None:
     settings = RegistrySettings(signing_key="ab" * 32)
     save(Registry.on(store, settings), "a", "a")
     Registry.on(store, settings).rename("a", "b", by="ana")
     assert content(Registry.on(store, settings), "b") == files_of("a")["model.skops"]
 
 
-def test_a_name_is_given_once(registry: Registry, store: Memory) -> None:
+def test_a_name_cannot_be_taken_twice(registry: Registry, store: Memory) -> None:
     with pytest.raises(DuplicateName, match="there is a model 'b'"):
         registry.rename("a", "b", by="ana")
     token = registry.reserve("next", 60.0, by="bia")
@@ -83,7 +83,7 @@ def test_a_name_is_given_once(registry: Registry, store: Memory) -> None:
     registry.add("next", files, manifest_of("next", files), by="bia", token=token)
 
 
-def test_its_own_name_is_no_change(registry: Registry) -> None:
+def test_renaming_to_its_own_name_changes_nothing(registry: Registry) -> None:
     before = registry.state
     assert registry.rename("a", "a", by="ana").name == "a"
     assert registry.state == before
@@ -176,9 +176,7 @@ def test_files_of_a_renamed_model_are_neither_condemned_nor_given_to_another(reg
     assert registry.collect(by="ana", grace_s=-1.0).condemned == ()
 
 
-def test_a_checkpoint_with_a_renamed_model_is_none_for_whoever_would_lose_its_files(
-    registry: Registry, store: Memory
-) -> None:
+def test_versions_without_renames_ignore_a_checkpoint_with_a_renamed_model(registry: Registry, store: Memory) -> None:
     keyring = Keyring()
     assert written(checkpoint.encode(registry.state, keyring))["format"] == 1
     registry.rename("a", "x", by="ana")

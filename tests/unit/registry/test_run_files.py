@@ -58,19 +58,19 @@ def test_a_key_of_a_later_version_is_kept_and_comes_last(store: Memory, registry
         lambda _: None,
     ],
 )
-def test_a_damaged_document_is_one_sentence(store: Memory, registry: Registry, damage: Any) -> None:
+def test_a_damaged_document_gives_one_sentence(store: Memory, registry: Registry, damage: Any) -> None:
     store.put_stream(KEY, [json.dumps(damage(json.loads(STORED.read_text()))).encode()])
     with pytest.raises(Corrupt, match=rf"{KEY} is not a run's document .*; restore it from a backup"):
         registry.run(RUN)
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff", STORED.read_bytes()[:-2], b"[" * 100_000])
-def test_a_document_that_is_not_json_is_one_sentence(store: Memory, registry: Registry, data: bytes) -> None:
+def test_a_document_that_is_not_json_gives_one_sentence(store: Memory, registry: Registry, data: bytes) -> None:
     store.put_stream(KEY, [data])
     with pytest.raises(Corrupt, match="is not a run's document"):
         registry.run(RUN)
 
 
-def test_no_document(registry: Registry) -> None:
+def test_a_missing_document_is_not_found(registry: Registry) -> None:
     with pytest.raises(NotFound):
         registry.run(RUN)

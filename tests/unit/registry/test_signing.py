@@ -46,7 +46,7 @@ def rewrite(store: Memory, key: str, old: bytes, new: bytes) -> None:
     store.objects[key] = (data.replace(old, new), modified)
 
 
-def test_what_one_key_signs_the_same_key_proves() -> None:
+def test_a_signature_is_verified_by_its_own_key() -> None:
     sealed = Keyring([OLD]).seal("entry", BODY)
     assert json.loads(sealed)["signature"].startswith("2025:")
     assert Keyring([NEW, OLD]).proves("entry", sealed)
@@ -70,7 +70,7 @@ def test_not_a_byte_can_be_altered(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("key", ["short", "ab" * 16, "zz" * 32, ":" + "ab" * 32, "a" * 65])
-def test_a_key_that_is_none_is_refused_and_not_shown(key: str) -> None:
+def test_an_invalid_key_is_refused_and_not_shown(key: str) -> None:
     with pytest.raises(InvalidInput) as error:
         Keyring([key])
     assert key not in str(error.value)
@@ -99,7 +99,7 @@ def test_entries_manifests_and_checkpoints_are_signed(monkeypatch: pytest.Monkey
     assert Registry.on(store).state.selection.model == "one"  # who has no key reads it all the same
 
 
-def test_an_entry_that_nobody_signed_is_refused_and_the_state_stays() -> None:
+def test_an_unsigned_entry_is_refused_and_the_state_stays() -> None:
     store = filled(OLD)
     ours = Registry.on(store, settings(OLD))
     save(ours, "two", "two")
@@ -118,7 +118,7 @@ def test_an_entry_that_was_altered_is_refused() -> None:
         Registry.on(store, settings(OLD))
 
 
-def test_a_manifest_that_nobody_signed_is_refused_even_where_the_log_names_it() -> None:
+def test_an_unsigned_manifest_is_refused_even_if_the_log_names_it() -> None:
     store = filled()  # whoever wrote it had no key
     with pytest.raises(Corrupt, match="vouch for it once"):
         Registry.on(store, settings(OLD))
@@ -147,7 +147,7 @@ def test_an_old_registry_is_vouched_for_once(tmp_path) -> None:
         opened.sync()
 
 
-def test_a_worker_keeps_its_model_and_says_so(tmp_path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_worker_keeps_its_model_and_reports_the_refusal(tmp_path, caplog: pytest.LogCaptureFixture) -> None:
     import threading
 
     from inference.swap import Swap

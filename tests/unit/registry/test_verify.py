@@ -39,7 +39,7 @@ def key(store: Memory, end: str) -> str:
     return next(key for key in sorted(store.objects) if key.endswith(end) and key.startswith("models/a/"))
 
 
-def test_a_whole_registry_has_nothing_to_say(store: Memory) -> None:
+def test_an_intact_registry_has_no_findings(store: Memory) -> None:
     report = Registry(store).verify()
     assert (report.whole, report.findings, report.entries, report.models, report.files) == (True, (), 8, 6, 12)
     assert any(name.startswith("checkpoints/") for name in store.objects)
@@ -47,7 +47,7 @@ def test_a_whole_registry_has_nothing_to_say(store: Memory) -> None:
 
 @pytest.mark.parametrize("end", ["manifest.json", "model.skops"])
 @pytest.mark.parametrize("gone", [True, False])
-def test_a_file_that_is_gone_or_another(store: Memory, end: str, gone: bool) -> None:
+def test_a_missing_or_changed_file_is_found(store: Memory, end: str, gone: bool) -> None:
     name = key(store, end)
     if gone:
         store.delete(name)
@@ -57,7 +57,7 @@ def test_a_file_that_is_gone_or_another(store: Memory, end: str, gone: bool) -> 
     assert (where, fault) == (name.rpartition("/")[0], True)
 
 
-def test_a_broken_chain_a_gap_and_strays(store: Memory) -> None:
+def test_a_broken_chain_a_gap_and_stray_files_are_found(store: Memory) -> None:
     store.put_stream("log/notes.txt", [b"not ours"])
     store.put_stream("models/z/u/model.skops", [b"half"])
     assert found(store) == [("log/notes.txt", False), ("models/z/u", False)]
@@ -79,7 +79,7 @@ def test_an_etag_seen_before_must_be_in_the_chain(store: Memory) -> None:
     assert [where for where, fault in found(store) if fault] == []
 
 
-def test_registry_json_comes_back(store: Memory) -> None:
+def test_registry_json_is_written_again(store: Memory) -> None:
     whole = store.read("registry.json")
     for damaged in (None, b"{ damaged", b"{}\n"):
         if damaged is None:
@@ -133,7 +133,7 @@ def test_a_cold_start_reads_the_checkpoint_and_the_tail_alone(store: Memory) -> 
     assert state.seq == 8
 
 
-def test_a_damaged_checkpoint_is_passed_over_and_one_that_lies_is_found(store: Memory) -> None:
+def test_a_damaged_checkpoint_is_ignored_and_a_wrong_one_is_found(store: Memory) -> None:
     (newest, *_) = checkpoint.numbers(store)
     state = Follower(store, from_zero=True).sync()
     whole = store.read(checkpoint.key(newest))
@@ -163,10 +163,10 @@ def test_only_the_newest_two_checkpoints_are_kept(store: Memory) -> None:
     assert len(checkpoint.numbers(store)) == 2
 
 
-def test_what_json_cannot_keep_is_refused_and_the_log_stays_whole(store: Memory) -> None:
+def test_values_that_json_cannot_represent_are_refused_and_the_log_stays_intact(store: Memory) -> None:
     registry = Registry.on(store)
     for value in (float("nan"), float("inf"), object()):
-        with pytest.raises(InvalidInput, match="cannot be kept"):
+        with pytest.raises(InvalidInput, match="cannot be stored"):
             registry._commit([{"op": "annotate", "name": "a", "metadata": {"AUC": value}}], "me", "")
     with pytest.raises(InvalidInput, match=r"builtins\.object, which cannot be stored as JSON"):
         registry.annotate("a", {"x": object()}, by="me")

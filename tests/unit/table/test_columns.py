@@ -62,7 +62,7 @@ def test_a_unit_that_is_known_is_converted(name: str, cell: float, value: float,
     assert "converted to" in found.notes[0]
 
 
-def test_without_any_choice_the_numbers_of_a_foreign_table_are_the_features(tmp_path: Path) -> None:
+def test_without_chosen_features_all_numbers_of_a_table_are_the_features(tmp_path: Path) -> None:
     rows = "1,2.5,0,ok,7,m1,2026-01-01 10:00:00\n" * 2
     text = f"id,Torque [Nm],Machine failure,remark,speed,device,timestamp\n{rows}"
     found = read(tmp_path, text, Wanted(label="Machine failure", context=True))
@@ -88,7 +88,7 @@ def test_one_column_is_not_read_twice(tmp_path: Path) -> None:
         read(tmp_path, "A,b\n1,2\n", Wanted(("A", "a"), "b"))
 
 
-def test_a_row_with_a_cell_that_is_no_number_has_a_fault_if_asked(tmp_path: Path) -> None:
+def test_a_row_with_a_cell_that_is_not_a_number_has_a_fault_on_request(tmp_path: Path) -> None:
     found = read(tmp_path, "a,b\n1,2\nx,3\n", Wanted(("a", "b"), strict=False))
     assert found.faults == {1: "'x' is not a number, but a feature must be one"}
 
@@ -151,6 +151,6 @@ def test_a_column_of_times(cells: list[Any], first: int, calendar: bool) -> None
         (["13:53:12.826855"], "is not a time"),
     ],
 )
-def test_what_is_no_time_is_named(cells: list[str], says: str) -> None:
+def test_a_cell_that_is_not_a_time_is_named(cells: list[str], says: str) -> None:
     with pytest.raises(InvalidInput, match=says):
         times_of(cells)

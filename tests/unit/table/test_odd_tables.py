@@ -127,7 +127,7 @@ SAME = {
 
 
 @pytest.mark.parametrize("kind", SAME)
-def test_one_table_in_many_forms_is_one_table(kind: str, tmp_path: Path) -> None:
+def test_the_same_table_in_many_formats_is_read_the_same(kind: str, tmp_path: Path) -> None:
     found = read(tmp_path, SAME[kind], "no-telling-name")
     assert list(found.values) == VALUES
     assert found.labels == ["x", "y"]
@@ -236,14 +236,14 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_what_cannot_be_read_is_refused_by_its_cause(kind: str, tmp_path: Path) -> None:
+def test_a_table_that_cannot_be_read_is_refused_with_the_cause(kind: str, tmp_path: Path) -> None:
     data, says = REFUSED[kind]
     with pytest.raises(InvalidInput, match=says) as caught:
         read(tmp_path, data)
     assert "\n" not in str(caught.value)
 
 
-def test_a_column_that_nobody_reads_may_be_there_twice(tmp_path: Path) -> None:
+def test_an_unused_column_may_occur_twice(tmp_path: Path) -> None:
     assert list(read(tmp_path, "a,b,c,c,label\n1,2,3,4,x\n").values) == [1.0, 2.0]
 
 
@@ -252,7 +252,7 @@ def test_a_column_that_nobody_reads_may_be_there_twice(tmp_path: Path) -> None:
     [gzip.compress, bz2.compress, lzma.compress, zstandard.compress, lambda data: zipped(**{"a.csv": data.decode()})],
 )
 @pytest.mark.parametrize("line", [b"\n", b"1,2,x\n"])
-def test_a_small_file_that_unpacks_to_much_is_given_up(
+def test_a_small_file_that_unpacks_to_too_much_is_refused(
     pack: Callable[[bytes], bytes], line: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("zelador.table.unpack.FREE_BYTES", 100_000)
@@ -260,7 +260,7 @@ def test_a_small_file_that_unpacks_to_much_is_given_up(
         read(tmp_path, pack(b"a,b,label\n" + line * 2_000_000))
 
 
-def test_a_file_whose_unpacking_asks_for_much_memory_is_refused(
+def test_a_file_that_needs_too_much_memory_to_unpack_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("zelador.table.unpack.MAX_WINDOW", 1 << 20)

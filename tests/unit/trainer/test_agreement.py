@@ -70,7 +70,7 @@ def test_probabilities_of_another_kind_never_agree(other: Rows | None) -> None:
     assert decide(found, None).serves == "pipeline"
 
 
-def test_raw_scores_are_no_probabilities() -> None:
+def test_raw_scores_are_not_probabilities() -> None:
     """skl2onnx gives ridge an output named probabilities; its pipeline has none."""
     found = compare(lambda _: answers(None), lambda _: answers(np.full((100, 1), 0.5)), ROWS)
     assert decide(found, None).serves == "pipeline"

@@ -17,7 +17,7 @@ WEEK = 60_480  # readings
 
 
 def noise(count: int, often: float, length: int, draw: np.random.Generator) -> NDArray[np.float64]:
-    """Probabilities of the alarm class from a device without trouble: low, but for false spells of `length`."""
+    """Probabilities of the alarm class from a calm device: low, except for false runs of `length`."""
     begins = draw.random(count) < often / length
     false = np.convolve(begins, np.ones(length))[:count] > 0
     return np.where(false, draw.uniform(0.6, 0.97, count), draw.beta(1, 12, count))
@@ -54,7 +54,7 @@ def test_a_device_without_trouble_gives_at_most_an_alarm_a_week(often: float, le
         assert (rule.on_count, rule.window, rule.high) == (3, 5, 0.7)
 
 
-def test_there_is_no_rule_where_nothing_can_be_said_of_false_alarms() -> None:
+def test_without_an_estimate_of_false_alarms_there_is_no_rule() -> None:
     some = np.array([0.1, 0.2])
     assert alarm_rule(without_probabilities(answers_of(some, some)), "yes", None, None) is None
     assert alarm_rule(answers_of(some, some[:0]), "yes", None, None) is None

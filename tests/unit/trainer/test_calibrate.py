@@ -46,7 +46,7 @@ def fitted(model: object, rows: int, classes: int) -> tuple[Pipeline, Calibratio
 @pytest.mark.parametrize("rows", [400, ISOTONIC_ROWS + 1_000])
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("model", [LogisticRegression(), RidgeClassifier(), RandomForestClassifier(9, max_depth=3)])
-def test_what_is_served_is_what_was_evaluated(model: object, rows: int, classes: int) -> None:
+def test_served_probabilities_equal_the_evaluated_ones(model: object, rows: int, classes: int) -> None:
     """The saved pipeline, the compiled one and our own formula give the same probabilities."""
     pipeline, calibration, values = fitted(model, rows, classes)
     served = load_pipeline("test", dump_pipeline(calibration.wrap(pipeline)))
@@ -75,7 +75,7 @@ def test_calibrated_probabilities_mean_what_they_say() -> None:
 
 
 def test_a_calibration_learns_nothing_from_the_rows_it_is_applied_to() -> None:
-    """Labels at random by fold, scores that name the fold: only with its own labels the middle would be known."""
+    """Labels are random by fold, and scores name the fold: only the fold's own labels could reveal the midpoint."""
     folds = np.repeat(np.arange(10), 300)
     labels = (folds * 7 % 10 >= 5).astype(np.int64)
     scores = folds[:, None] / 10
@@ -87,7 +87,7 @@ def test_a_calibration_learns_nothing_from_the_rows_it_is_applied_to() -> None:
 
 
 def test_a_name_of_device_and_block_scores_at_chance_after_calibration_and_threshold() -> None:
-    """A feature that is a hash of the block tells nothing of other blocks, though it tells all of its own."""
+    """A feature that is a hash of the block says nothing about other blocks, although it identifies its own."""
     found: dict[Aim, list[float]] = {Aim(): [], Aim(missed=3.0): [], Aim(recall=0.9): []}
     for seed in range(12):
         draw = np.random.default_rng(seed)
@@ -132,7 +132,7 @@ def test_the_threshold_keeps_the_recall_and_no_higher_one_would(rows: list[tuple
         (Aim(missed=float("inf")), 2, "must be above 0"),
     ],
 )
-def test_an_aim_that_cannot_be_is_refused(aim: Aim, classes: int, says: str) -> None:
+def test_an_invalid_aim_is_refused(aim: Aim, classes: int, says: str) -> None:
     with pytest.raises(InvalidInput, match=says):
         aim.check(classes)
 
@@ -149,7 +149,7 @@ def test_a_threshold_that_does_not_fit_its_model_is_refused(rule: Threshold) -> 
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("model", [LogisticRegression(), RandomForestClassifier(9, max_depth=3)])
 def test_the_more_probable_class_is_the_one_that_the_model_says(model: object, rows: int, classes: int) -> None:
-    """A calibration that moved the middle would be learned from a few days, and be wrong on the next."""
+    """A calibration that moves the midpoint would learn it from a few days, and be wrong on the next."""
     pipeline, _, values = fitted(model, rows, classes)
     shifted = np.zeros(rows, np.int64) if classes == 2 else np.arange(rows) % 2
     shifted[: rows // 4] = classes - 1  # labels that the model would be moved by

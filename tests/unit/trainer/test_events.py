@@ -1,4 +1,4 @@
-"""What the parent reads is what the child reported and what it was asked, whatever the numbers."""
+"""Events and requests survive the way between parent and child, whatever their numbers."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_each_event_has_a_tag_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("line", [b"{}", b"[]", b'{"event":"dance"}', b'{"event":"done"}', b"warning: something"])
-def test_a_line_that_is_no_event_is_refused(line: bytes) -> None:
+def test_a_line_that_is_not_an_event_is_refused(line: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         decode(line)
 

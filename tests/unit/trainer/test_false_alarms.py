@@ -1,4 +1,4 @@
-"""False alarms a day and device: wrong readings in a row are one, and pauses are no time without any."""
+"""False alarms per day and device: consecutive wrong readings count once, and pauses do not count as time."""
 
 from __future__ import annotations
 
@@ -32,6 +32,6 @@ def test_time_in_trouble_and_pauses_do_not_count() -> None:
     assert found == {"alarms": 2.667, "readings": 2.667, "device_days": 0.75}
 
 
-def test_without_time_or_without_rows_of_another_class_nothing_is_said() -> None:
+def test_without_times_or_rows_of_another_class_there_is_no_count() -> None:
     assert false_alarms(answers([0, 0], [0, 1]), 1, None, np.zeros(2, np.int64)) is None
     assert false_alarms(answers([1, 1], [1, 1]), 1, None, np.arange(2) * MINUTE) is None

@@ -1,4 +1,4 @@
-"""A run whose process was killed is not said to go on: its process is looked for, or its time limit counts."""
+"""A run whose process was killed does not count as running: its process is checked, or its time limit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def facts_of(pid: int) -> TrainerFacts:
     return {**this_process(60), "pid": pid, "began": began_of(pid) or ""}
 
 
-def test_this_process_goes_on() -> None:
+def test_this_process_counts_as_running() -> None:
     assert death_of(this_process(60)) is None
     assert death_of(None) is None  # the document of an earlier version
 
@@ -43,7 +43,7 @@ def test_another_process_of_the_same_number_is_not_taken_for_it() -> None:
     assert "was killed" in (death_of({**this_process(60), "began": "an earlier boot/17"}) or "")
 
 
-def test_a_process_elsewhere_has_until_its_time_limit() -> None:
+def test_a_process_on_another_machine_counts_until_its_time_limit() -> None:
     elsewhere: TrainerFacts = {**this_process(60), "host": "another", "pid": 1, "began": "x"}
     assert death_of(elsewhere) is None
     late = datetime.now(timezone.utc) + timedelta(hours=2)

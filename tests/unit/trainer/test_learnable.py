@@ -1,4 +1,4 @@
-"""Is there anything to learn? Noise is called so, whatever it looks like; what can be learned never is."""
+"""Tests for something to learn: noise always counts as nothing, and data with a pattern never does."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def slow(rows: int, memory: float = 0.99) -> np.ndarray:
 
 
 @pytest.mark.parametrize("times", [None, np.arange(1_500)])
-def test_random_labels_are_nothing(times: np.ndarray | None) -> None:
+def test_random_labels_are_nothing_to_learn(times: np.ndarray | None) -> None:
     labels = np.random.default_rng(3).integers(0, 3, 1_500)
     assert asked(np.random.default_rng(4).normal(size=(1_500, 3)), labels, None, times).is_nothing
 
 
-def test_slow_readings_beside_slow_labels_are_nothing() -> None:
-    """Both drift; a test that moved single labels would find that they go together."""
+def test_slow_readings_and_slow_labels_are_nothing_to_learn() -> None:
+    """Both drift; a test that moved single labels would find a relation between them."""
     found = [
         asked(np.stack([slow(3_000), slow(3_000)], axis=1), (slow(3_000) > 0).astype(np.int64), None, np.arange(3_000))
         for _ in range(5)
@@ -59,8 +59,8 @@ def test_slow_readings_beside_slow_labels_are_nothing() -> None:
 
 
 @pytest.mark.parametrize("devices", [True, False])
-def test_separable_recordings_are_something(devices: bool) -> None:
-    """The label is constant in each: labels that are moved within a recording would change nothing."""
+def test_separable_recordings_can_be_learned(devices: bool) -> None:
+    """The label is constant in each recording, so moving labels within one would change nothing."""
     labels = np.repeat([0, 0, 1, 1, 2, 2, 3, 3], 200)
     at = np.concatenate([np.arange(200) + 10_000 * number for number in range(8)])
     of = np.repeat(np.arange(8), 200) if devices else None
@@ -69,22 +69,22 @@ def test_separable_recordings_are_something(devices: bool) -> None:
 
 
 @pytest.mark.parametrize("times", [None, np.arange(1_500)])
-def test_a_band_in_one_feature_is_something(times: np.ndarray | None) -> None:
-    """A linear model alone finds nothing in it."""
+def test_a_band_in_one_feature_can_be_learned(times: np.ndarray | None) -> None:
+    """A linear model alone cannot find it."""
     level = np.sin(np.arange(1_500) / 30)
     labels = (np.abs(level) < 0.5).astype(np.int64)
     values = np.stack([level, DRAW.normal(size=1_500)], axis=1)
     assert not asked(values, labels, None, times).is_nothing
 
 
-def test_a_slope_across_many_features_is_something() -> None:
-    """A shallow tree alone finds little in it."""
+def test_a_slope_across_many_features_can_be_learned() -> None:
+    """A shallow tree alone finds little of it."""
     values = DRAW.normal(size=(1_500, 12))
     labels = (values.sum(axis=1) > 0).astype(np.int64)
     assert not asked(values, labels, None, np.arange(1_500)).is_nothing
 
 
-def test_too_few_arrangements_cannot_be_told() -> None:
+def test_too_few_arrangements_give_no_answer() -> None:
     labels = np.repeat([0, 0, 1, 1], 200)
     found = asked(DRAW.normal(size=(800, 2)), labels, np.repeat(np.arange(4), 200), np.arange(800))
     assert (found.p, found.is_nothing) == (None, False)

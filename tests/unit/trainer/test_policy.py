@@ -1,4 +1,4 @@
-"""When a new model replaces the selected one by itself: only if it is surely better, and then it is said why."""
+"""When a new model replaces the selected one automatically: only if it is certainly better. It gives a reason."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_only_an_interval_above_the_margin_promotes_and_a_worn_hold_out_is_named
     assert (f"judged {uses} promotions" in found["sentence"]) == (uses >= MAX_USES)
 
 
-def test_a_hold_out_is_the_same_if_its_rows_are_or_if_it_only_moved_on() -> None:
+def test_a_hold_out_is_the_same_if_its_rows_are_or_if_it_only_moved() -> None:
     now = {"sha256": "a", "from": 10 * DAY, "to": 16 * DAY}
     assert uses_of(now, [{"sha256": "a", "from": None, "to": None}]) == 1
     assert uses_of(now, [{"sha256": "b", "from": 9 * DAY, "to": 15 * DAY}]) == 1

@@ -1,4 +1,4 @@
-"""Where a compiled model is tried: beside the thresholds, and LightGBM's as its converter must round them."""
+"""Compiled models are tested beside their thresholds, and those of LightGBM are rounded as they must be."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_threshold_rounded_down_divides_single_precision_as_the_exact_one_does
 
 
 def test_lightgbm_compiled_is_lightgbm_for_every_single_precision_row() -> None:
-    """The converter rounds thresholds to the nearest single: half of them move up, over rows that lie there."""
+    """The converter rounds thresholds to the nearest single-precision value: half of them move up, past some rows."""
     rows, labels = noisy()
     split = Parts(rows.astype(np.float32), labels, rows, labels, ("no", "yes"))
     pipeline = rebuild(LGBMClassifier(n_estimators=30, random_state=7, verbose=-1), split)

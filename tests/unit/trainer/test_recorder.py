@@ -1,4 +1,4 @@
-"""What a run says of itself while it goes on: in order, bounded, and with a time left that comes true."""
+"""The events of a run in progress: in order, bounded, and with a realistic estimate of the time left."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def row(name: str, score: float | None, seconds: float = 1.0) -> LeaderboardRow:
     }  # fmt: skip
 
 
-def test_a_run_is_told_from_start_to_end() -> None:
+def test_a_run_is_recorded_from_start_to_end() -> None:
     sent, saved = list[RunEvent](), list[int]()
     recorder = Recorder("F1", sent.append, lambda events: saved.append(len(events)))
     recorder.add("started", "run r")
@@ -49,7 +49,7 @@ def test_a_run_is_told_from_start_to_end() -> None:
     assert decode_all(encode(recorder.kept)) == sent
 
 
-def test_what_is_kept_is_bounded() -> None:
+def test_stored_events_are_bounded() -> None:
     sent = list[RunEvent]()
     recorder = Recorder("F1", sent.append)
     for _ in range(MAX_EVENTS + 50):
@@ -66,7 +66,7 @@ def test_an_event_reads_back_as_it_was_written(message: str, error: str | None) 
     assert b"\n" not in encode(event)
 
 
-def test_an_event_that_is_none_is_refused() -> None:
+def test_an_invalid_event_is_refused() -> None:
     for line in (b"{}", b"[]", b'{"number": "nine"}', b"null"):
         with pytest.raises(msgspec.DecodeError):
             decode(line)

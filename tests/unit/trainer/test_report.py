@@ -1,4 +1,4 @@
-"""What is drawn of a candidate: each number by hand, or by scikit-learn's own word."""
+"""The numbers behind a candidate's plots, compared with hand calculation or scikit-learn."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FEATURES = ("lux", "temperature", "vibration")
 
 
 def split(classes: tuple[str, ...] = ("no", "yes"), rows: int = 900) -> Parts:
-    """The class hangs on vibration, a little on temperature, not on lux."""
+    """The class depends on vibration, a little on temperature, and not on lux."""
     values = RANDOM.normal(size=(rows, 3))
     level = values[:, 2] + 0.3 * values[:, 1] + 0.3 * RANDOM.normal(size=rows)
     cuts = np.quantile(level, np.linspace(0, 1, len(classes) + 1)[1:-1])
@@ -82,7 +82,7 @@ def test_precision_and_recall_are_short_and_have_their_area() -> None:
 
 
 def test_scores_by_class_and_by_device_by_hand() -> None:
-    """Device c is all wrong on two rows, too few to be named as the worst."""
+    """Device c has only wrong answers, but on two rows, too few to be named as the worst."""
     expected, predicted = np.array([0] * 20 + [1] * 20), np.array([0] * 15 + [1] * 5 + [1] * 16 + [0] * 4)
     answers = Answers(expected, predicted, None, ("no", "yes"), "yes")
     assert by_class(answers) == [
@@ -107,7 +107,7 @@ def rows(noise: float, stretches: int = 18) -> Rows:
     return Rows(values, labels, of % 5, of, ("no", "yes"), "yes")
 
 
-def test_the_learning_curve_counts_stretches_and_says_what_more_would_bring() -> None:
+def test_the_learning_curve_counts_stretches_and_estimates_the_gain_of_more_data() -> None:
     found = learning(LogisticRegression(), rows(0.3), "MCC", (0.7, 0.9), 7)
     assert found is not None
     assert (found["metric"], found["stretches"]) == ("MCC", [4, 7, 10, 14])
@@ -155,7 +155,7 @@ def test_importance_is_as_scikit_learn_has_it() -> None:
     assert importance(model, data, FEATURES, 7) == found
 
 
-def test_ranges_leave_out_what_was_missing() -> None:
+def test_ranges_leave_out_missing_values() -> None:
     column = np.arange(101.0)
     holed = np.where(column < 50, np.nan, column)
     found = ranges(np.column_stack([column, holed, np.full(101, np.nan)]), FEATURES)
@@ -170,7 +170,7 @@ def test_ranges_leave_out_what_was_missing() -> None:
     assert "vibration" not in found
 
 
-def test_two_classes_draw_the_positive_one_more_draw_each() -> None:
+def test_two_classes_give_one_curve_and_more_give_one_each() -> None:
     two, three = split(), split(("high", "low", "middle"))
     found = drawn(two, fitted(two, LogisticRegression()))
     assert set(found["roc"]) == set(found["calibration"]) == set(found["threshold"]) == {"yes"}

@@ -1,4 +1,4 @@
-"""The labeled rows that a run learns from: what is left out, what is taken as something, and that it is said."""
+"""The labeled rows that a run learns from: what is left out or guessed, and the notes about it."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def test_values_that_are_empty_or_not_finite_are_missing_and_counted(table: Tabl
     assert "3 values are missing" in found.notes[-1]
 
 
-def test_what_a_live_reading_may_not_say_is_not_trained_on(table: Table) -> None:
-    """A DS18B20 that is not there says -127 °C. Live such a reading is quarantined."""
+def test_values_that_a_live_reading_may_not_have_are_not_trained_on(table: Table) -> None:
+    """A disconnected DS18B20 reports -127 °C. Such a live reading is quarantined."""
     text = "temperature,label\n" + "20,x\n" * 5 + "-127,x\n" * 3 + "30,y\n"
     found = read(table(text), ("temperature",))
     assert len(found.labels) == 6
@@ -112,7 +112,7 @@ def test_features_that_no_live_reading_has_are_named(table: Table) -> None:
     assert "not among ZELADOR_FEATURES (lux, temperature, vibration)" in found.notes[0]
 
 
-def test_the_draw_is_made_by_class_and_it_is_said() -> None:
+def test_rows_are_drawn_by_class_with_a_note() -> None:
     found = rows_of({"common": 990, "rare": 10}, Choice(max_rows=100, fewest=9))
     again = rows_of({"common": 990, "rare": 10}, Choice(max_rows=100, fewest=9))
     assert Counter(found.labels) == {"common": 91, "rare": 9}
@@ -157,7 +157,7 @@ def test_data_that_cannot_be_learned_from_is_refused(counts: dict[str, int], say
 
 
 @pytest.mark.parametrize("counts", [{str(i): 500 for i in range(20)}, {f"machine {i}": 2 for i in range(60)}])
-def test_classes_with_numbers_or_many_names_are_no_regression(counts: dict[str, int]) -> None:
+def test_classes_with_numbers_or_many_names_are_not_taken_for_regression(counts: dict[str, int]) -> None:
     assert not looks_like_regression(counts)
 
 
@@ -189,7 +189,7 @@ m2,soon,4,
 """
 
 
-def test_device_and_time_that_were_guessed_are_said(table: Table) -> None:
+def test_guessed_columns_for_device_and_time_are_noted(table: Table) -> None:
     found = read(table(TABLE), ("a",))
     assert found.devices == ("m1", "m1", "m2")
     assert found.times is not None and ((found.times - found.times.min()) // 86_400_000).tolist() == [0, 1, 2]
@@ -202,7 +202,7 @@ def context(path: Path, device: str | None = None, time: str | None = None) -> D
     return load(path, ("a",), Wanted(("a",), "label", device=device, time=time, context=True), Choice())
 
 
-def test_none_takes_none_and_row_takes_the_order(table: Table) -> None:
+def test_none_uses_no_column_and_row_uses_the_order(table: Table) -> None:
     bare = context(table(TABLE), "none", "none")
     assert (bare.devices, bare.times, bare.first) == (None, None, None)
     ordered = context(table(TABLE), "none", "row")
@@ -211,7 +211,7 @@ def test_none_takes_none_and_row_takes_the_order(table: Table) -> None:
     assert "the order of the rows stands for the time" in ordered.notes
 
 
-def test_a_guessed_time_that_is_none_is_left_and_one_that_was_asked_for_is_refused(table: Table) -> None:
+def test_an_invalid_guessed_time_is_ignored_and_a_requested_one_is_refused(table: Table) -> None:
     path = table("date,a,label\nmonday,1,x\ntuesday,2,y\n")
     assert context(path).times is None
     assert "the column 'date' is not taken for the time: 'monday'" in context(path).notes[0]
@@ -219,7 +219,7 @@ def test_a_guessed_time_that_is_none_is_left_and_one_that_was_asked_for_is_refus
         context(path, time="date")
 
 
-def test_a_device_for_each_row_is_no_device(table: Table) -> None:
+def test_a_column_with_a_device_for_each_row_is_not_used(table: Table) -> None:
     path = table("device,a,label\n" + "".join(f"r{i},{i},x\n" for i in range(9)))
     assert context(path).devices is None
     assert "names no devices" in context(path).notes[0]

@@ -1,4 +1,4 @@
-"""Runs by the clock of the plant: each time once, also where a clock is changed."""
+"""Runs follow the clock of the plant: each scheduled time once, even when the clock changes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def utc(text: str) -> datetime:
 
 
 def came(schedule: Schedule, begin: str, hours: int) -> list[str]:
-    """The times that came within so many hours, asked every ten minutes."""
+    """The times that become due within so many hours, checked every ten minutes."""
     now, found = utc(begin), []
     for _ in range(6 * hours + 1):
         if (slot := schedule.due(now)) is not None:
@@ -37,7 +37,7 @@ def test_a_change_of_the_clock_loses_no_night_and_doubles_none() -> None:
     assert [each[:5] for each in came(autumn, "2026-10-24T12:00", 48)] == ["10-25", "10-26"]
 
 
-def test_times_that_passed_meanwhile_are_one() -> None:
+def test_missed_times_count_as_one() -> None:
     schedule = Schedule("* * * * *", "UTC", utc("2026-11-24T00:00"))
     assert schedule.due(utc("2026-11-24T00:00:30")) is None
     assert schedule.due(utc("2026-11-24T05:00:30")) == utc("2026-11-24T05:00")
@@ -47,10 +47,10 @@ def test_times_that_passed_meanwhile_are_one() -> None:
 @pytest.mark.parametrize(
     "text", ["often", "30 2 * *", "0 30 2 * * *", "61 2 * * *", "0 0 30 2 *", "@daily", "* * * * x"]
 )
-def test_what_is_no_time_is_refused_by_the_settings_name(text: str) -> None:
+def test_an_invalid_expression_is_refused_with_the_settings_name(text: str) -> None:
     with pytest.raises(InvalidInput, match=r"ZELADOR_TRAINING__SCHEDULE: .*30 2 \* \* 1-5"):
         load_settings(training={"schedule": text})
 
 
-def test_nothing_is_no_schedule() -> None:
+def test_an_empty_setting_is_no_schedule() -> None:
     assert load_settings(training={"schedule": " "}).training.schedule is None

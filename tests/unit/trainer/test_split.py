@@ -1,4 +1,4 @@
-"""The split: no neighbor of a tested row is learned from, and whatever cannot be done is said by name."""
+"""The split: no neighbor of a tested row is used for learning, and notes name what cannot be done."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def by_hours(devices: int, rows: int, period: int = 40) -> Known:
 
 
 def in_recordings(states: str, rows: int = 300, pause: int = 10_000, devices: bool = True) -> Known:
-    """A recording of each state, after the other; on a device of its own, or of one device with pauses."""
+    """Recordings of each state, one after the other: each on a separate device, or all on one device with pauses."""
     labels = np.repeat([ord(state) - 97 for state in states], rows)
     at = np.concatenate([np.arange(rows) + number * (rows + pause) for number in range(len(states))])
     of = np.repeat(np.arange(len(states)), rows) if devices else None
@@ -76,7 +76,7 @@ def test_many_devices_some_are_held_out_and_the_last_time_of_the_others() -> Non
     assert found.stretches(found.questions["new_device"]) == 2  # a device is one witness of a new machine
 
 
-def test_what_a_devices_name_gives_away_is_tested_on_whole_devices() -> None:
+def test_classes_that_device_names_give_away_are_tested_on_whole_devices() -> None:
     given = in_recordings("aabbccdd")
     found = made(given)
     assert (found.kind, found.folds_by, found.holdout.sum()) == ("device", "device", 0)
@@ -88,8 +88,8 @@ def test_what_a_devices_name_gives_away_is_tested_on_whole_devices() -> None:
     assert found.stretches(found.training) == 8
 
 
-def test_what_a_recording_gives_away_is_tested_on_whole_recordings() -> None:
-    """The same recordings without the name of a device: only pauses in time tell them apart."""
+def test_classes_that_recordings_give_away_are_tested_on_whole_recordings() -> None:
+    """Tests the same recordings without device names: only pauses in time separate them."""
     given = in_recordings("aabbccdd", devices=False)
     found = made(given)
     assert (found.kind, found.folds_by) == ("time", "block")
@@ -119,7 +119,7 @@ def test_a_class_in_one_stretch_is_refused() -> None:
         made(known(labels, None, np.arange(2_400)))
 
 
-def test_a_hold_out_that_would_take_a_class_away_is_not_made() -> None:
+def test_a_hold_out_that_would_remove_a_class_is_not_made() -> None:
     labels = np.zeros(2_400, np.int64)
     labels[1_750:2_390] = 1
     found = made(known(labels, None, np.arange(2_400)))
@@ -135,10 +135,10 @@ def test_devices_without_times_are_the_unit() -> None:
     assert many.questions.keys() == {"new_device"}
 
 
-def test_without_device_and_time_rows_are_drawn_and_it_is_said() -> None:
+def test_without_device_and_time_rows_are_drawn_with_a_note() -> None:
     found = made(replace(by_hours(1, 900), devices=None, times=None))
     assert (found.kind, found.asked, found.folds_by) == ("random", "auto", "row")
-    assert (found.tested == DRAWN).sum() == 270  # as it was before there were other splits
+    assert (found.tested == DRAWN).sum() == 270  # 30 %: the default for drawn rows
     assert "no device and no time are known" in text(found)
     assert found.stretches(found.training) is None
 
@@ -153,12 +153,12 @@ def test_without_device_and_time_rows_are_drawn_and_it_is_said() -> None:
         (in_recordings("abcd"), "device", "--split device: fewer than two classes are on more than one device"),
     ],
 )
-def test_a_split_that_was_asked_for_and_cannot_be_is_an_error(given: Known, asked: str, says: str) -> None:
+def test_a_requested_split_that_is_impossible_is_an_error(given: Known, asked: str, says: str) -> None:
     with pytest.raises(InvalidInput, match=says):
         made(given, asked)
 
 
-def test_what_was_asked_for_is_made() -> None:
+def test_a_requested_split_is_made() -> None:
     given = by_hours(10, 600)
     by_device = made(given, "device")
     assert (by_device.kind, by_device.folds_by, by_device.questions.keys()) == ("device", "device", {"new_device"})
@@ -176,7 +176,7 @@ def test_more_folds_than_there_are_groups_is_an_error_that_names_the_setting() -
         made(in_recordings("aabbccdd"), folds=9)
 
 
-def test_short_blocks_leave_some_optimism_and_it_is_said() -> None:
+def test_short_blocks_leave_some_optimism_with_a_note() -> None:
     slow = np.cumsum(np.random.default_rng(2).normal(size=(2_400, 1)), axis=0)
     given = by_hours(1, 2_400)
     assert "some optimism is left" in text(made(replace(given, values=slow)))
@@ -271,7 +271,7 @@ def test_rare_rows_that_were_repeated_to_balance_classes_are_copies() -> None:
 
 
 @pytest.mark.parametrize("kind", ["coarse", "stuck", "switches", "computed", "stays"])
-def test_what_a_sensor_repeats_by_itself_is_no_copy(kind: str) -> None:
+def test_repeated_values_of_a_coarse_sensor_are_not_copies(kind: str) -> None:
     draw = np.random.default_rng(7)
     values, labels = draw.normal(size=(1_500, 3)), draw.integers(0, 2, 1_500)
     times = None

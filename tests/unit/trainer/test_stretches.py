@@ -1,4 +1,4 @@
-"""A feature that names its stretch of time (a batch number, a hash of device and block) must not help on another one.
+"""A feature that identifies its stretch of time (a batch number, a hash of device and block) must not help elsewhere.
 
 With blocks cut at equal distances a tree scored a Matthews correlation of 0.99 by such a feature alone: both halves of
 a stretch that was cut have the same value, one was learned and the other tested.
@@ -37,7 +37,7 @@ def with_gaps(draw: np.random.Generator, stretch: Codes) -> np.ndarray:
 
 
 def in_two_parts(draw: np.random.Generator, stretch: Codes) -> np.ndarray:
-    """Neither part names a stretch, both together do."""
+    """Neither part identifies a stretch, but both together do."""
     number = draw.permutation(int(stretch.max()) + 1)[stretch]
     return np.stack([number % 11, number // 11], axis=1).astype(float)
 
@@ -68,7 +68,7 @@ def test_no_stretch_is_on_two_sides(make: Make, devices: int, rows: int, count: 
 
 
 def test_it_scores_at_chance() -> None:
-    """Over some seeds and shapes of data: a single set of twenty stretches scores 0.2 by luck in either direction."""
+    """Uses several seeds and shapes of data, because a single set of twenty stretches scores ±0.2 by luck."""
     found = []
     for seed in range(8):
         lengths = np.random.default_rng(seed).integers(15, 60, 60)  # shorter than the blocks, and none like another
@@ -86,8 +86,8 @@ def test_it_scores_at_chance() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_features_that_name_nothing_are_left_alone(seed: int) -> None:
-    """Noise, slow drift, a counter, a set point that returns, and a level of the whole device."""
+def test_features_that_identify_no_stretch_are_left_alone(seed: int) -> None:
+    """Tests noise, slow drift, a counter, a set point that returns, and a level of the whole device."""
     draw, rows = np.random.default_rng(seed), 2_400
     walk = np.cumsum(draw.normal(size=rows))
     returns = np.array([50.0, 60.0, 70.0])[np.arange(rows) // 40 % 3]
@@ -97,22 +97,22 @@ def test_features_that_name_nothing_are_left_alone(seed: int) -> None:
     assert (found.features, found.begins) == ((), None)
 
 
-def test_one_long_fault_is_no_reason_to_refuse() -> None:
-    """A level that begins once, with the fault: nothing else could be tested, so blocks are cut as ever."""
+def test_one_long_fault_is_not_refused() -> None:
+    """The level begins only once, with the fault. Nothing could be tested otherwise, so blocks are cut as usual."""
     labels = np.repeat([0, 1], [1_500, 500]).astype(np.int64)
     values = np.stack([labels * 5.0, np.random.default_rng(1).normal(size=2_000)], axis=1)
     plan = split(Known(values, labels, ("a", "b"), None, (), np.arange(2_000)), "auto", None, None, 7)
     assert any("some optimism is left in all scores" in note for note in plan.notes)
 
 
-def test_drawn_rows_are_said_to_give_such_a_feature_away() -> None:
+def test_a_note_says_that_drawn_rows_leak_such_a_feature() -> None:
     data, _ = known(hash_of, 4, np.full(10, 40), seed=1)
     plan = split(Known(data.values, data.labels, data.classes, None, (), None, data.features), "auto", None, None, 7)
     assert plan.kind == "random"
     assert any("'f0' has a value of its own in each stretch" in note for note in plan.notes)
 
 
-def test_blocks_begin_where_they_may() -> None:
+def test_blocks_begin_only_at_allowed_rows() -> None:
     begins = np.zeros(2_400, bool)
     begins[[0, 130, 900, 1_000]] = True
     found = blocks(None, np.arange(2_400), 2_400, begins)

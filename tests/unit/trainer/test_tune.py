@@ -1,4 +1,4 @@
-"""Settings come from a grid, and what is reported of the best was not chosen by the rows that it is reported of."""
+"""Settings come from a grid, and the scores of the best are from rows that did not choose it."""
 
 from __future__ import annotations
 

@@ -65,8 +65,8 @@ def test_a_small_p_is_not_enough_if_no_model_is_better_than_guessing() -> None:
     assert said(weak, learnable=Learnable(None, "too few ways")).kind == "clear"
 
 
-def test_what_scores_as_guessing_does_is_nothing_even_if_moved_labels_score_worse() -> None:
-    """Folds of uneven classes push the scores of models that know nothing below 0, those of moved labels too."""
+def test_scores_of_guessing_mean_nothing_to_learn_even_if_moved_labels_score_worse() -> None:
+    """Folds with uneven classes push the scores of models that know nothing below 0, and those of moved labels too."""
     assert said(contender("A", -0.02, None, correlation=-0.02), learnable=SURE).kind == "nothing_to_learn"
     assert said(contender("A", 0.08, None, correlation=0.08), learnable=SURE).kind == "clear"
 
@@ -83,7 +83,7 @@ def test_a_model_that_could_not_be_built_is_not_taken() -> None:
     assert found.take == "B"
 
 
-def test_luck_in_the_folds_is_no_finding_if_the_hold_out_says_otherwise() -> None:
+def test_luck_in_the_folds_does_not_count_if_the_hold_out_contradicts_it() -> None:
     """Random labels whose p is below 0.05 by luck: rows that no fold has seen decide."""
     lucky = Contender("lr", 0.4, None, None, (0.01, 0.2), 0.1, holdout=0.03)
     other = Contender("nb", 0.4, None, None, (-0.1, 0.2), 0.05)  # of many that guess, one does well: it is not asked

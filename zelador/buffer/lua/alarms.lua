@@ -3,14 +3,15 @@
 --   "measured_at since version"   nothing is wrong (ms with 13 digits, ms, a number)
 --   "measured_at" .. 'a' .. map   an alarm that goes on: all readings of its window are at level h
 --   map                           anything else. A map is MessagePack (half the cost of JSON) with:
---   t measured_at of the newest reading   w levels of the newest readings   c condition: ok, suspect, alarm   since (of the state shown)
---   v version   s state shown   calm, late, on, held: calm_at, late_at, began_at, held of zelador/alarms/rule.py
+--   t measured_at of the newest reading   w levels of the newest readings   c condition: ok, suspect, chattering, alarm
+--   since (of the state shown)   v version   s state shown   calm, late, on, seen: calm_at, late_at, began_at, seen_at of alarms/rule.py
 --   label, p, model, reading: of the newest reading at level h when the condition changed        by, at: who acknowledged the alarm, and when
 --   until, why, sby: shelved, its reason, by whom     silent, reason: unknown since, and why     retired, rby: retired since, by whom
 --   noted: when a change between ok and suspect was last recorded as an event
 -- A version is larger at each change of what is published: it is at least the time of the change, so that it does not start again when Redis
 -- loses its last second, or a device is forgotten.
--- States shown: ok, suspect, alarm, acknowledged, shelved, unknown, retired. An alarm that falls silent stays an alarm.
+-- States shown: ok, suspect, alarm, acknowledged, shelved, unknown, retired. An alarm that falls silent stays an alarm. Chattering is shown as
+-- suspect, with that reason.
 -- Each state shown has a sorted set of its devices, by the time since when they are in it: states-<state>.
 -- `announce` names devices whose state has to be published: device → version. `events` has their changes, the newest.
 -- `due` names devices by the time at which something must be looked at: silence, the end of shelving, or that it was never classified.
@@ -49,7 +50,7 @@ local function alarms_shown(r, now)
   if r['until'] and r['until'] > now then return 'shelved' end
   if r.c == 'alarm' then return r.by and 'acknowledged' or 'alarm' end
   if r.silent then return 'unknown' end
-  return r.c
+  return r.c == 'chattering' and 'suspect' or r.c
 end
 
 -- What is published of a device beside its state.
@@ -105,7 +106,7 @@ local function alarms_show(a, device, r, facts, now, by, why, again, no_event)
   local fields = {'device', device, 'from', before == '' and 'ok' or before, 'to', shown, 'at', string.format('%.0f', now)}
   local function put(name, value) if value then fields[#fields + 1], fields[#fields + 2] = name, value end end
   put('by', by)
-  put('why', why or (shown == 'unknown' and r.reason or nil))
+  put('why', why or ((shown == 'unknown' or shown == 'suspect') and r.reason or nil))
   if shown == 'alarm' then
     put('label', r.label)
     put('probability', r.p and tostring(r.p))
@@ -119,43 +120,44 @@ local function alarms_count(window, level)
   return select(2, string.gsub(window, level, ''))
 end
 
-local function alarms_below(window)
-  return string.find(window, 'h', 1, true) and 'suspect' or 'ok'
-end
-
 -- The readings of a device, whose times are in `flat` from `at` on: the same as `step` in zelador/alarms/rule.py for each. With
 -- `again`, another worker may have settled some of them: one as old as the newest known counts as a repeat.
 -- Returns whether one was not late, and of these whether one was at level h, and whether the model answered one.
 local function alarms_readings(r, levels, flat, at, rule, again, now)
-  local w, c, calm, fresh, high, answered = r.w, r.c, r.calm, false, false, false
+  local w, c, calm, hold, fresh, high, answered = r.w, r.c, r.calm, rule.hold_ms, false, false, false
   for i = 1, #levels do
     local t, level = flat[at + i - 1], string.sub(levels, i, i)
-    local late = t < r.t
+    local late, jumps = t < r.t, r.on and t - r.t >= hold and now - (r.seen or now) < hold
     if late then
       r.late = r.late or now
       late = now - r.late < ADOPT
-      if not late then w, calm, r.on = '', nil, r.on and math.min(r.on, t) end
+      if not late then w, jumps = '', true end
     end
     if not late and not (again and t == r.t) then
+      if jumps then calm, r.on = nil, r.on and t - (now - (r.seen or now)) end
       r.t, r.late, fresh, w = t, nil, true, string.sub(w .. level, -rule.window)
       high, answered = high or level == 'h', answered or level ~= 'x'
-      if c == 'alarm' then
+      local due, begins = not r.on or t - r.on >= hold, false
+      if c == 'alarm' or c == 'chattering' then
         if alarms_count(w, 'l') < rule.off_count then
-          calm = nil
+          calm, begins = nil, c == 'chattering' and level == 'h' and due
         else
           calm = calm or t
-          if t - calm >= rule.off_ms and not (r.held and t - r.on < rule.hold_ms) then
-            w, c, calm, r.held, r.by, r.at = '', 'ok', nil, nil, nil, nil
-          end
+          if t - calm >= rule.off_ms then w, c, calm, r.by, r.at = '', 'ok', nil, nil, nil end
         end
       elseif level == 'h' and alarms_count(w, 'h') >= rule.on_count then
-        r.held = r.on and t - r.on < rule.hold_ms or nil
-        w, c, calm, r.on = '', 'alarm', nil, t
+        begins = due
+        if not due then w, c = '', 'chattering' end
+      else
+        c = string.find(w, 'h', 1, true) and 'suspect' or 'ok'
       end
-      if c ~= 'alarm' and r.on and t - r.on >= rule.hold_ms then r.on = nil end
+      if begins then
+        w, c, calm, r.on, r.seen = '', 'alarm', nil, t, now
+      elseif c ~= 'alarm' and due then
+        r.on, r.seen = nil, nil
+      end
     end
   end
-  if fresh and c ~= 'alarm' then c = alarms_below(w) end
   r.w, r.c, r.calm = w, c, calm
   return fresh, high, answered
 end
@@ -182,6 +184,7 @@ local function alarms_device(a, device, text, levels, flat, at, said, rule, look
     or fresh and not r.silent and #r.w >= rule.window and not string.find(r.w, '[^x]') then
     r.silent, r.reason, quiet = now, 'set aside', false
   end
+  if not r.silent then r.reason = r.c == 'chattering' and r.c or nil end
   alarms_show(a, device, r, facts, now, nil, nil, false, quiet)
   return alarms_text(r, now)
 end

@@ -1,4 +1,4 @@
--- Called before all states are published again. Returns the least version that they must have then: a restarted Redis may have lost
+-- Called before all states are published again. Returns the lowest version that they must have: a restarted Redis may have lost
 -- its last second, so versions that were published before may be newer than those that it has.
 -- KEYS  1 announce-run   ARGV  1 the run id of Redis, or '' if it is not known
 local known = redis.call('HMGET', KEYS[1], 'run', 'version')

@@ -1,7 +1,7 @@
 -- The archive's place in the stream: a consumer group whose last delivered id is the last entry that is archived. Nothing is
 -- ever pending in it. In the ledger's hash, while the group exists:
 --   archive_hold    bytes of the newest readings that are not trimmed before they are archived; present if an archive is registered
---   archive_base    readings that had left the stream before the archive began; it has nothing to do with them
+--   archive_base    readings that had left the stream before the archive began; they are not its to archive
 --   archived        readings that were written to the archive
 --   archive_missed  readings that were trimmed before that, or could not be read
 --   archive_at      the last entry of the last call of archive_done
@@ -30,9 +30,9 @@ local function archive_at(readings)                  -- the last entry that is a
   end
 end
 
--- The number of readings after the entry `from`, up to and without `to` ('+': all); the oldest and the last of these entries.
+-- The number of readings after the entry `from`, up to but not including `to` ('+': all); the oldest and the last of these entries.
 -- A replayed reading ('!') is not counted: the archive has it, or it was counted as missed. With `most`, nil instead of the number
--- if there are more entries: to read a million of them takes a second, in which Redis does nothing else.
+-- if there are more entries: reading a million of them takes a second, during which Redis does nothing else.
 local function archive_count(readings, from, to, most)
   local n, oldest, last, step, seen = 0, nil, from, 1000, 0
   if redis.call('EXISTS', readings) == 0 then return 0, nil, from end

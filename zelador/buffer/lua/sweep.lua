@@ -80,7 +80,7 @@ for i, device in ipairs(names) do
       r.silent = r.silent or heard
       r.reason = alone and alarms_why(KEYS[6], device, heard, 'silent') or 'fleet'
       r.w, r.calm = '', nil                           -- what came before the silence ends no alarm, and begins none
-      if r.c ~= 'alarm' then r.c = 'ok' end
+      if r.c == 'suspect' then r.c = 'ok' end
       again = was and alone                           -- it was silent with the fleet, and still is
     end
     alarms_show(a, device, r, facts, now, nil, nil, again, r.reason == 'not classified')
