@@ -105,6 +105,11 @@ def sentence(language: Language, names: Mapping[str, str], entry: Change) -> str
     return language.text(pattern, who=who, target=shown)
 
 
+def act(language: Language, entry: Change) -> str:
+    """Returns an entry of the audit log without who did it, beside whom it stands."""
+    return sentence(language, {entry.who: ""}, entry).strip(": ")
+
+
 def reason_of(entry: Change) -> str:
     """Returns the reason that was given; empty without one. What was before has the reason of an earlier change."""
     for facts in (entry.after, entry.before):

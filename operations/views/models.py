@@ -44,6 +44,7 @@ class MetricRow:
     interval: tuple[float, float] | None
     selected: float | None  # of the selected model
     difference: float | None
+    folds: tuple[float, float, float] | None  # low, mean and high of cross-validation, if no interval is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ class ModelDetail:
     @property
     def axis(self) -> tuple[float, float]:
         """A range that shows all intervals and the selected model's values."""
-        shown = [each for row in self.metrics for each in (row.value, row.selected, *(row.interval or ()))]
+        shown = [each for row in self.metrics for each in (row.value, row.selected, *(row.interval or row.folds or ()))]
         known = [value for value in shown if value is not None]
         low, high = min(known, default=0.0), max(known, default=1.0)
         room = (high - low) * 0.05 or 0.05
@@ -170,7 +171,9 @@ def model_detail(registry: Registry, name: str) -> ModelDetail:
     intervals = _mapping(model.metadata.get("holdout_intervals"))
     classes = tuple(map(str, manifest.classes))
     positive = model.metadata.get("positive")
-    rows = tuple(_metric(each, values, others, intervals) for each in METRICS if each in values)
+    has_interval = any(pair_of(each) for each in intervals.values())
+    folds = {} if has_interval or not is_held_out else _folds(model)
+    rows = tuple(_metric(each, values, others, intervals, folds) for each in METRICS if each in values)
     training = {} if report is None else report.training
     costs = numbers(model.metadata.get("costs"))
     held_out = model.metadata.get("holdout_rows")
@@ -210,6 +213,13 @@ def scores(model: Model) -> tuple[dict[str, float], bool]:
     """The model's scores by metric; True if they are of rows that were held out."""
     held_out = numbers(model.metadata.get("holdout"))
     return (held_out, True) if held_out else (numbers(model.metadata.get("metrics")), False)
+
+
+def _folds(model: Model) -> dict[str, tuple[float, float, float]]:
+    """Low, mean and high of cross-validation by metric, where it has an interval."""
+    means, intervals = numbers(model.metadata.get("metrics")), _mapping(model.metadata.get("intervals"))
+    pairs = {name: pair_of(intervals.get(name)) for name in means}
+    return {name: (pair[0], means[name], pair[1]) for name, pair in pairs.items() if pair is not None}
 
 
 def numbers(value: Any) -> dict[str, float]:
@@ -269,11 +279,15 @@ def _range(minimum: float | None, maximum: float | None) -> Range | None:
 
 
 def _metric(
-    name: str, values: Mapping[str, float], others: Mapping[str, float], intervals: Mapping[str, Any]
+    name: str,
+    values: Mapping[str, float],
+    others: Mapping[str, float],
+    intervals: Mapping[str, Any],
+    folds: Mapping[str, tuple[float, float, float]],
 ) -> MetricRow:
     value, other = values.get(name), others.get(name)
     difference = None if value is None or other is None else value - other
-    return MetricRow(name, value, pair_of(intervals.get(name)), other, difference)
+    return MetricRow(name, value, pair_of(intervals.get(name)), other, difference, folds.get(name))
 
 
 def _row(model: Model, state: State, last: Mapping[str, Selection]) -> ModelRow:

@@ -46,7 +46,7 @@ class Answers:
         probabilities: Array | None = None,
         positive: str | None = None,
     ) -> Self:
-        """From labels as text. Raises InvalidInput for a label that is not among `classes`."""
+        """Makes Answers from labels as text. Raises InvalidInput for a label that is not among `classes`."""
         places = {label: place for place, label in enumerate(classes)}
         if unknown := {*expected, *predicted} - places.keys():
             raise InvalidInput(f"{min(unknown)!r} is not a class of the model; it has {', '.join(classes)}")
@@ -58,7 +58,7 @@ class Answers:
         return len(self.expected)
 
     def at(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Self:
-        """Only the rows with these numbers, or where the mask is true."""
+        """The answers on only the rows with these numbers, or where the mask is true."""
         shares = None if self.probabilities is None else self.probabilities[rows]
         return type(self)(self.expected[rows], self.predicted[rows], shares, self.classes, self.positive)
 
@@ -140,7 +140,7 @@ def from_counts(tables: Array, positive: int | None) -> dict[str, Array]:
 
 
 def histograms(answers: Answers, units: Codes, count: int, bins: int | None = None) -> list[tuple[Array, Array]]:
-    """For each class with an area: (rows of it, other rows) by unit and probability, lowest first.
+    """The counts for each class with an area: (rows of it, other rows) by unit and probability, lowest first.
 
     Each distinct probability has a bin of its own, unless there are more than `bins`: then bins of equally many rows.
     """

@@ -197,7 +197,7 @@ def test_a_home_is_private_to_its_owner(tmp_path: Path) -> None:
     shared.mkdir(mode=0o755)
     (shared / "theirs.txt").write_text("")
     Home(shared).release()
-    assert mode(shared) == 0o755  # a folder of others' use is not shut by `--home .`
+    assert mode(shared) == 0o755  # `--home .` does not close a shared folder
 
 
 @pytest.mark.attack_long

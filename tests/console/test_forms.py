@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import re
 import time
 
@@ -98,6 +99,9 @@ def test_a_model_is_deleted_only_with_its_name_typed(site: Site) -> None:
         ("pt-BR", {"lux": "400", "temperature": "85,5", "vibration": "5,9"}, 200, "Precisa de manutenção"),
         ("en", {"lux": "400", "temperature": "45", "vibration": "0.4"}, 200, "Needs no maintenance"),
         ("en", {"lux": "400", "temperature": "hot", "vibration": "0.4"}, 422, "This is not a number."),
+        ("en", {"lux": "1,234", "temperature": "45", "vibration": "0.4"}, 422, "Write thousands without a separator."),
+        ("pt-BR", {"lux": "1.234", "temperature": "45", "vibration": "0,4"}, 422, "Escreva milhares sem separador."),
+        ("pt-BR", {"lux": "0.412", "temperature": "45.5", "vibration": "0,4"}, 200, "Não precisa de manutenção"),
         ("en", {"lux": "nan", "temperature": "1e999", "vibration": ""}, 422, "This is not a number."),
     ],
 )
@@ -109,12 +113,27 @@ def test_classifying_by_hand(site: Site, accepted: str, typed: dict[str, str], s
         shape(answer)
 
 
+def test_what_was_asked_before_is_shown_beside_the_answer(site: Site) -> None:
+    """It travels in the form; what another model was asked, and what is not whole, is left out."""
+    values = {"f.lux": "4", "f.temperature": "9", "f.vibration": "99"}
+    other = '{"model": "none", "values": ["77"], "label": "yes", "share": 1}'
+    with site.client("viewer") as client:
+        first = client.post("/console/classify", data=values).text
+        assert "Asked before" not in first
+        asked = html.unescape(re.search(r'name="asked" value="([^"]+)"', first)[1])  # type: ignore[index]
+        answer = client.post("/console/classify", data={**values, "f.lux": "5", "asked": [asked, "{", other]})
+        assert answer.status_code == 200
+        assert answer.text.count('name="asked"') == 2
+        assert '<td class="num">4</td>' in answer.text
+        assert ">77<" not in answer.text
+
+
 def test_the_audit_log_is_exported_without_formulas(site: Site) -> None:
     with site.client("admin") as client:
         wanted = {"device": "press-07", "from": "2026-11-20T10:00", "label": "yes", "note": "W4"}
         assert client.post("/console/labels", data=wanted).status_code == 303
         audit = client.get("/console/audit").text
-        assert "the admin added label “yes”, press-07, since 20 Nov 10:00" in audit
+        assert ">the admin</th><td>added label “yes”, press-07, since 20 Nov 10:00<" in audit
         assert ">W4<" in audit
         client.post("/console/keys", data={"role": "viewer", "note": "=HYPERLINK(1)", "lasts": "90d"})
         answer = client.get("/console/audit/csv?q=key made")
@@ -133,7 +152,7 @@ def test_keys_are_made_shown_once_and_revoked(site: Site) -> None:
         shape(made)
         found = re.search(r"zlk_[\w-]{40,}", made.text)
         assert found is not None
-        assert "content-encoding" not in made.headers  # a secret is not compressed beside text of others
+        assert "content-encoding" not in made.headers  # a secret is not compressed together with foreign text
         page = client.get("/console/keys")
         assert found[0] not in page.text
         assert "tablet &lt;hall A&gt;" in page.text
@@ -157,6 +176,11 @@ def test_a_message_in_quarantine_is_shown_replayed_and_discarded(site: Site) -> 
         shape(page)
         assert "7b 22 6c 75 78" in page.text
         assert "<b>|" not in page.text
+        assert "0 would pass now" in page.text
+        assert "The present settings would refuse it again." in page.text
+        client.post("/console/quarantine-replay", data={"only": "passing"})
+        said = client.get(f"/console/quarantine/{entry}", headers={"Accept-Language": "pt-BR"})
+        assert "Não é JSON, a partir do byte 26" in said.text
         stays = client.post(f"/console/quarantine/{entry}/replay")
         assert stays.headers["location"].endswith("outcome=still_refused")
         assert "It stays in quarantine" in client.get(stays.headers["location"]).text
@@ -192,7 +216,7 @@ def test_an_alarm_is_acknowledged_shelved_and_retired_by_forms(site: Site) -> No
 def test_a_run_is_started_and_cancelled_by_forms(site: Site) -> None:
     """Without a trainer the run waits, and the page says so; a second run is refused."""
     with site.client("operator") as client:
-        assert "No trainer is running" in client.get("/console/training").text
+        assert "No trainer is running" in client.get("/console/training?devices=press-07").text
         given = {"candidates": ["lr", "dt"], "notes": "x", "split": "device", "devices": "press-07, mill-*"}
         given |= {"from": "2026-11-01", "to": "2026-11-24", "tune": "1.5", "more": ["blend"]}
         costs = {"cost_missed": "1,000.50", "cost_false_alarm": "3", "save": "first"}
@@ -248,7 +272,7 @@ def test_training_shows_the_readings_of_the_chosen_days_and_devices(site: Site) 
         shape(page)
         assert "Class too small" in page.text
         assert 'value="lathe-7*"' in page.text
-    with site.client("viewer") as client:  # loading another one costs
+    with site.client("viewer") as client:  # loading another one is expensive
         assert "4 labeled readings of 1 device" not in client.get("/console/training?devices=lathe-7*").text
 
 

@@ -25,7 +25,7 @@ from admin.console.model.page import ModelPage, RollBack
 from admin.console.models.page import Import, Models
 from admin.console.overview.live import Overview
 from admin.console.quarantine.page import QuarantinePage
-from admin.console.render import Renderer
+from admin.console.render import Renderer, visible
 from admin.console.runs.page import RunPage, Runs
 from admin.console.signin.page import SignIn
 from admin.console.training.page import Training
@@ -199,3 +199,17 @@ def test_numbers_and_times_are_written_as_the_reader_writes_them() -> None:
     ]  # fmt: skip
     assert english.signed(-0.0004, 3) == "0.000"
     assert english.signed(0.0071, 3) == "+0.007"
+
+
+def test_values_of_a_feature_have_the_same_decimals_in_a_column() -> None:
+    found = language("en", plant_zone("UTC"))
+    assert [found.measure(value) for value in (1234.5, 21.84, 0.504, 0.0312, 0.0, 4e-9)] == [
+        "1,234", "21.8", "0.50", "0.031", "0.00", "0.000000",
+    ]  # fmt: skip
+    assert [found.measure(value, (23.0, 1166.0)) for value in (29.7, 409.6, None)] == ["30", "410", "–"]
+    assert language("pt-BR", plant_zone("UTC")).measure(1.9, (-2.75, 0.33)) == "1,90"
+
+
+def test_what_cannot_be_seen_of_a_name_is_written_out() -> None:
+    assert visible("press\u200b-07\u202e") == "press\\u200b-07\\u202e"
+    assert visible("מכבש-07") == "מכבש-07"

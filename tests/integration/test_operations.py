@@ -156,7 +156,7 @@ def test_a_restarted_server_moves_an_act_that_was_in_progress(
     file = AuditFile(tmp_path / "audit.jsonl", 1 << 20)
     AuditMover(client, here.redis.prefix, file).move()
     stream.add("root (command line)", "model deleted", "older")
-    client.xreadgroup("admin", "admin", {names.audit: ">"})  # read, and dead before it was written
+    client.xreadgroup("admin", "admin", {names.audit: ">"})  # read, then the server died before it was written
     assert AuditMover(client, here.redis.prefix, file).move() == 1
     assert [act["target"] for act in recorded(tmp_path)] == ["old", "older"]
 

@@ -17,7 +17,7 @@ from admin.access.roles import needs
 from admin.console.console import Console, Shown
 from admin.console.page import pages, renderer, show
 from admin.console.visitor import Visiting
-from admin.console.words import people, reason_of, sentence
+from admin.console.words import act, people, reason_of
 from operations.audit_entry import Change
 
 router = pages("audit")
@@ -29,7 +29,8 @@ MAX_SEARCHED = 20_000  # entries
 @dataclass(frozen=True, slots=True)
 class Row:
     at: str
-    sentence: str
+    who: str
+    act: str
     why: str
     address: str | None
     id: str
@@ -61,7 +62,9 @@ def show_audit(
     entries = list(islice(_matching(console, q, names, before), PAGE_ROWS))
     days: dict[str, list[Row]] = {}
     for entry in entries:
-        row = Row(entry.at, sentence(language, names, entry), reason_of(entry), entry.address, entry.id)
+        row = Row(
+            entry.at, names.get(entry.who, entry.who), act(language, entry), reason_of(entry), entry.address, entry.id
+        )
         days.setdefault(language.day(entry.at), []).append(row)
     following = None
     if len(entries) == PAGE_ROWS:

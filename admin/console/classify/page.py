@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -12,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 
 from admin.access.roles import needs
+from admin.console.classify.asked import SHOWN_VALUES, Asked, read
 from admin.console.console import Console, Shown
 from admin.console.language import Language
 from admin.console.page import pages, renderer, show
@@ -46,18 +48,20 @@ class Classify:
     model: ModelDetail | None  # None if there is no model
     inputs: tuple[Input, ...]
     answer: Answer | None
+    now_asked: Asked | None  # what the answer is for, to be sent along with the next question
+    asked: tuple[Asked, ...]  # before that, the newest first
     choice: list[ModelRow]
     now: PlantView
 
 
 @router.get("", **needs("viewer"))
 def show_form(console: Shown, visitor: Visiting) -> Response:
-    return _page(console, visitor, None, {}, is_asked=False)
+    return _page(console, visitor, None, {})
 
 
 @router.get("/by/{model}", **needs("viewer"))
 def show_form_of(model: Annotated[str, InPath(max_length=64)], console: Shown, visitor: Visiting) -> Response:
-    return _page(console, visitor, model, {}, is_asked=False)
+    return _page(console, visitor, model, {})
 
 
 @router.post("", **needs("viewer"))
@@ -66,19 +70,25 @@ async def classify(console: Shown, visitor: Visiting, request: Request) -> Respo
     form: FormData = await request.form(max_fields=MAX_FIELDS)
     model = str(form.get("model", "")).strip() or None
     typed = {key[2:]: str(value)[:40] for key, value in form.items() if key.startswith("f.")}
-    return await run_in_threadpool(_page, console, visitor, model, typed, True)
+    before = [str(each) for each in form.getlist("asked")]
+    return await run_in_threadpool(_page, console, visitor, model, typed, before)
 
 
 def number_of(language: Language, text: str) -> float | None:
-    """Parses a number as people type it; None if it is invalid.
+    """Parses a number as people type it; None if it is invalid, or can be read in two ways.
 
-    A comma is the decimal separator in Portuguese, and in English if it is the only separator.
+    Point and comma both are decimal separators, and separators of thousands only as the language has them: before
+    the decimal one, in groups of three. `1.234` in Portuguese, and `1,234` in English, may be a thousand or one.
     """
     cleaned = text.strip().replace("−", "-").replace(" ", "")
-    if language.tag == "pt-BR":
-        cleaned = cleaned.replace(".", "").replace(",", ".") if "," in cleaned else cleaned
-    elif "," in cleaned:
-        cleaned = cleaned.replace(",", "" if "." in cleaned else ".")
+    group, decimal = (".", ",") if language.tag == "pt-BR" else (",", ".")
+    if re.fullmatch(rf"[+-]?[1-9]\d{{0,2}}(\{group}\d{{3}})+", cleaned):
+        return None
+    if group in cleaned and decimal in cleaned:
+        if not re.fullmatch(rf"[+-]?\d{{1,3}}(\{group}\d{{3}})+\{decimal}\d*", cleaned):
+            return None
+        cleaned = cleaned.replace(group, "")
+    cleaned = cleaned.replace(",", ".")
     try:
         found = float(cleaned)
     except ValueError:
@@ -86,7 +96,15 @@ def number_of(language: Language, text: str) -> float | None:
     return found if abs(found) < float("inf") else None
 
 
-def _page(console: Console, visitor: Visitor, name: str | None, typed: Mapping[str, str], is_asked: bool) -> Response:
+def _page(
+    console: Console,
+    visitor: Visitor,
+    name: str | None,
+    typed: Mapping[str, str],
+    before: Sequence[str] | None = None,
+) -> Response:
+    """Shows the form; and the answer, if `before`, what was asked before, is given."""
+    is_asked = before is not None
     services = console.services
     language = renderer(console, visitor).language
     state = services.registry.sync()
@@ -99,15 +117,22 @@ def _page(console: Console, visitor: Visitor, name: str | None, typed: Mapping[s
     if model is None and is_asked:
         raise NotFound("there is no model to ask; train or import one")
     inputs = () if model is None else tuple(_inputs(language, model, typed, is_asked))
-    answer = None
+    answer, now_asked = None, None
     if model is not None and is_asked and not any(each.is_wrong for each in inputs):
         reading = {each.name: each.value for each in inputs}
         answer = services.classifiers.classify(model.row.name, [reading])[0]
+        now_asked = _asked(model, inputs, answer)
     if is_asked and not inputs:
         raise InvalidInput("the model has no inputs that can be typed")
     status = 422 if any(each.is_wrong for each in inputs) else 200
-    context = Classify(model, inputs, answer, choice, console.plant.read())
+    asked = tuple(read(before or (), model.row.name)) if model is not None else ()
+    context = Classify(model, inputs, answer, now_asked, asked, choice, console.plant.read())
     return show(console, visitor, "classify/page.html", context, section="classify", status=status)
+
+
+def _asked(model: ModelDetail, inputs: Sequence[Input], answer: Answer) -> Asked:
+    share = (answer["probabilities"] or {}).get(model.positive) if model.positive else None
+    return Asked(model.row.name, [each.text for each in inputs[:SHOWN_VALUES]], answer["label"], share)
 
 
 def _inputs(language: Language, model: ModelDetail, typed: Mapping[str, str], is_asked: bool) -> list[Input]:
@@ -117,7 +142,7 @@ def _inputs(language: Language, model: ModelDetail, typed: Mapping[str, str], is
         text = typed.get(feature.name)
         if text is None:
             middle = seen.median if seen and seen.median is not None else seen.minimum if seen else None
-            text = "" if middle is None else language.number(middle, 2)
+            text = "" if middle is None else language.entry(middle, 4)
         value = number_of(language, text)
         low, high = (None, None) if seen is None else (seen.minimum, seen.maximum)
         outside = value is not None and low is not None and high is not None and not low <= value <= high

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Form, Query, Response
 from fastapi import Path as InPath
@@ -14,6 +14,7 @@ from admin.access.roles import needs
 from admin.console.console import Console, Shown
 from admin.console.page import go, pages, show, signed_in
 from admin.console.quarantine.reasons import REASONS, Group, device_of, groups, reason_of
+from admin.console.render import visible
 from admin.console.visitor import Visiting, Visitor
 from operations.acts import quarantine as acts
 from zelador.buffer.entry import order_of
@@ -22,7 +23,7 @@ from zelador.quarantine import MAX_PAGE, Outcome, QuarantinedMessage, checked_id
 
 router = pages("quarantine")
 
-PAGE_ROWS = 15
+PAGE_ROWS = 10
 ROW = 16  # bytes per line of the dump
 MAX_DUMP = 4_096  # bytes that are shown
 MAX_LOOKED_AT = 1_000  # messages that are grouped by reason
@@ -47,9 +48,13 @@ class QuarantinePage:
     shown: QuarantinedMessage | None  # with its whole payload
     devices: dict[str, str]  # id of a message to its device, or to its topic if that names none
     dump: tuple[HexRow, ...]
+    first: int  # number of the first entry that is shown, from 1
+    total: int  # messages that match
     outcome: str  # of a replay that was just made; empty if there was none
     next: str | None  # id
     may_act: bool
+    passes: dict[str, bool]  # id of a message of this reason to whether the present settings would accept it, if known
+    passing: int  # how many of these they would accept
 
 
 @router.get("", **needs("viewer"))
@@ -100,12 +105,19 @@ actions = pages("quarantine-replay")
 
 
 @actions.post("", **needs("operator"))
-def replay_all(console: Shown, actor: Acting, reason: Annotated[str, Form(max_length=20)] = "") -> Response:
-    """Replays all messages, or those of one reason in the list."""
+def replay_all(
+    console: Shown,
+    actor: Acting,
+    reason: Annotated[str, Form(max_length=20)] = "",
+    only: Annotated[Literal["", "passing"], Form()] = "",
+) -> Response:
+    """Replays all messages, or those in the list: of one reason, only those that would be accepted now."""
     quarantine = console.services.quarantine
     chosen = None
-    if reason:
-        chosen = [entry.id for entry in _newest(console) if reason_of(entry) == reason]
+    if reason or only:
+        found = [entry for entry in _newest(console) if not reason or reason_of(entry) == reason]
+        passes = quarantine.would_pass(found) if only else {}
+        chosen = [entry.id for entry in found if not only or passes.get(entry.id)]
     if chosen is None or chosen:
         acts.replay_many(actor, quarantine, chosen)
     return go("/console/quarantine")
@@ -154,6 +166,8 @@ def _show(
             shown = services.quarantine.get(entries[0].id)
         except NotFound:  # replayed or discarded meanwhile
             shown = None
+    first = [*entries, *((shown,) if shown is not None else ())]
+    passes = services.quarantine.would_pass([*first, *(each for each in matching if each not in first)])
     context = QuarantinePage(
         entries,
         services.ledger.snapshot().kept,
@@ -162,13 +176,17 @@ def _show(
         reason,
         shown,
         {
-            each.id: device_of(each, services.settings.topics.reading)
+            each.id: visible(device_of(each, services.settings.topics.reading))
             for each in (*entries, *((shown,) if shown else ()))
         },
         tuple(dump_of(shown.payload)) if shown else (),
+        len(matching) - len(later) + 1,
+        len(matching),
         outcome,
         entries[-1].id if len(later) > PAGE_ROWS else None,
         signed_in(visitor).may("operator"),
+        passes,
+        sum(passes.values()),
     )
     return show(console, visitor, template, context, section="quarantine")
 

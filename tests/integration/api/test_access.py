@@ -202,7 +202,7 @@ def test_a_repeated_post_is_answered_as_before(client: httpx.Client, api_setting
     assert client.post("/v1/keys", json={}, headers=refused).headers[REPLAYED] == "true"
     _, other = new_key(api_settings.api.keys_file, "operator")
     theirs = {**key, "Authorization": f"Bearer {other}"}
-    is_problem(client.post("/v1/runs", json={"notes": "x"}, headers=theirs), 409, "conflict")  # a key of their own
+    is_problem(client.post("/v1/runs", json={"notes": "x"}, headers=theirs), 409, "conflict")  # a separate key
     store = redis.Redis.from_url(api_settings.redis.url)
     names = list(store.scan_iter(f"{{{api_settings.redis.prefix}}}:answer:*"))
     assert names
