@@ -99,6 +99,9 @@ def test_a_model_is_deleted_only_with_its_name_typed(site: Site) -> None:
         ("pt-BR", {"lux": "400", "temperature": "85,5", "vibration": "5,9"}, 200, "Precisa de manutenção"),
         ("en", {"lux": "400", "temperature": "45", "vibration": "0.4"}, 200, "Needs no maintenance"),
         ("en", {"lux": "400", "temperature": "hot", "vibration": "0.4"}, 422, "This is not a number."),
+        ("en", {"lux": "1,234", "temperature": "45", "vibration": "0.4"}, 422, "Write thousands without a separator."),
+        ("pt-BR", {"lux": "1.234", "temperature": "45", "vibration": "0,4"}, 422, "Escreva milhares sem separador."),
+        ("pt-BR", {"lux": "0.412", "temperature": "45.5", "vibration": "0,4"}, 200, "Não precisa de manutenção"),
         ("en", {"lux": "nan", "temperature": "1e999", "vibration": ""}, 422, "This is not a number."),
     ],
 )
@@ -173,6 +176,11 @@ def test_a_message_in_quarantine_is_shown_replayed_and_discarded(site: Site) -> 
         shape(page)
         assert "7b 22 6c 75 78" in page.text
         assert "<b>|" not in page.text
+        assert "0 would pass now" in page.text
+        assert "The present settings would refuse it again." in page.text
+        client.post("/console/quarantine-replay", data={"only": "passing"})
+        said = client.get(f"/console/quarantine/{entry}", headers={"Accept-Language": "pt-BR"})
+        assert "Não é JSON, a partir do byte 26" in said.text
         stays = client.post(f"/console/quarantine/{entry}/replay")
         assert stays.headers["location"].endswith("outcome=still_refused")
         assert "It stays in quarantine" in client.get(stays.headers["location"]).text

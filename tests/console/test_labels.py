@@ -71,6 +71,10 @@ def test_a_period_is_labeled_undone_and_given_again_by_forms(site: Site) -> None
         assert "Overlap" in page
         assert "and growing" in page
         assert client.get("/console/labels?q=mill&label=worn&source=console").text.count("/console/labels/undo") == 1
+        empty = {**wanted, "from": "2025-01-01T00:00:00", "to": "2025-01-01T01:00:00"}
+        page = client.get(client.post("/console/labels", data={**empty, "label": "yes"}).headers["location"]).text
+        assert "No reading lies in this period" in page
+        assert "The next run learns from it" not in page
         assert "No label matches." in client.get("/console/labels?q=nowhere").text
 
 

@@ -75,7 +75,7 @@ class Keys:
 
     @property
     def last_predictions(self) -> str:
-        """By device, as a JSON array: label, confidence, predicted_at, model."""
+        """The last prediction of each device, as a JSON array: label, confidence, predicted_at, model."""
         return self._key("last-predictions")
 
     @property
