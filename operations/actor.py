@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class AuditLog(Protocol):
-    """Where acts are recorded: the admin server's file, or the stream that carries them there."""
+    """The place where acts are recorded: the admin server's file, or the stream that carries them there."""
 
     def check(self) -> None:
         """Called before a change. Raises Unavailable if it could not be recorded.

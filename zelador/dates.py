@@ -18,7 +18,7 @@ MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", 
 def moment_of(text: str, day_first: bool, zone: tzinfo = timezone.utc) -> int | None:
     """Milliseconds since 1970 UTC; None if it is not a date. A time without a zone is in `zone`.
 
-    `day_first`: of 3/4/2026, which is read in one way or the other.
+    `day_first`: 3/4/2026 is April 3, not March 4.
     """
     if len(text) > MAX_LENGTH:
         return None
@@ -39,7 +39,7 @@ def moment_of(text: str, day_first: bool, zone: tzinfo = timezone.utc) -> int | 
 
 
 def unambiguous(text: str, zone: tzinfo) -> int | None:
-    """As `moment_of`; None also for a date of which day and month are not certain."""
+    """Like `moment_of`, but returns None for a date whose day and month are ambiguous."""
     found = moment_of(text, True, zone)
     return found if found == moment_of(text, False, zone) else None
 

@@ -74,7 +74,7 @@ class OddityView(TypedDict):
     sentence: Annotated[str, Field(description="What was found.")]
     advice: Annotated[str, Field(description="What to do about it.")]
     feature: Annotated[str | None, Field(description="The feature that it is in; null if it is in none.")]
-    device: Annotated[str | None, Field(description="The device that it is in; null if it is in none.")]
+    device: Annotated[str | None, Field(description="The device concerned; null if it is not about a single device.")]
 
 
 DescriptionView = TypedDict(

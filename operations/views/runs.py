@@ -187,7 +187,7 @@ class RunReader:
         return self._page({run.id: run for run in self._queue.list()}, limit, before)
 
     def registered_page(self, limit: int, before: str | None = None) -> tuple[list[RunView], str | None]:
-        """As `page`, of the runs that the registry has; without Redis."""
+        """Returns a page like `page`, but only of the runs in the registry, without Redis."""
         return self._page({}, limit, before)
 
     def _page(

@@ -114,7 +114,7 @@ class Recent:
         ]
 
     def predictions(self, limit: int, before: str | None, device: str | None) -> tuple[list[Prediction], str | None]:
-        """As `readings`. At most 20 predictions of a batch are kept for display."""
+        """Returns a page like `readings`. At most 20 predictions of a batch are kept for display."""
         start, _ = _position(before)
         start = start if before is None else f"({start}"
         found: list[Prediction] = []

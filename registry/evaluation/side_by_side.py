@@ -73,7 +73,7 @@ class Evaluation(TypedDict):
         str | None, Field(description="Class of Recall, Precision, F1 and PR-AUC; null with more than two classes.")
     ]
     by: Annotated[str, Field(description="What is drawn for the intervals: device, time, device and time, or row.")]
-    blocks: Annotated[int, Field(description="How many of them there are.")]
+    blocks: Annotated[int, Field(description="Number of blocks.")]
     no_intervals: Annotated[str | None, Field(description="Why there are no intervals; null if there are.")]
     models: Annotated[list[ModelScores], Field(description="The models, in the order of the request.")]
 
@@ -156,7 +156,7 @@ def class_counts(labels: Sequence[str]) -> dict[str, int]:
 
 
 def _answers(expected: Sequence[str], model: Predicted, classes: tuple[str, ...], positive: str | None) -> Answers:
-    """With the probabilities in the order of all classes; a class that a model does not have gets 0."""
+    """The answers with probabilities in the order of all classes; a class that a model does not have gets 0."""
     probabilities = None
     if model.probabilities is not None:
         probabilities = np.zeros((len(expected), len(classes)))

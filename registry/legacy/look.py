@@ -61,7 +61,7 @@ def look(path: Path, joined: Sequence[Path] = (), alone: bool = False) -> list[F
 
 
 def look_at(path: Path, joined: Sequence[Path] = (), alone: bool = False) -> Look:
-    """As `look`, with the files that are passed over.
+    """Looks at old models like `look`, and also returns the files that are skipped.
 
     `joined`: files that belong to the single model at `path`. `alone`: look for no files that belong to a model.
     """

@@ -45,7 +45,7 @@ class Keys:
     | device-events | stream | settle, sweep, device_act | the newest 20,000 changes of devices' states |
     | due | sorted set | settle, sweep, device_act | devices by the time at which the sweep looks at them |
     | silence-seen | string | sweep | forever: up to which time of their last message devices were checked for silence |
-    | webhook-at | string | inference | forever: the last change of a state that the webhook took |
+    | webhook-at | string | inference | forever: the last change of a state that the webhook took, and its number |
     | alarm-keeper | string | inference | the worker that sweeps and publishes states: a lease of 5 s |
     | registry-seen | string (JSON) | services, zelador models accept | forever: one record, replaced |
     | doctor | string | API, zelador doctor | at most 10 s: to test whether writes are accepted |
@@ -75,7 +75,7 @@ class Keys:
 
     @property
     def last_predictions(self) -> str:
-        """By device, as a JSON array: label, confidence, predicted_at, model."""
+        """The last prediction of each device, as a JSON array: label, confidence, predicted_at, model."""
         return self._key("last-predictions")
 
     @property
@@ -201,7 +201,7 @@ class Keys:
 
     @property
     def webhook_at(self) -> str:
-        """The id of the last change of a device's state that was sent to the webhook."""
+        """The id of the last change of a device's state that was sent to the webhook, and its number."""
         return self._key("webhook-at")
 
     @property

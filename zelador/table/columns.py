@@ -27,7 +27,7 @@ NONE, ROW = "none", "row"  # instead of the name of a column
 
 @dataclass(frozen=True, slots=True)
 class FeatureColumn:
-    """Where a feature is in the table; value = cell * scale + offset."""
+    """The place of a feature in the table; value = cell * scale + offset."""
 
     feature: str
     place: int

@@ -243,7 +243,7 @@ def _hint(cells: Sequence[Cell], style: Style, first: bool) -> str:
     if first and not numbers:
         return "; if this line has units or a second header, remove it"
     if any(isinstance(cell, str) and cell.strip(" :").lower() in SUMMARIES for cell in cells):
-        return "; it looks like a summary: remove what stands below the table"
+        return "; it looks like a summary: remove the lines below the table"
     return ""
 
 
