@@ -39,7 +39,7 @@ soak: setup  ## kill processes at random under load; nothing may be lost (ARGS="
 	@$(BIN)/python -m zelador.libgomp -m tests.faults.soak $(ARGS)
 
 # Three processes, each with servers of its own: a third of the time a test waits for one of them.
-test: setup  ## test against real servers (eight to ten minutes on 2 cores; the long suites are the test-… below)
+test: setup  ## test against real servers (under eight minutes on 2 cores; the long suites are the test-… below)
 	@$(BIN)/python -m zelador.libgomp -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-quick: setup  ## run the tests that need no server and no training (under a minute)
@@ -68,8 +68,8 @@ $(VNU):
 test-html: setup $(VNU)  ## check that every page of the console is valid HTML, in both languages (half a minute); needs Java and npm
 	@VNU_JAR=$(VNU) $(BIN)/python -m zelador.libgomp -m pytest tests/console/test_valid.py $(ARGS)
 
-test-registry: setup  ## test the registry's writers and bucket at four times the size (some minutes)
-	@TEST_REGISTRY_TIMES=4 $(BIN)/python -m zelador.libgomp -m pytest -s tests/integration/registry/test_writers.py $(ARGS)
+test-registry: setup  ## test the registry's writers and bucket at eight times the size (some minutes)
+	@TEST_REGISTRY_TIMES=8 $(BIN)/python -m zelador.libgomp -m pytest -s tests/integration/registry/test_writers.py $(ARGS)
 
 check: setup  ## lint, check types and imports
 	@$(BIN)/ruff check .

@@ -15,7 +15,7 @@ from admin.classifiers import Classifiers
 from admin.outage import Outage, watched_redis
 from admin.run_streams import RunStreams
 from archive.dataset.touched import ArchivedCounts
-from operations.audit_log import AuditFile, open_audit_file
+from operations.audit_file import AuditFile, open_audit_file
 from operations.key_file import KeyFile
 from operations.views.datasets import DatasetReader
 from operations.views.device_events import DeviceEvents

@@ -23,7 +23,7 @@ from zelador.errors import Corrupt
 
 MERGED_FILES = 16
 MAX_ROWS = 1_000_000  # of a merged file: about 40 MB, and ten times that in memory during the merge
-ROWS_BASE = 64  # files whose rows are within a factor of 16 count as of the same size
+ROWS_BASE = 64  # files whose rows are within a factor of 16 count as equally large
 
 
 def plan(files: Sequence[File], today: str) -> Iterator[tuple[File, ...]]:

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 from archive import paths
@@ -15,22 +15,22 @@ from archive.compact import merge, plan
 from archive.layout import Kind
 from registry.errors import LogReplaced
 from zelador.buffer.entry import order_of
-from zelador.errors import Corrupt, ZeladorError
-from zelador.log_limit import LogLimit
+from zelador.errors import Corrupt
 from zelador.settings import ArchiveSettings
+from zelador.side_thread import SideThread
 
 log = logging.getLogger(__name__)
 
 EVERY_S = 20.0  # between two rounds
 SWEEP_S = 3_600.0  # between two listings of all files
 REPEAT_S = 600.0  # between two log lines about trouble
-CLOSE_S = 2.0  # for a merge to end, at the stop
+CLOSE_S = 2.0  # time for a merge to end on a stop
 BY = "maintenance"
 KINDS: tuple[Kind, ...] = ("readings", "outcomes")
 
 
 class Maintenance:
-    """Maintains the files, on a thread of its own with its own view of the log.
+    """Maintains the files, on a separate thread with its own view of the log.
 
     If the archiver commits first, the maintenance commits in a later round.
     """
@@ -41,8 +41,16 @@ class Maintenance:
         self._archive = archive or open_archive(settings)
         self._swept_at = float("-inf")
         self._damaged: set[str] = set()  # files that could not be read, and are not merged again
-        self._log = LogLimit(REPEAT_S)
-        self._thread = Thread(target=self._run, name="maintenance", daemon=True)
+        self._thread = SideThread(
+            "maintenance",
+            stop,
+            self._step,
+            trouble="the archive's files were not maintained",
+            retry_s=lambda _: EVERY_S,
+            delay_s=EVERY_S,
+            repeat_s=REPEAT_S,
+            on_error=self._sweep_again,
+        )
 
     def start(self) -> None:
         self._thread.start()
@@ -89,16 +97,15 @@ class Maintenance:
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────
 
-    def _run(self) -> None:
-        while not self._stop.wait(EVERY_S):
-            try:
-                self.round()
-            except LogReplaced:
-                self._archive.log.reset()  # the archiver reports it
-            except ZeladorError as error:
-                self._swept_at = float("-inf")  # a rename may be missing
-                if self._log.due():
-                    log.warning("the archive's files were not maintained: %s%s", error, self._log.take_skipped())
+    def _step(self) -> float:
+        try:
+            self.round()
+        except LogReplaced:
+            self._archive.log.reset()  # the archiver reports it
+        return EVERY_S
+
+    def _sweep_again(self) -> None:
+        self._swept_at = float("-inf")  # a rename may be missing
 
     def _merge(self, now: float) -> None:
         today = datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%d")

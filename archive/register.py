@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where archiving continues: after the entry `at`. `remark` is what an operator should know."""
+    """The place where archiving continues: after the entry `at`. `remark` is for the operator."""
 
     at: str
     remark: str | None = None

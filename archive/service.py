@@ -33,12 +33,12 @@ PAGE_ENTRIES = 500
 OUTCOME_ENTRIES, OUTCOME_BYTES = 2_000, 1_048_576  # per file; a prediction has about four bytes
 REPEAT_S = 60.0  # between two log lines about the same trouble
 RETRY_CAP_S = 10.0
-FINISH_S = 5.0  # to write the rest, at the stop
+FINISH_S = 5.0  # time to write the rest on a stop
 MAX_ENTRIES = 1_000_000  # per batch; fewer after an entry that cannot be written
 
 
 def run(settings: Settings, stop: Event) -> None:
-    """Archives until `stop` is set. Raises Unavailable or Corrupt if Redis or archive cannot be used at the start."""
+    """Archives until `stop` is set. Raises Unavailable or Corrupt if Redis or archive cannot be used at startup."""
     connection = RedisConnection(settings.redis, stop)
     connection.open(settings.redis.start_patience_s)
     heartbeat = Heartbeat(connection.client, settings.redis.prefix, SERVICE, "1")  # there is only one archiver
@@ -195,7 +195,7 @@ class Archiver:
         self._clear()
 
     def _finish(self) -> None:
-        """Writes what is in Redis at the stop, if there is time."""
+        """Writes what is still in Redis on a stop, if there is time."""
         deadline, more = time.monotonic() + FINISH_S, self._writer is not None
         while more and time.monotonic() < deadline:
             more = self._read()

@@ -14,7 +14,7 @@ from registry.registry import Registry
 from trainer.candidate.build import build
 from trainer.candidate.rebuild import rebuild
 from trainer.candidate.upload import upload
-from trainer.evaluate.parts import Parts
+from trainer.evaluate.split_rows import Parts
 
 NAME = "forest-of-100"
 TREES = 100

@@ -8,12 +8,11 @@ from rich.table import Table
 from rich.text import Text
 
 from command.output import output
+from zelador.model_metrics import OF_THE_POSITIVE
 from zelador.printable import clean
 
 if TYPE_CHECKING:
     from registry.run_document import RunDocument
-
-OF_THE_POSITIVE = ("Recall", "Precision", "F1", "PR-AUC")
 
 
 def show(document: RunDocument) -> None:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from zelador.model_metrics import METRICS
+
 # ── the rows ─────────────────────────────────────────────────────────────────────────────────
 
 Csv = Annotated[
@@ -62,7 +64,7 @@ Gpu = Annotated[bool, typer.Option("--gpu", help="Let PyCaret use a GPU for clas
 
 RankedBy = Annotated[
     str | None,
-    typer.Option(help="The metric that ranks models: Accuracy, AUC, Recall, Precision, F1, Kappa, MCC or PR-AUC."),
+    typer.Option(help=f"The metric that ranks models: {', '.join(METRICS[:-1])} or {METRICS[-1]}."),
 ]
 Split = Annotated[
     str | None, typer.Option(help="How rows are split to test models: auto, device, time or random. Default: auto.")

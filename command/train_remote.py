@@ -41,8 +41,12 @@ def train_remote(
         body["dataset"] = dict(dataset)
     run = api.call("POST", "/v1/runs", body).document
     say(f"run {run['id']} is queued at {api.where}", error=True)
-    with Watched(str(asked.get("metric") or "score")) as watched:
-        follow(api, run["id"], watched.show)
+    try:
+        with Watched(str(asked.get("metric") or "score")) as watched:
+            follow(api, run["id"], watched.show)
+    except KeyboardInterrupt:
+        say(f"run {run['id']} continues at {api.where}; to cancel it, POST /v1/runs/{run['id']}/cancel", error=True)
+        raise
     run = api.call("GET", f"/v1/runs/{run['id']}").document
     if run["state"] != "done":
         raise Conflict(f"run {run['id']} {run['state']}: {run.get('error') or 'no reason given'}")

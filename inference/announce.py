@@ -62,7 +62,7 @@ class Keeper:
         self._link: Link | None = None
         self._connected_at: int | None = None
         self._redis_run: str | None = None  # changes when Redis starts again
-        self._least_version = 0  # of what is published
+        self._least_version = 0  # of the states to publish
         self._sweeper = Sweeper(settings, stop)
         self._thread = SideThread(
             "alarms",
@@ -98,8 +98,11 @@ class Keeper:
         return POLL_S
 
     def _publish_all_again(self) -> None:
-        """After an error, because Redis may come back without its last second."""
-        self._connected_at = None
+        """After an error, because Redis may come back without its last second.
+
+        On a new connection: the old one would still send states that were read before, maybe after another worker's.
+        """
+        self._disconnect()
 
     def _rest(self, seconds: float) -> None:
         if self._link is not None and self._link.connected:
@@ -122,7 +125,7 @@ class Keeper:
             self._connected_at = link.connected_at
         while not self._stop.is_set() and (waiting := self._states.waiting(PUBLISHED)):
             if self._run_of_redis() != self._redis_run:
-                return  # it may have lost what was published: the next step finds a larger version
+                return  # it may have lost the published version: the next step finds a larger one
             self._publish(link, waiting)
 
     def _run_of_redis(self) -> str | None:
@@ -154,9 +157,10 @@ class Keeper:
         return any(message.payload == b"online" for message in heard)
 
     def _disconnect(self, goodbye: Outgoing | None = None) -> None:
+        self._connected_at = None
         if self._link is not None:
             self._link.close(goodbye)
-            self._link = self._connected_at = None
+            self._link = None
 
     def _discovery(self, device: str, known: bool) -> Outgoing:
         """The discovery message of a device for Home Assistant; an empty one removes it there."""
@@ -182,10 +186,11 @@ class Keeper:
             messages.append(self._status(online=True))
         publication = link.publish(messages)
         deadline = time.monotonic() + CONFIRM_S
-        while not link.confirmed(publication, POLL_S):
-            self._lease.hold(self._me)  # keep the lease while the broker is away
+        leads = True
+        while leads and not link.confirmed(publication, POLL_S):
+            leads = self._lease.hold(self._me)  # keep the lease while the broker is away
             if self._stop.is_set() or time.monotonic() > deadline:
-                self._disconnect()  # what was not confirmed is published again
+                self._disconnect()  # unconfirmed states are published again
                 raise Unavailable("the broker does not confirm the states of devices")
         if refused := publication.refused:
             why = next(iter(refused.values()))
@@ -193,7 +198,11 @@ class Keeper:
                 f"the broker refuses {messages[next(iter(refused))].topic}: {why}; allow it to the workers"
             )
         self._discovered = self._discovered.difference([device for device, _, _ in waiting]) | found
-        self._states.announced([(device, version) for device, version, _ in waiting])
+        versions = [(device, version) for device, version, _ in waiting]
+        self._states.announced(versions)
+        if not leads or not self._lease.hold(self._me):  # another worker may have published newer states before these
+            self._disconnect()
+            self._states.announce(versions)
 
 
 def _record(device: str, text: bytes) -> Record | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from inference.answer import Answered
-from inference.parts import HEAD_BYTES, in_parts
+from inference.split_answer import HEAD_BYTES, in_parts
 from zelador.link import Outgoing, publish_bytes
 from zelador.log_limit import LogLimit
 from zelador.messages import Arrival, encode_json

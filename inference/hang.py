@@ -67,7 +67,7 @@ class HangGuard:
             return
         model = asked[1]
         log.error(
-            "%s has not answered for %.0f s: the worker ends, to be started again (ZELADOR_INFERENCE__MODEL_TIMEOUT_S)",
+            "%s has not answered for %.0f s: the worker exits and is restarted (ZELADOR_INFERENCE__MODEL_TIMEOUT_S)",
             model.name,
             time.monotonic() - asked[0],
         )

@@ -26,7 +26,7 @@ OBSERVERS: tuple[Observer, ...] = ()  # to add one, name it here; its contract i
 
 
 def run(settings: Settings, stop: Event) -> None:
-    """Runs until `stop`. Raises Unavailable when the broker, Redis or the registry cannot be used at the start."""
+    """Runs until `stop`. Raises Unavailable when the broker, Redis or the registry cannot be used at startup."""
     instance = settings.inference.instance
     options = link_options(settings.topics, SERVICE, f"zelador-{instance}", quiet_s=settings.inference.quiet_s)
     link = Link(settings.mqtt, options, stop)

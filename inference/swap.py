@@ -8,6 +8,7 @@ registry was replaced (registry/restored/watch.py), so that readings do not wait
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -19,17 +20,19 @@ import redis
 from inference.hang import HangGuard
 from inference.lineup import Lineup, Live
 from inference.model import Model
+from registry.cage.template import TEMPLATE
 from registry.restored.open import open_registry
 from registry.restored.watch import Watch
 from zelador.buffer import connect_redis
 from zelador.buffer.keys import Keys
-from zelador.errors import ZeladorError
+from zelador.errors import Unavailable, ZeladorError
 from zelador.retry import backoff
 from zelador.settings import Settings
 
 log = logging.getLogger(__name__)
 
 RETRY_CAP_S = 30.0
+WARM_AFTER_S = 5.0  # without a model: then the process that checks it is started, which takes seconds
 
 
 class Selected(Protocol):
@@ -164,6 +167,14 @@ class Swap:
     def _load(self, name: str) -> Model:
         return self._guard.guarded(self._registry.load(name))
 
+    def _prepare_check(self) -> None:
+        """Starts the process that checks a model before it is loaded, if the first model is yet to be selected."""
+        if self._state.live is None and self._registry.state.selection is None:
+            try:
+                TEMPLATE.warm()
+            except Unavailable as error:
+                log.warning("%s", error)
+
     def _report(self, before: SwapState, after: SwapState) -> None:
         if after.refusal is not None:
             self._attempt += 1
@@ -181,7 +192,11 @@ class Swap:
         channel = client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
         poll = self._settings.inference.select_poll_s
         subscribed = False
+        warm_at = time.monotonic() + WARM_AFTER_S
         while not self._stop.is_set():
+            if time.monotonic() > warm_at:
+                warm_at = math.inf
+                self._prepare_check()
             try:
                 if not subscribed:
                     channel.subscribe(Keys(self._settings.redis.prefix).selected)

@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 import redis
 
+from zelador.alarms.activity import WEBHOOK_LOST
 from zelador.buffer import connect_redis
 from zelador.buffer.keys import Keys
 from zelador.clock import now_ms
@@ -95,7 +96,7 @@ class Webhook:
         self._client = connect_redis(settings.redis)
         self._keys = Keys(settings.redis.prefix)
         self._opener = urllib.request.build_opener(NoRedirect)
-        self._given_up_log, self._discarded_log = LogLimit(REPEAT_S), LogLimit(REPEAT_S)
+        self._given_up_log = LogLimit(REPEAT_S)
         self._thread = SideThread(
             "webhook",
             stop,
@@ -117,30 +118,45 @@ class Webhook:
         stored: Any = self._client.get(self._keys.webhook_at)
         if stored is None:  # the first start: what happened before needs no message
             newest: Any = self._client.xrevrange(self._keys.device_events, count=1)
-            self._client.set(self._keys.webhook_at, newest[0][0] if newest else b"0-0", nx=True)
+            found = newest[0][0] if newest else b"0-0"
+            self._client.set(self._keys.webhook_at, b"%b %d" % (found, self._discarded() + self._length()), nx=True)
             return False
-        entries: Any = self._client.xrange(self._keys.device_events, min=f"({stored.decode()}", count=READ)
-        if len(entries) == READ:
-            self._say_discarded(stored, entries[0][0])
+        last, _, number = stored.partition(b" ")
+        sent = int(number or 0)
+        entries: Any = self._client.xrange(self._keys.device_events, min=f"({last.decode()}", count=READ)
+        if len(entries) == READ and (lost := self._discarded() - sent) > 0:
+            self._lose(lost)
+            sent += lost
         for name, fields in entries:
             if self._stop.is_set() or not self._leads.is_set():
                 return False
             event = webhook_event(name.decode(), fields)
             if event is not None:
                 self._send(event, int(fields.get(b"at", b"0")))
-            self._client.set(self._keys.webhook_at, name)
+            sent += 1
+            self._client.set(self._keys.webhook_at, b"%b %d" % (name, sent))
         return len(entries) == READ
 
-    def _say_discarded(self, stored: bytes, first: bytes) -> None:
-        """Logs that events were discarded before they were sent: the newest one sent is no longer in the stream."""
-        oldest: Any = self._client.xrange(self._keys.device_events, count=1)
-        if stored != b"0-0" and oldest and oldest[0][0] == first and self._discarded_log.due():
-            skipped = self._discarded_log.take_skipped()
-            log.error("the webhook did not take alarms for too long: some were discarded, the oldest%s", skipped)
+    def _length(self) -> int:
+        return int(self._client.xlen(self._keys.device_events))
+
+    def _discarded(self) -> int:
+        """The number of changes that are no longer in the stream. Redis 6.2 does not know it: then 0."""
+        try:
+            stream: Any = self._client.xinfo_stream(self._keys.device_events)
+        except redis.ResponseError:  # there is no stream yet
+            return 0
+        return max(0, int(stream.get("entries-added", 0)) - int(stream["length"]))
+
+    def _lose(self, count: int) -> None:
+        """Counts and logs changes that the stream discarded before they were sent."""
+        self._client.hincrby(self._keys.ledger, WEBHOOK_LOST, count)
+        log.error("the webhook did not take alarms for too long: the oldest %d changes of states were discarded", count)
 
     def _send(self, event: WebhookEvent, at: int) -> None:
         """Raises OSError, HTTPException if the event has to be sent again."""
         if now_ms() - at > self._alarm.webhook_keep_s * 1000:
+            self._client.hincrby(self._keys.ledger, WEBHOOK_LOST, 1)
             if self._given_up_log.due():
                 skipped = self._given_up_log.take_skipped()
                 log.error("an alarm of %s was not sent for too long and is given up%s", event.device_id, skipped)

@@ -16,10 +16,13 @@ log = logging.getLogger(__name__)
 
 
 class AuditLog(Protocol):
-    """Where acts are recorded: the admin server's file, or the stream that carries them there."""
+    """The place where acts are recorded: the admin server's file, or the stream that carries them there."""
 
     def check(self) -> None:
-        """Called before a change. Raises Unavailable if it could not be recorded."""
+        """Called before a change. Raises Unavailable if it could not be recorded.
+
+        The limit of the audit files in bytes is not checked here, but by the guard of the API, which knows the role.
+        """
 
     def add(
         self, who: str, what: str, target: str, before: Any = None, after: Any = None, address: str | None = None

@@ -6,17 +6,17 @@ An act is moved at least once: after a crash between the file and Redis it is wr
 from __future__ import annotations
 
 import logging
-import threading
 from threading import Event
 from typing import Any
 
 import msgspec
 import redis
 
-from operations.audit_log import AuditFile
+from operations.audit_file import AuditFile
 from zelador.buffer.keys import Keys
 from zelador.errors import Unavailable
 from zelador.retry import backoff
+from zelador.side_thread import SideThread
 from zelador.writable import EXPIRES_S
 
 log = logging.getLogger(__name__)
@@ -76,15 +76,16 @@ class AuditMover:
         self._client = client
         self._key = Keys(prefix).audit
         self._file = file
-        self._thread: threading.Thread | None = None
+        self._thread: SideThread | None = None
 
     def start(self, stop: Event) -> None:
-        self._thread = threading.Thread(target=self._run, args=(stop,), name="audit-mover", daemon=True)
+        trouble = "acts of the command line wait in Redis"
+        self._thread = SideThread("audit-mover", stop, self._step, trouble=trouble, retry_s=backoff, delay_s=POLL_S)
         self._thread.start()
 
     def join(self) -> None:
         if self._thread is not None:
-            self._thread.join(timeout=5.0)
+            self._thread.join(5.0)
 
     def move(self) -> int:
         """Moves the acts in the stream; returns their number. Raises redis.RedisError, Unavailable (the file)."""
@@ -119,13 +120,6 @@ class AuditMover:
             return
         self._file.add(act.who, act.what, act.target, act.before, act.after, act.address)
 
-    def _run(self, stop: Event) -> None:
-        attempt = 0
-        while not stop.wait(backoff(attempt) if attempt else POLL_S):
-            try:
-                self.move()
-                attempt = 0
-            except (redis.RedisError, OSError, Unavailable) as error:
-                attempt += 1
-                if attempt == 1:
-                    log.warning("acts of the command line wait in Redis: %s", error)
+    def _step(self) -> float:
+        self.move()
+        return POLL_S

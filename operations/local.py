@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 
 from operations.actor import Actor, waker
-from operations.audit_log import open_audit_file
+from operations.audit_file import open_audit_file
 from operations.audit_stream import AuditStream
 from zelador.buffer import connect_redis
 from zelador.errors import Unavailable

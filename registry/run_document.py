@@ -17,7 +17,7 @@ from registry.run_trainer import TrainerFacts
 from zelador.training_queue import RunState
 
 Scores = dict[str, float | None]  # by metric; None where the metric is not defined for the model
-Intervals = dict[str, tuple[float, float] | None]  # by metric: low and high of 95 %; None where there is none
+Intervals = dict[str, tuple[float, float] | None]  # by metric: both ends of the 95 % interval; None if there is none
 
 DataFacts = TypedDict(
     "DataFacts",

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TypedDict
 
-GRACE_S = 900.0  # beyond the limit of a run, for what is done after it
+GRACE_S = 900.0  # beyond the limit of a run, for the work after it
 
 
 class TrainerFacts(TypedDict):

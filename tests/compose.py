@@ -19,7 +19,7 @@ from tests.outside import Outside
 
 ROOT = Path(__file__).parents[1]
 OURS = ("ingest", "inference", "archive", "trainer", "api")
-PROJECT = f"zelador-test-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"  # one a checkout: images are built once
+PROJECT = f"zelador-test-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"  # one per checkout
 
 
 def command() -> list[str] | None:
@@ -43,7 +43,9 @@ class Stack:
         self._file = folder / "env"
         self._file.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
         offered = (line.lstrip("#").split("=")[0] for line in (ROOT / ".env.example").read_text().splitlines())
-        unset = {name for name in offered if name.isidentifier()}  # Compose takes the shell's before the file's
+        unset = {
+            name for name in offered if name.isidentifier()
+        }  # in Compose, the shell's variables override the file's
         self._environment = {name: value for name, value in os.environ.items() if name not in unset}
         self._command = [*(command() or []), "--project-name", PROJECT, "--env-file", str(self._file)]
         self.mqtt_port = ports["mqtt"]
@@ -80,7 +82,7 @@ class Stack:
         before = self._restarts(service)
         every = "(int(p) for p in os.listdir('/proc') if p.isdigit())"
         code = f"import os; [os.kill(p, 9) for p in {every} if p not in (1, os.getpid())]"
-        self("exec", "--detach", service, "python", "-c", code)  # the container's end may take it along
+        self("exec", "--detach", service, "python", "-c", code)  # the end of the container may end it too
         self.until(lambda: self._restarts(service) > before, f"{service} to be started again")
 
     def outside(self) -> Outside:
@@ -111,7 +113,7 @@ class Stack:
         status, found = self.api("GET", "/v1/ledger")
         if status != 200:
             return {}
-        # Without the archive's part: it goes on in the background.
+        # Without the archive's counts, which change in the background.
         return {name: count for name, count in found.items() if isinstance(count, int) and "archive" not in name}
 
     def workers(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,18 +14,21 @@ from hypothesis import settings as hypothesis_settings
 from tests import servers
 from zelador.settings import MqttSettings, RedisSettings, Settings, TopicSettings
 
-# A test never asserts a time: on a busy machine an example may take as long as it takes.
+# A test never asserts a time: on a busy machine an example may take any time.
 hypothesis_settings.register_profile("untimed", deadline=None)
 hypothesis_settings.load_profile("untimed")
 
-ran_on: set[str] = set()  # what the suite's processes say, where it has several
+ran_on: set[str] = set()  # output of the suite's processes, if there are several
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Starts long files first, so that no process is left with one at the end."""
-    long = {item.path for item in items if item.get_closest_marker("long") or item.get_closest_marker("training")}
-    items.sort(key=lambda item: item.path not in long)
+    """Starts long files first, the longest at once, so that no process is left with one at the end."""
+    minutes: dict[Path, float] = {}
+    for item in items:
+        for mark in (*item.iter_markers("long"), *item.iter_markers("training")):
+            minutes[item.path] = max(minutes.get(item.path, 0.0), mark.args[0] if mark.args else 1.0)
+    items.sort(key=lambda item: -minutes.get(item.path, 0.0))
 
 
 def pytest_report_header() -> str:

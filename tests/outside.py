@@ -44,7 +44,7 @@ class Outside:
             client.reconnect_delay_set(1, 1)
             client.connect(parts.hostname, parts.port, 30, **options)
             client.loop_start()
-        # Connected is not enough: the SUBSCRIBE may be late, and a prediction that comes before it goes to nobody.
+        # Being connected is not enough: the SUBSCRIBE may be late, and an earlier prediction goes to nobody.
         self._until(self._subscribed.is_set, "the subscription")
 
     def _client(self, name: str, protocol: int) -> mqtt.Client:

@@ -19,7 +19,7 @@ from registry.registry import Registry
 from zelador.errors import Conflict, NotFound, Unavailable
 from zelador.settings import RegistrySettings
 
-GRACE_S = 0.3  # of the collections: short enough to give up a save between its upload and its commit
+GRACE_S = 0.3  # of the collections: short enough to condemn a save between its upload and its commit
 SHARED = 40  # names that all writers want
 
 

@@ -96,7 +96,7 @@ def main() -> None:
     made = Client(app.inner).put(f"/{BUCKET}", base_url=f"http://127.0.0.1:{server.port}")
     assert made.status_code == 200, made.data
     print(server.port, flush=True)  # noqa: T201 - what whoever started it reads
-    sys.stdin.read()  # until whoever started it has gone
+    sys.stdin.read()  # until the process that started it is gone
 
 
 if __name__ == "__main__":

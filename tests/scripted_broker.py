@@ -10,7 +10,7 @@ from types import TracebackType
 
 HOST = "127.0.0.1"
 CONNACK = b"\x20\x03\x00\x00\x00"
-Answer = Callable[[bytes], bytes | None]  # from a packet of the client to what is said in answer; None: it hangs up
+Answer = Callable[[bytes], bytes | None]  # a packet of the client to the answer; None: disconnect
 
 
 class ScriptedBroker:

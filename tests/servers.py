@@ -171,7 +171,7 @@ def _process(command: tuple[str, ...], answers: Callable[[], bool]) -> Iterator[
 
 @contextlib.contextmanager
 def _container(image: str, port: int, command: str | None, volume: tuple[str, str] | None = None) -> Iterator[int]:
-    # In a container itself, testcontainers would name an address that is not ours to use; a reaper cannot be pulled.
+    # Inside a container, testcontainers would name an address that we cannot use, and its reaper cannot be pulled.
     os.environ.setdefault("TESTCONTAINERS_CONNECTION_MODE", "docker_host")
     os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
     from testcontainers.core.container import DockerContainer

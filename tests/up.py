@@ -82,7 +82,7 @@ class Up:
     def stop(self, number: int = signal.SIGTERM) -> int:
         pids = [pid for pid in self.pids().values() if pid]
         self.process.send_signal(number)
-        code = self.process.wait(STOP_S + 15.0)  # and what a busy machine adds
+        code = self.process.wait(STOP_S + 15.0)  # plus a margin for a busy machine
         self.close()
         deadline = time.monotonic() + 10
         while any(alive(pid) for pid in pids):

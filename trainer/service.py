@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 
 def run(settings: Settings, stop: Event) -> None:
-    """Takes runs until `stop` is set. Raises Unavailable if Redis or the registry cannot be used at the start."""
+    """Takes runs until `stop` is set. Raises Unavailable if Redis or the registry cannot be used at startup."""
     connection = RedisConnection(settings.redis, stop)
     connection.open(settings.redis.start_patience_s)
     registry = open_registry(settings)
@@ -102,10 +102,17 @@ class Trainer:
         self._wait_s = min(TAKE_WAIT_S, settings.redis.timeout_s / 2)  # a longer wait would time out
         self._starter = Starter(settings, registry, connection.client, self._actor)
         self._restarted = True  # until no job from before the restart is left
+        self._warm: Child | None = None  # for the first run
 
     def run(self) -> None:
-        while not self._stop.is_set():
-            self.step()
+        if self._settings.training.warm:
+            self._warm = Child(nice=self._settings.training.nice)
+        try:
+            while not self._stop.is_set():
+                self.step()
+        finally:
+            if self._warm is not None:
+                self._warm.close()
 
     def step(self) -> None:
         """Takes and trains one run, if there is one. Raises Stopping."""
@@ -166,7 +173,7 @@ class Trainer:
             options.metric, partial(self._report, job), partial(save_events, self._registry, job.run.id)
         )
         recorder.add("started", "fetching the labeled readings")
-        with Child(nice=training.nice) as child:  # imports PyCaret while the readings are fetched
+        with self._child() as child:  # imports PyCaret while the readings are fetched
             from trainer.run.job import train  # not before: a trainer that waits needs no scikit-learn
             from trainer.source import from_stream, query_for
 
@@ -178,6 +185,15 @@ class Trainer:
             recorder.add("step", "deciding whether the best model replaces the selected one")
             promote(document, self._registry, self._actor(f"run {job.run.id}"), settings)
         return document
+
+    def _child(self) -> Child:
+        """Returns the warm child if it still runs, else a new one."""
+        warm, self._warm = self._warm, None
+        if warm is not None and not warm.ended:
+            return warm
+        if warm is not None:
+            warm.close()
+        return Child(nice=self._settings.training.nice)
 
     def _actor(self, why: str) -> Actor:
         """Returns the actor of the trainer's own acts."""

@@ -18,6 +18,6 @@ def now_iso(after_s: float = 0.0) -> str:
 
 
 def now_iso_second(after_s: float = 0.0) -> str:
-    """As `now_iso`, without the fraction of the second."""
+    """ISO 8601 in UTC like `now_iso`, without the fraction of the second."""
     moment = datetime.now(timezone.utc) + timedelta(seconds=after_s)
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

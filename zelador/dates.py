@@ -39,7 +39,7 @@ def moment_of(text: str, day_first: bool, zone: tzinfo = timezone.utc) -> int | 
 
 
 def unambiguous(text: str, zone: tzinfo) -> int | None:
-    """As `moment_of`; None also for a date of which day and month are not certain."""
+    """Like `moment_of`, but returns None for a date whose day and month are ambiguous."""
     found = moment_of(text, True, zone)
     return found if found == moment_of(text, False, zone) else None
 

@@ -88,7 +88,7 @@ class LedgerSnapshot(msgspec.Struct, frozen=True):
 
     `missing` counts sequence numbers that never arrived. `kept` and `kept_bytes` are the number and size of the
     messages in quarantine; `discarded` is how many were discarded, by hand or because the quarantine was full.
-    `waiting_bytes` is the size of what is waiting, by the counters; `devices_forgotten` is how many devices were
+    `waiting_bytes` is the size of waiting readings, by the counters; `devices_forgotten` is how many devices were
     forgotten because there were too many.
     """
 

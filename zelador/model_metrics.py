@@ -7,6 +7,9 @@ from typing import Literal, get_args
 
 Metric = Literal["Accuracy", "AUC", "Recall", "Precision", "F1", "Kappa", "MCC", "PR-AUC"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
+FROM_PROBABILITIES: tuple[Metric, ...] = ("AUC", "PR-AUC")  # None for a model that gives none
+OF_THE_POSITIVE: tuple[Metric, ...] = ("Recall", "Precision", "F1", "PR-AUC")  # with two classes
+SIGNED: tuple[Metric, ...] = ("Kappa", "MCC")  # from -1 to 1; the others from 0
 
 
 def in_order(found: Iterable[str]) -> list[str]:

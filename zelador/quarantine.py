@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, cast
 
 import msgspec
@@ -30,8 +30,10 @@ Outcome = Literal["accepted", "repeated", "waiting", "still_refused", "not_whole
 
 PREVIEW = 256  # bytes of each payload in a list
 MAX_PAGE = 500  # entries
+CHECKED_BYTES = 1_048_576  # of the messages that are decoded to see what would be accepted now
+CHECKED_READS = 20  # of these, those that are longer than what a list shows of them
 ID = re.compile(r"[1-9]\d{0,18}-\d{1,19}", re.ASCII)
-WRITER = "quarantine"  # the writer's name of a replay's batch
+WRITER = "quarantine"  # the name of the writer for a replay
 
 
 class QuarantinedMessage(msgspec.Struct, frozen=True):
@@ -132,6 +134,37 @@ class Quarantine:
         if not found:
             raise NotFound(f"there is no message {entry} in quarantine; it may have been replayed or discarded")
         return _kept(*found[0])
+
+    def would_pass(self, entries: Sequence[QuarantinedMessage]) -> dict[str, bool]:
+        """Whether the present settings would accept each refused message, by its id; without those of which this cannot
+        be known, or beyond CHECKED_BYTES and CHECKED_READS. Changes nothing. Raises redis.RedisError.
+        """
+        found, room, reads = dict[str, bool](), CHECKED_BYTES, CHECKED_READS
+        for entry in entries:
+            is_whole = len(entry.payload) == entry.length
+            if entry.kind != "refused" or entry.length > room or not (is_whole or reads):
+                continue
+            room, reads = room - entry.length, reads if is_whole else reads - 1
+            try:
+                kept = entry if is_whole else self.get(entry.id)
+            except NotFound:  # replayed or discarded meanwhile
+                continue
+            if (passes := self._passes(kept)) is not None:
+                found[entry.id] = passes
+        return found
+
+    def _passes(self, kept: QuarantinedMessage) -> bool | None:
+        """None if only the buffer knows: whether the id of a reading came before."""
+        if len(kept.payload) < kept.length:
+            return False
+        if self._label_messages.takes(kept.topic):
+            try:
+                return self._label_messages.read(kept.topic, kept.payload, kept.received_at, replayed=True) is not None
+            except Unusable:
+                return False
+        if kept.features and self._settings.ingest.unique_ids:
+            return None
+        return self._decoded(kept)[0] is not None
 
     def replay(self, entry: str) -> Replay:
         """Decodes a message again with the current settings, or returns a reading to the buffer, in one atomic step.

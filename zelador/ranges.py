@@ -66,7 +66,7 @@ class Ranges:
         return None
 
     def complete_objection(self, values: Sequence[float]) -> str | None:
-        """As `objection`, but a reading without one of the values is refused too."""
+        """Like `objection`, but also refuses a reading without one of the values."""
         for value, feature in zip(values, self.features, strict=True):
             if not math.isfinite(value):
                 return f"there is no value for {feature}"

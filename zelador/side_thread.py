@@ -11,7 +11,7 @@ import redis
 from zelador.errors import ZeladorError
 from zelador.log_limit import LogLimit
 
-REPEAT_S = 60.0  # between two log lines about the same trouble
+REPEAT_S = 60.0  # between two log lines about the same trouble, by default
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ class SideThread:
     """Repeats `step` on a daemon thread until `stop` is set. `step` returns the seconds until the next one.
 
     After an error, `retry_s` gives the seconds to wait, by the number of errors in a row. An error of `expected` is
-    logged as `trouble`, at most once in REPEAT_S; any other error is logged with its traceback. The thread continues.
+    logged as `trouble`, at most once in `repeat_s`; any other error is logged with its traceback. The thread continues.
     """
 
     def __init__(
@@ -33,20 +33,26 @@ class SideThread:
         *,
         trouble: str,
         retry_s: Callable[[int], float],
+        delay_s: float = 0.0,
+        repeat_s: float = REPEAT_S,
         expected: Errors = (redis.RedisError, OSError, ZeladorError),
         on_error: Callable[[], None] = lambda: None,
         on_end: Callable[[], None] = lambda: None,
         rest: Callable[[float], object] | None = None,
     ) -> None:
-        """`rest` waits between two steps; by default, for `stop`. `on_error` and `on_end` run on the thread."""
+        """`rest` waits between two steps; by default, for `stop`. `on_error` and `on_end` run on the thread.
+
+        The first step begins after `delay_s`.
+        """
         self._stop = stop
         self._step = step
         self._trouble = trouble
         self._retry_s = retry_s
+        self._delay_s = delay_s
         self._expected = expected
         self._on_error, self._on_end = on_error, on_end
         self._rest = rest or stop.wait
-        self._log_limit = LogLimit(REPEAT_S)
+        self._log_limit = LogLimit(repeat_s)
         self._thread = Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -59,6 +65,7 @@ class SideThread:
 
     def _run(self) -> None:
         errors = 0
+        self._stop.wait(self._delay_s)
         while not self._stop.is_set():
             try:
                 seconds = self._step()

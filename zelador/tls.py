@@ -1,4 +1,4 @@
-"""Explains errors of TLS: what is wrong with which certificate, and the setting that fixes it."""
+"""Explains TLS errors: what is wrong with which certificate, and the setting that fixes it."""
 
 from __future__ import annotations
 

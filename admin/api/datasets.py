@@ -85,7 +85,7 @@ class WantedDataset(BaseModel):
             "epoch in s, ms, µs or ns.",
         ),
     ] = None
-    end: Annotated[Moment | None, Field(alias="to", description="Its end, which is not part of it.")] = None
+    end: Annotated[Moment | None, Field(alias="to", description="End of the period, which is not part of it.")] = None
     devices: Annotated[
         list[Name] | None,
         Field(max_length=10_000, description="Only these devices: names, or patterns such as `press-*`."),
@@ -141,7 +141,7 @@ class Datasets(TypedDict):
     "",
     status_code=201,
     summary="Load a data set and describe it",
-    description="From the archive and the buffer, with the labels of periods. It is kept for "
+    description="Reads the archive and the buffer, with the labels of periods. It is kept for "
     "`ZELADOR_DATASETS__CACHE_S`, or until something arrives: `cache` and `age_s` say whether it was loaded before. "
     "`POST /v1/runs` with its `query` trains on the same rows.",
     responses={
@@ -169,7 +169,7 @@ def list_datasets(services: Held) -> Datasets:
 
 @router.get(
     "/{dataset}",
-    summary="Get a data set that was loaded, while it is kept",
+    summary="Get a loaded data set, while it is cached",
     responses={**answer(200, "The data set.", {"dataset": EXAMPLE, "description": DESCRIPTION}), **responses(404)},
     **needs("viewer"),
 )

@@ -80,7 +80,7 @@ class WantedEvaluation(BaseModel):
         Field(max_length=ROWS, description="The time of each reading: ISO 8601, or an epoch in s, ms, µs or ns."),
     ] = None
     positive: Annotated[Text | None, Field(description="The positive one of two classes; the rarer by default.")] = None
-    source: Annotated[Text, Field(description="Where the readings are from, such as a file's name.")] = "the API"
+    source: Annotated[Text, Field(description="Source of the readings, such as a file's name.")] = "the API"
     digest: Annotated[
         str | None, Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of that file; of the readings by default.")
     ] = None

@@ -56,7 +56,7 @@ class File(TypedDict):
 class ModelFile(File):
     """One of a model's files."""
 
-    file: Annotated[str, Field(description="Its name in the manifest.")]
+    file: Annotated[str, Field(description="The file's name in the manifest.")]
 
 
 class ModelFiles(TypedDict):
@@ -82,7 +82,7 @@ class Threshold(TypedDict):
     """The probability from which up the positive one of two classes is predicted."""
 
     positive: Annotated[str, Field(description="The positive class.")]
-    value: Annotated[float, Field(description="Its least probability, 0 to 1.")]
+    value: Annotated[float, Field(description="Lowest probability of the positive class, 0 to 1.")]
 
 
 class Manifest(TypedDict):
@@ -92,7 +92,7 @@ class Manifest(TypedDict):
     name: Annotated[str, Field(description="Name of the model when it was saved.")]
     features: Annotated[list[Feature], Field(description="The inputs, in the model's order.")]
     classes: Annotated[list[str], Field(description="The labels that it can predict.")]
-    served_by: Annotated[manifest.ServedBy, Field(description="What live inference runs.")]
+    served_by: Annotated[manifest.ServedBy, Field(description="The form that live inference runs.")]
     threshold: Annotated[
         Threshold | None, Field(description="When the positive one of two classes is predicted; null: at 0.5 or above.")
     ]

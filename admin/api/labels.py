@@ -76,7 +76,7 @@ class AddedLabel(TypedDict):
     """A label that was added."""
 
     label: Annotated[LabelView, Field(description="The label.")]
-    findings: Annotated[list[FindingView], Field(description="What is odd about it; the label still counts.")]
+    findings: Annotated[list[FindingView], Field(description="Anything odd about the label, which still counts.")]
 
 
 class NewLabel(BaseModel):
@@ -109,7 +109,7 @@ class NewLabel(BaseModel):
     ]
     end: Annotated[
         str | int | float | None,
-        Field(alias="to", description="Its end, which is not part of it; null or absent: until further notice."),
+        Field(alias="to", description="End of the period, exclusive; null or absent: until further notice."),
     ] = None
     label: Annotated[
         str | bool | int | float,

@@ -118,7 +118,9 @@ def list_models(
         Query(max_length=10, description="Only models with all of these tags."),
     ] = [],  # noqa: B006
     run: Annotated[str | None, Query(max_length=64, description="Only models of this training run.")] = None,
-    served_by: Annotated[Literal["onnx", "pipeline"] | None, Query(description="What live inference runs.")] = None,
+    served_by: Annotated[
+        Literal["onnx", "pipeline"] | None, Query(description="The form that live inference runs.")
+    ] = None,
     least: Annotated[
         list[Annotated[str, Field(max_length=100, pattern=r"^.+:.+$")]],
         Query(

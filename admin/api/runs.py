@@ -136,7 +136,8 @@ class WantedModels(BaseModel):
     )
 
     ranks: Annotated[
-        list[Rank] | None, Field(min_length=1, max_length=20, description="Their ranks in the run; by default all.")
+        list[Rank] | None,
+        Field(min_length=1, max_length=20, description="Ranks of the candidates in the run; by default all."),
     ] = None
     names: Annotated[
         list[str],

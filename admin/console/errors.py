@@ -14,6 +14,7 @@ from admin.console.catalog import mark as _
 from admin.console.console import Console
 from admin.console.language import Language
 from admin.console.page import answer, go, renderer, show
+from admin.console.refusals import refusal_text
 from admin.console.visitor import Visitor, own_path, visitor_of
 from admin.document.problems import Problem
 
@@ -170,7 +171,7 @@ SAME_AS = {"model-refused": "corrupt", "outcome-unknown": "unavailable"}
 
 def _words(problem: Problem, language: Language) -> tuple[str, str, tuple[Step, ...]]:
     heading, lede, steps = WORDS.get(SAME_AS.get(problem.kind, problem.kind), OTHERS)
-    detail = problem.detail[:1].upper() + problem.detail[1:]
+    detail = refusal_text(language, problem.detail)
     if problem.detail == "Not Found":  # the framework's message for a path without a route
         detail = language.text("The address is mistyped, or the page has moved.")
     shown = tuple(Step(language.text(step.title), language.text(step.text), step.command) for step in steps)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
+from decimal import Decimal
 from functools import lru_cache
 from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
@@ -57,6 +58,12 @@ class Language:
         text = f"{value:,.6f}".rstrip("0").rstrip(".").replace("-", "−")
         return text.translate(SWAPPED) if self.tag == "pt-BR" else text
 
+    def entry(self, value: float, digits: int = 12) -> str:
+        """Formats a number for a form's field: significant digits only, without separators of thousands."""
+        text = format(Decimal(f"{value + 0.0:.{digits}g}"), "f")
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+        return text.replace(".", ",") if self.tag == "pt-BR" else text
+
     def signed(self, value: float | None, decimals: int = 3) -> str:
         if value is None or value != value:
             return "–"
@@ -71,11 +78,6 @@ class Language:
         if value is None or value != value:
             return "–"
         return self.number(value, _decimals(max(map(abs, usual)) if usual else abs(value)))
-
-    def typed_value(self, value: float, usual: tuple[float, float]) -> str:
-        """Formats a measured value as a person would type it, without separators of thousands."""
-        text = f"{value:z.{_decimals(max(map(abs, usual)))}f}"
-        return text.replace(".", ",") if self.tag == "pt-BR" else text
 
     def percent(self, share: float | None, decimals: int = 1) -> str:
         return "–" if share is None else f"{self.number(100 * share, decimals)}%"

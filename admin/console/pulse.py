@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -14,8 +12,7 @@ import redis
 
 from operations.views.plant import PlantReader
 from operations.views.stream import Recent
-
-log = logging.getLogger(__name__)
+from zelador.side_thread import SideThread
 
 EVERY_S = 5.0
 SAMPLES = 180  # a quarter of an hour
@@ -35,33 +32,30 @@ class Sample:
 
 
 class Pulse:
-    """Samples on a thread of its own. `samples` may be called from any thread."""
+    """Samples on a separate thread. `samples` may be called from any thread."""
 
     def __init__(self, plant: PlantReader, recent: Recent) -> None:
         self._plant = plant
         self._recent = recent
         self._samples: deque[Sample] = deque(maxlen=SAMPLES)
-        self._thread: threading.Thread | None = None
+        self._thread: SideThread | None = None
         self._received: tuple[int, int] | None = None  # time of the last sample in ms, and readings received by then
 
     def samples(self) -> tuple[Sample, ...]:
         return tuple(self._samples)
 
     def start(self, stop: Event) -> None:
-        self._thread = threading.Thread(target=self._run, args=(stop,), name="console-pulse", daemon=True)
+        trouble = "the console's charts miss a sample"
+        self._thread = SideThread("console-pulse", stop, self._step, trouble=trouble, retry_s=lambda _: EVERY_S)
         self._thread.start()
 
     def join(self) -> None:
         if self._thread is not None:
-            self._thread.join(timeout=5.0)
+            self._thread.join(5.0)
 
-    def _run(self, stop: Event) -> None:
-        while not stop.is_set():
-            try:
-                self._samples.append(self.sample())
-            except Exception:  # the charts must not end because of one bad prediction
-                log.exception("the console's charts miss a sample")
-            stop.wait(EVERY_S)
+    def _step(self) -> float:
+        self._samples.append(self.sample())
+        return EVERY_S
 
     def sample(self) -> Sample:
         view = self._plant.read()

@@ -17,7 +17,7 @@ Usual = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """By feature, of the selected model; empty if unknown.
+    """The selected model's facts by feature; empty if unknown.
 
     `usual` has the middle 98 % of the values in its training data, or else all of them; `importance` has how much its
     metric drops without the feature.

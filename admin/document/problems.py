@@ -82,7 +82,7 @@ class Problem:
 
 Page = Callable[[Request, Problem, Mapping[str, str]], Response]
 CONSOLE = "/console"
-RETRY_AFTER = {"Retry-After": "5"}  # of each 503 that does not say more exactly when
+RETRY_AFTER = {"Retry-After": "5"}  # of a 503, unless its cause names another time
 
 
 def console_page(request: Request) -> Page | None:

@@ -139,8 +139,11 @@ def _scenario(name: str, csv: Path | None, label: str | None, features: str | No
 
 
 def _settings(scenario: Scenario) -> Settings:
-    """Returns the user's settings with the scenario's features, and accepts its readings, which may be years old."""
-    return load_settings(features=scenario.features, ingest={"max_behind_s": A_CENTURY_S})
+    """Returns the user's settings with the scenario's features.
+
+    Its readings may be years old. Its run comes as soon as the services have started, so the trainer prepares for it.
+    """
+    return load_settings(features=scenario.features, ingest={"max_behind_s": A_CENTURY_S}, training={"warm": True})
 
 
 def _say(line: str) -> None:

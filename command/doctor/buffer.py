@@ -155,7 +155,7 @@ def fsync(facts: RedisFacts, who: str) -> Finding:
 
 
 def synced(facts: RedisFacts, who: str) -> Finding:
-    """With durability `synced`, services refuse to start unless Redis syncs each write to disk."""
+    """Checks the sync policy for durability `synced`: without it, services refuse to start."""
     check, lost = "redis.appendfsync", "nothing: no service starts, and readings wait at the broker"
     if not facts.config:
         return broken(check, "cannot be read: Redis refuses CONFIG GET", lost, CONFIG_DENIED.format("appendfsync", who))

@@ -34,7 +34,6 @@ class Local:
         self._settings = settings
         self._loaded: dict[str, Classifier] = {}
         where = settings.registry
-        self._settings = settings
         self.registry = Registry.open(where) if use == "make" else Registry.existing(where)
         if use == "change":
             self.registry = Registry.open(where)

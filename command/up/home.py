@@ -24,7 +24,7 @@ OTHERS_MODE = 0o077  # permissions of everyone but the owner
 REDIS_CONFIG = "redis.conf"
 PLANT = ("features", "fields", "profiles", "profile_tables", "plant", "time_zone", "topics", "ingest")
 SERVICE_PASSWORD = "mqtt.password"  # noqa: S105 - a file's name
-DRAIN_S = 2.0  # at a stop, for the ingester to empty the broker's queue, and for the worker to empty the buffer
+DRAIN_S = 2.0  # on a stop, for the ingester to empty the broker's queue, and for the worker to empty the buffer
 QUIET_S = 3.0  # after a restart of the broker, for its subscribers to reconnect
 
 README = """This folder is a home of Zelador (made by `zelador up`).

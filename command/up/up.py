@@ -14,9 +14,9 @@ from typing import IO, Any
 
 from command.up import answers
 from command.up.home import DRAIN_S, Home
+from command.up.home_parts import make_parts
 from command.up.listen import Listen
 from command.up.own_servers import Own, address
-from command.up.parts import make_parts
 from command.up.ports import HOST, unusable
 from command.up.probe import BrokerProbe
 from command.up.supervisor import Supervisor
@@ -30,9 +30,9 @@ from zelador.settings import Settings, environment, redact
 
 log = logging.getLogger(__name__)
 
-READY_S = 60.0  # time limit for everything to answer at the start
+READY_S = 60.0  # time limit for everything to answer at startup
 POLL_S = 0.1  # between two checks by the supervisor
-INGEST_S = DRAIN_S + 2.0  # time limit at a stop, like the next four
+INGEST_S = DRAIN_S + 2.0  # time limit on a stop, like the next four
 SERVICES_S = 6.0
 ARCHIVE_S = 10.0
 SERVERS_S = 30.0  # for broker and Redis, because a broker that is killed loses what it has not written

@@ -70,11 +70,11 @@ class PairsView(TypedDict):
 class OddityView(TypedDict):
     """Something to know before training."""
 
-    kind: Annotated[Kind, Field(description="What kind of oddity it is.")]
+    kind: Annotated[Kind, Field(description="The kind of oddity.")]
     sentence: Annotated[str, Field(description="What was found.")]
     advice: Annotated[str, Field(description="What to do about it.")]
     feature: Annotated[str | None, Field(description="The feature that it is in; null if it is in none.")]
-    device: Annotated[str | None, Field(description="The device that it is in; null if it is in none.")]
+    device: Annotated[str | None, Field(description="The device concerned; null if it is not about a single device.")]
 
 
 DescriptionView = TypedDict(
@@ -101,7 +101,9 @@ DescriptionView = TypedDict(
         "duplicates": Annotated[
             int, Field(description="Readings with the same device, time and values as another one.")
         ],
-        "correlations": Annotated[list[CorrelationView], Field(description="Of pairs of features, strongest first.")],
+        "correlations": Annotated[
+            list[CorrelationView], Field(description="Correlations of pairs of features, strongest first.")
+        ],
         "histograms": Annotated[list[HistogramView], Field(description="A histogram for each feature with values.")],
         "pairs": Annotated[PairsView, Field(description="Readings to see two features together.")],
         "looked_at": Annotated[

@@ -26,12 +26,12 @@ WAIT_S = 60.0  # for others who load a data set
 class DatasetView(TypedDict):
     """A data set that was loaded. The rows that a run trains on are drawn from its labeled readings."""
 
-    id: Annotated[str, Field(description="Its id, while it is kept.")]
+    id: Annotated[str, Field(description="The data set's id, while it is cached.")]
     query: Annotated[
         dict[str, Any],
         Field(description="The query; with its `labels_at` and `arrived_to` it gives the same data set again."),
     ]
-    source: Annotated[str, Field(description="Where the readings are.")]
+    source: Annotated[str, Field(description="Source of the readings.")]
     digest: Annotated[str, Field(description="SHA-256 of the rows to train on.")]
     rows: Annotated[int, Field(description="Number of these rows.")]
     labeled: Annotated[int, Field(description="Number of labeled readings that they were drawn from.")]
@@ -49,7 +49,7 @@ class DatasetView(TypedDict):
 class CachedView(DatasetView):
     """A data set that is kept."""
 
-    bytes: Annotated[int, Field(description="Its size on disk.")]
+    bytes: Annotated[int, Field(description="Size on disk.")]
     described: Annotated[bool, Field(description="True if it was described too.")]
 
 

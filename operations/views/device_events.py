@@ -29,10 +29,10 @@ class DeviceEventView:
     state: Annotated[str, Field(description="The state after.")]
     by: Annotated[str | None, Field(description="Who made the change, if a person did.")]
     why: Annotated[str | None, Field(description="The reason.")]
-    label: Annotated[str | None, Field(description="Of an alarm: the label of the reading that turned it on.")]
-    probability: Annotated[float | None, Field(description="Of an alarm: the probability of the alarm classes.")]
-    model: Annotated[str | None, Field(description="Of an alarm: the model.")]
-    reading_id: Annotated[str | None, Field(description="Of an alarm: the id of the reading.")]
+    label: Annotated[str | None, Field(description="For an alarm: the label of the reading that turned it on.")]
+    probability: Annotated[float | None, Field(description="For an alarm: the probability of the alarm classes.")]
+    model: Annotated[str | None, Field(description="For an alarm: the model.")]
+    reading_id: Annotated[str | None, Field(description="For an alarm: the id of the reading.")]
 
 
 class DeviceEvents:

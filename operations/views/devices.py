@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import msgspec
 import redis
 from pydantic import Field
 
@@ -64,6 +65,15 @@ class DeviceView:
     restarts: Annotated[int, Field(description="How often its sequence numbers restarted.")]
     repeats: Annotated[int, Field(description="Repeats among its last 100 readings, which were not classified again.")]
     repeating: Annotated[bool, Field(description="True if most of its last readings are repeats: are its ids unique?")]
+
+
+class Said(msgspec.Struct, frozen=True, array_like=True):
+    """The newest prediction of a device, as settle.lua stores it. The values may be missing."""
+
+    label: str | None = None
+    confidence: float | None = None
+    predicted_at: str | None = None
+    model: str | None = None
 
 
 class Devices:
@@ -127,22 +137,28 @@ class Devices:
 
     def _views(self, names: Sequence[str]) -> list[DeviceView]:
         records = self._states.records(names)
+        said: Any = self._client.hmget(self._keys.last_predictions, list(names)) if names else []
         with self._client.pipeline(transaction=False) as pipeline:
             for name in names:
                 pipeline.zscore(self._keys.devices, name)
                 pipeline.hgetall(self._keys.device(name))
                 pipeline.hget(self._keys.repeating, name)
             answers = pipeline.execute()
-        each = zip(names, records, answers[::3], answers[1::3], answers[2::3], strict=True)
+        each = zip(names, records, said, answers[::3], answers[1::3], answers[2::3], strict=True)
         return [
-            _device(name, int(at), fields, record, window)
-            for name, record, at, fields, window in each
+            _device(name, int(at), fields, record, window, _said(prediction))
+            for name, record, prediction, at, fields, window in each
             if at is not None
         ]
 
 
 def _device(
-    device_id: str, heard_at: int, fields: Mapping[bytes, bytes], record: Record | None, window: bytes | None
+    device_id: str,
+    heard_at: int,
+    fields: Mapping[bytes, bytes],
+    record: Record | None,
+    window: bytes | None,
+    said: Said,
 ) -> DeviceView:
     repeats = repeats_in(window or b"")
     found = {_text(name): _text(value) for name, value in fields.items()}
@@ -165,10 +181,10 @@ def _device(
         silent_since=optional_iso(state.silent) if state.reason in SILENT else None,
         heard_at=iso(heard_at),
         readings=int(found.get("readings", 0)),
-        label=found.get("label"),
-        confidence=float(found["confidence"]) if found.get("confidence") else None,
-        predicted_at=found.get("predicted_at"),
-        model=found.get("model"),
+        label=said.label,
+        confidence=said.confidence,
+        predicted_at=said.predicted_at,
+        model=said.model,
         seq=int(found["seq"]) if found.get("seq") else None,
         missing=int(found.get("missing", 0)),
         gaps=[[int(first), int(last)] for first, last in gaps],
@@ -178,5 +194,12 @@ def _device(
     )
 
 
+def _said(stored: bytes | None) -> Said:
+    return Said() if stored is None else _decode_said(stored)
+
+
 def _text(value: bytes) -> str:
     return value.decode("utf-8", "replace")
+
+
+_decode_said = msgspec.json.Decoder(Said).decode

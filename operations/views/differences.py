@@ -35,8 +35,8 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes a text that st
 class FieldRow(TypedDict):
     """A field in which the models differ."""
 
-    field: Annotated[str, Field(description="Its name, such as model_type or parameters.max_depth.")]
-    values: Annotated[list[Any], Field(description="Its value of each model, any JSON; null where it has none.")]
+    field: Annotated[str, Field(description="Name of the field, such as model_type or parameters.max_depth.")]
+    values: Annotated[list[Any], Field(description="Value for each model, any JSON; null if a model has none.")]
 
 
 class ScoreRow(TypedDict):
@@ -61,7 +61,7 @@ class SideBySide(TypedDict):
     reference: Annotated[str, Field(description="The model that differences are from.")]
     models: Annotated[list[str], Field(description="Names of the models; run/rank of those that are not registered.")]
     differs: Annotated[list[FieldRow], Field(description="The fields in which they differ.")]
-    scores: Annotated[list[ScoreRow], Field(description="Their scores.")]
+    scores: Annotated[list[ScoreRow], Field(description="Scores of the models.")]
     notes: Annotated[list[str], Field(description="Warnings about the comparison.")]
 
 

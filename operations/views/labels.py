@@ -38,13 +38,13 @@ LabelView = TypedDict(
         "device": Annotated[str, Field(description="The device's id, as in the topic.")],
         "from": Annotated[str, Field(description="Start of the period, in measured time; ISO 8601, UTC.")],
         "to": Annotated[
-            str | None, Field(description="Its end, which is not part of it; null until further notice.")
+            str | None, Field(description="End of the period, exclusive; null until further notice.")
         ],
         "label": Annotated[str, Field(description="The label of the readings in the period.")],
-        "note": Annotated[str, Field(description="What somebody wrote about it.")],
+        "note": Annotated[str, Field(description="A person's note on the label.")],
         "by": Annotated[str, Field(description="Who added it: a key, a user, or the device.")],
         "at": Annotated[str, Field(description="Time when it was added; ISO 8601, UTC. The newest label counts.")],
-        "source": Annotated[Source, Field(description="Where it came from; mqtt: the device itself.")],
+        "source": Annotated[Source, Field(description="Origin of the label; mqtt: the device itself.")],
         "readings": Annotated[
             int,
             Field(
@@ -71,7 +71,7 @@ class FindingView(TypedDict):
 class FaultView(TypedDict):
     """A row of a table that cannot be a label."""
 
-    line: Annotated[int, Field(description="Its line.")]
+    line: Annotated[int, Field(description="Line in the table.")]
     reason: Annotated[str, Field(description="Why it cannot be one.")]
 
 
@@ -87,7 +87,7 @@ class ImportView(TypedDict):
     labels: Annotated[list[LabelView], Field(description=f"The first {LISTED} added labels.")]
     faults: Annotated[list[FaultView], Field(description=f"The first {LISTED} rows that cannot be labels.")]
     refused: Annotated[int, Field(description="Number of rows that cannot be labels.")]
-    findings: Annotated[list[FindingView], Field(description="What is odd about the labels.")]
+    findings: Annotated[list[FindingView], Field(description="Anything odd about the labels.")]
     notes: Annotated[list[str], Field(description="How the table was read.")]
 
 

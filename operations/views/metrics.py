@@ -63,6 +63,8 @@ def _of_stream(stream: StreamState, stalled_after_s: float) -> Iterator[MetricVi
     yield _one("zelador_devices_chattering", chattering, stream.alarms.chattering)
     silent = "1 while nothing arrives from any device: look at the broker and the network"
     yield _one("zelador_fleet_silent", silent, stream.alarms.fleet_silent)
+    lost = "Changes of devices that the webhook never got, because too many waited or for too long"
+    yield _one("zelador_webhook_lost", lost, stream.alarms.webhook_lost, counts=True)
     forgotten = "Devices forgotten because of ZELADOR_REDIS__KEEP_DEVICES"
     yield _one("zelador_devices_forgotten", forgotten, ledger.devices_forgotten, counts=True)
     yield _one("zelador_sequence_missing", "Sequence numbers that never arrived", ledger.missing)

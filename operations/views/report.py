@@ -61,7 +61,7 @@ class Thresholds(msgspec.Struct, frozen=True):
     chosen: float | None = None
 
     def cost_at(self, threshold: float) -> float | None:
-        """At the nearest threshold that was computed."""
+        """Returns the cost at the nearest threshold that was computed."""
         pairs = list(zip(self.threshold, self.cost, strict=False))
         return min(pairs, key=lambda pair: abs(pair[0] - threshold))[1] if pairs else None
 
@@ -116,7 +116,7 @@ def report_of(registry: Registry, name: str) -> Report | None:
 
 
 def candidate_report(registry: Registry, run: str, rank: int) -> Report | None:
-    """As `report_of`, for a candidate of a run, saved or not."""
+    """Returns the report of a run's candidate, saved or not, like `report_of`."""
     return _read(f"candidate {rank} of run {run}", lambda: registry.candidate_file(run, rank, FILE))
 
 

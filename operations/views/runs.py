@@ -47,13 +47,13 @@ class TrainedBody(TypedDict):
         Annotated[list[str], Field(description="Names of the models that come from it, also those saved later.")]
     ]
     note: NotRequired[Annotated[str, Field(description="Why it does not have the requested name.")]]
-    rank: Annotated[int, Field(description="Its rank among the run's candidates, from 1.")]
+    rank: Annotated[int, Field(description="Rank among the run's candidates, from 1.")]
     model_type: Annotated[str, Field(description="Full name of the classifier.")]
     metrics: Annotated[
         dict[str, float | None], Field(description="Over all folds together, by metric; null if not defined.")
     ]
     holdout: Annotated[dict[str, float | None], Field(description="On the hold-out, by metric; null if not defined.")]
-    served_by: Annotated[ServedBy, Field(description="What live inference runs.")]
+    served_by: Annotated[ServedBy, Field(description="The form that live inference runs.")]
     agreement: Annotated[dict[str, Any], Field(description="Comparison of the pipeline and the compiled model.")]
     confusion: Annotated[dict[str, Any], Field(description="Labels, and counts on the hold-out rows.")]
 
@@ -187,7 +187,7 @@ class RunReader:
         return self._page({run.id: run for run in self._queue.list()}, limit, before)
 
     def registered_page(self, limit: int, before: str | None = None) -> tuple[list[RunView], str | None]:
-        """As `page`, of the runs that the registry has; without Redis."""
+        """Returns a page like `page`, but only of the runs in the registry, without Redis."""
         return self._page({}, limit, before)
 
     def _page(

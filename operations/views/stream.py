@@ -30,7 +30,7 @@ class Reading(TypedDict):
     device_id: Annotated[str, Field(description="The device's id, as in the topic.")]
     measured_at: Annotated[str, Field(description="Time by the device's clock, else time of receipt; ISO 8601, UTC.")]
     received_at: Annotated[str, Field(description="Time of receipt, ISO 8601, UTC.")]
-    values: Annotated[dict[str, float], Field(description="By feature, in its unit; a missing one is absent.")]
+    values: Annotated[dict[str, float], Field(description="Values by feature, in its unit; a missing value is absent.")]
     label: Annotated[
         str | None, Field(description="The known label, for training: given for a period, else sent; null if none.")
     ]
@@ -114,7 +114,7 @@ class Recent:
         ]
 
     def predictions(self, limit: int, before: str | None, device: str | None) -> tuple[list[Prediction], str | None]:
-        """As `readings`. At most 20 predictions of a batch are kept for display."""
+        """Returns a page like `readings`. At most 20 predictions of a batch are kept for display."""
         start, _ = _position(before)
         start = start if before is None else f"({start}"
         found: list[Prediction] = []

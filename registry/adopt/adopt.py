@@ -18,7 +18,7 @@ from registry.adopt.join import chain, transformed, width_of
 from registry.adopt.kinds import check_classifier, named
 from registry.adopt.labels import class_names
 from registry.adopt.narrow import narrowed
-from registry.adopt.parts import Part, Parts, described, sort, texts
+from registry.adopt.pickle_parts import Part, Parts, described, sort, texts
 from registry.adopt.plain import check_same, core, plain
 from registry.adopt.region import draw, region_of
 from registry.errors import ModelRefused, TypeRefused

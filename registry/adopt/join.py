@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from registry.adopt.parts import Part, described
+from registry.adopt.pickle_parts import Part, described
 from registry.adopt.plain import core, plain
 from registry.adopt.region import Values, agree, draw, region_of, region_of_rows
 from registry.errors import TypeRefused

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from registry.adopt.kinds import labels_of
-from registry.adopt.parts import Part, Parts, described, names_by_class, texts
+from registry.adopt.pickle_parts import Part, Parts, described, names_by_class, texts
 from registry.errors import TypeRefused
 from registry.legacy.names_file import words_of
 from registry.model.classifier import text_of

@@ -41,7 +41,7 @@ class Template:
         message = json.dumps(settings).encode() + b"\n"
         with self._lock:
             for _ in range(2):  # an idle template may have ended just now
-                if self._process is None or self._owner != os.getpid() or self._process.poll() is not None:
+                if not self._is_running():
                     self._start()
                 assert self._socket is not None  # noqa: S101
                 try:
@@ -51,10 +51,19 @@ class Template:
                     self._stop()
         raise Unavailable("the process that checks models does not start; see its log line above")
 
+    def warm(self) -> None:
+        """Starts the template, so that the first cage need not wait for its imports. Raises Unavailable."""
+        with self._lock:
+            if not self._is_running():
+                self._start()
+
     def close(self) -> None:
         with self._lock:
             if self._owner == os.getpid():
                 self._stop()
+
+    def _is_running(self) -> bool:
+        return self._process is not None and self._owner == os.getpid() and self._process.poll() is None
 
     def _start(self) -> None:
         self._stop()

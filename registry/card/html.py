@@ -94,7 +94,7 @@ def _table(table: Table) -> str:
 
 
 def _confusion(block: Confusion) -> str:
-    """Each cell has a count and its share of the row. Correct predictions of at least half of a row are highlighted."""
+    """The confusion matrix: a count and its share of the row in each cell; correct halves of a row are highlighted."""
     head = "".join(f'<th scope="col" class="num">predicted {escape(label)}</th>' for label in block.labels)
     body = ""
     for index, (label, row) in enumerate(zip(block.labels, block.counts, strict=True)):

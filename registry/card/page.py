@@ -102,7 +102,7 @@ def _metrics(card: Card) -> Iterator[Section]:
 
 
 def _span_of(card: Card, part: str, metric: str) -> str:
-    """The interval of a metric by independent stretches; a dash where there is none."""
+    """The interval of a metric by independent stretches; a dash if there is none."""
     ends = [number(end) for end in listed(mapping(card.facts.get(part)).get(metric))]
     return "–" if len(ends) != 2 or ends[0] is None or ends[1] is None else f"{ends[0]:.3f} – {ends[1]:.3f}"
 

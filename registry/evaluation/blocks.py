@@ -1,4 +1,4 @@
-"""Blocks: contiguous stretches of time of one device. Blocks count as independent of each other."""
+"""Blocks: contiguous stretches of time of one device. Blocks count as independent of each other. Pure."""
 
 from __future__ import annotations
 

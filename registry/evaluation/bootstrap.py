@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 
 from registry.evaluation.scores import (
     DECIMALS,
-    FROM_PROBABILITIES,
-    SIGNED,
     Answers,
     confusions,
     from_counts,
@@ -27,7 +25,7 @@ from registry.evaluation.scores import (
     positive_place,
     scores,
 )
-from zelador.model_metrics import METRICS
+from zelador.model_metrics import FROM_PROBABILITIES, METRICS, SIGNED
 
 RESAMPLES = 2_000
 SEED = 20_261
@@ -50,7 +48,7 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """A 95 % interval by metric; None where there is none. `reason` says why, if no metric has one."""
+    """The 95 % interval of each metric, or None. `reason` says why, if no metric has one."""
 
     of: dict[str, Interval | None]
     blocks: int
@@ -151,7 +149,7 @@ def _narrow(k: int) -> float:
 
 
 def between_days(answers: Answers, days: Resamples) -> dict[str, Interval | None]:
-    """By how much a score differs between days, which devices share and hours do not show. Empty with few days."""
+    """The difference of a score between days, which devices share and hours do not show. Empty with few days."""
     k = days.rarest(answers)[1]
     if k < FEWEST_DAYS:
         return {}
@@ -163,7 +161,7 @@ def unknown(found: Intervals, why: str) -> Intervals:
 
 
 def joined(one: Intervals, other: dict[str, Interval | None]) -> Intervals:
-    """Each interval of `one`, with what that of `other` adds."""
+    """The intervals of `one`, widened by those of `other`."""
     found = {
         metric: None if own is None else own if (more := other.get(metric)) is None
         else (min(own[0], more[0]), max(own[1], more[1]))
@@ -224,7 +222,7 @@ def differences(
 
 
 def _resampled(answers: Answers, resamples: Resamples, metrics: tuple[str, ...]) -> dict[str, Array]:
-    """Each metric in each resample; NaN where it is not defined."""
+    """The values of each metric in the resamples; NaN where a metric is not defined."""
     width = len(answers.classes)
     found: dict[str, Array] = {}
     if any(metric not in FROM_PROBABILITIES for metric in metrics):

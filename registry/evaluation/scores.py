@@ -1,4 +1,4 @@
-"""The metrics, from labels, predictions and probabilities; and the counts that the bootstrap computes them from.
+"""The metrics, from labels, predictions and probabilities; and the counts that the bootstrap computes them from. Pure.
 
 With two classes, Recall, Precision, F1 and PR-AUC are those of the positive class: the rarer one, unless it is named.
 With more, they are means over the classes, weighted by the rows of each, and AUC is one class against the rest.
@@ -15,11 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zelador.errors import InvalidInput
-from zelador.model_metrics import METRICS
+from zelador.model_metrics import FROM_PROBABILITIES, METRICS
 
-FROM_PROBABILITIES = ("AUC", "PR-AUC")
-OF_THE_POSITIVE = ("Recall", "Precision", "F1", "PR-AUC")  # with two classes
-SIGNED = ("Kappa", "MCC")  # from -1 to 1; the others from 0
 DECIMALS = 6
 
 Array = NDArray[np.float64]
@@ -49,7 +46,7 @@ class Answers:
         probabilities: Array | None = None,
         positive: str | None = None,
     ) -> Self:
-        """From labels as text. Raises InvalidInput for a label that is not among `classes`."""
+        """Makes Answers from labels as text. Raises InvalidInput for a label that is not among `classes`."""
         places = {label: place for place, label in enumerate(classes)}
         if unknown := {*expected, *predicted} - places.keys():
             raise InvalidInput(f"{min(unknown)!r} is not a class of the model; it has {', '.join(classes)}")
@@ -61,7 +58,7 @@ class Answers:
         return len(self.expected)
 
     def at(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Self:
-        """Only the rows with these numbers, or where the mask is true."""
+        """The answers on only the rows with these numbers, or where the mask is true."""
         shares = None if self.probabilities is None else self.probabilities[rows]
         return type(self)(self.expected[rows], self.predicted[rows], shares, self.classes, self.positive)
 
@@ -143,7 +140,7 @@ def from_counts(tables: Array, positive: int | None) -> dict[str, Array]:
 
 
 def histograms(answers: Answers, units: Codes, count: int, bins: int | None = None) -> list[tuple[Array, Array]]:
-    """For each class with an area: (rows of it, other rows) by unit and probability, lowest first.
+    """The counts for each class with an area: (rows of it, other rows) by unit and probability, lowest first.
 
     Each distinct probability has a bin of its own, unless there are more than `bins`: then bins of equally many rows.
     """

@@ -25,7 +25,7 @@ Pair = list[float]
 class EvaluationData(TypedDict):
     """The labeled rows of an evaluation."""
 
-    source: Annotated[str, Field(description="Where they are from, such as the name of a file.")]
+    source: Annotated[str, Field(description="Source of the rows, such as a file's name.")]
     digest: Annotated[str, Field(description="SHA-256 of the file, or of the request.")]
     rows: Annotated[int, Field(description="Number of rows that were used.")]
     classes: Annotated[dict[str, int], Field(description="Rows by label.")]
@@ -73,7 +73,7 @@ class Evaluation(TypedDict):
         str | None, Field(description="Class of Recall, Precision, F1 and PR-AUC; null with more than two classes.")
     ]
     by: Annotated[str, Field(description="What is drawn for the intervals: device, time, device and time, or row.")]
-    blocks: Annotated[int, Field(description="How many of them there are.")]
+    blocks: Annotated[int, Field(description="Number of blocks.")]
     no_intervals: Annotated[str | None, Field(description="Why there are no intervals; null if there are.")]
     models: Annotated[list[ModelScores], Field(description="The models, in the order of the request.")]
 
@@ -156,7 +156,7 @@ def class_counts(labels: Sequence[str]) -> dict[str, int]:
 
 
 def _answers(expected: Sequence[str], model: Predicted, classes: tuple[str, ...], positive: str | None) -> Answers:
-    """With the probabilities in the order of all classes; a class that a model does not have gets 0."""
+    """The answers with probabilities in the order of all classes; a class that a model does not have gets 0."""
     probabilities = None
     if model.probabilities is not None:
         probabilities = np.zeros((len(expected), len(classes)))

@@ -1,7 +1,7 @@
-"""Loads old models that a person trusts, and registers them.
+"""Loads old models that a person trusts, and makes bundles of them.
 
-Only the bytes that were inspected are loaded, in the cage (registry/cage), and the model is saved as skops, so that it
-does not have to be trusted again. A file that could not be followed to its end must also be named explicitly.
+Only the bytes that were inspected are loaded, in the cage (registry/cage), and the model in the bundle is skops, so
+that it does not have to be trusted again. A file that could not be followed to its end must also be named explicitly.
 """
 
 from __future__ import annotations
@@ -9,44 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from registry.cage.check import convert_pickle
 from registry.errors import TypeRefused
 from registry.legacy.look import Found
 from registry.legacy.pickles.contents import A_HELP, unpacked
 from zelador.errors import InvalidInput
-
-if TYPE_CHECKING:
-    from registry.log.state import Model
-    from registry.registry import Registry
-
-MAX_BYTES = 1 << 30  # of a model, unpacked
-
-
-def bring_in(
-    found: Found,
-    registry: Registry,
-    *,
-    trust: bool,
-    anyway: Collection[Path] = (),
-    by: str,
-    name: str | None = None,
-    features: Sequence[str] = (),
-    classes: Sequence[str] = (),
-) -> Model:
-    """Loads an inspected file and registers the model.
-
-    `features` names its columns, in order, `classes` its classes. `anyway`: also these files, which could not be
-    followed to their end. Raises InvalidInput without `trust`, or if the file has changed, cannot be loaded, or has
-    other columns; TypeRefused and DuplicateName as `save`.
-    """
-    archive = converted(found, trust=trust, anyway=anyway, name=name, features=features, classes=classes)
-    incoming = registry.admit(
-        archive, MAX_BYTES, trust=True
-    )  # checked by another process than the one that loaded the pickle
-    why = f"imported from {found.path.name}"
-    return registry.add(name or found.name, incoming.files, incoming.manifest, by=by, why=why)
 
 
 def converted(
@@ -58,7 +27,12 @@ def converted(
     features: Sequence[str] = (),
     classes: Sequence[str] = (),
 ) -> bytes:
-    """Loads an inspected file in the cage; returns it as an exported file. Raises as `bring_in`."""
+    """Loads an inspected file in the cage; returns it as a bundle.
+
+    `features` names its columns, in order, `classes` its classes. `anyway`: also these files, which could not be
+    followed to their end. Raises InvalidInput without `trust`, or if the file has changed, cannot be loaded, or has
+    other columns; TypeRefused.
+    """
     if found.trouble:
         raise InvalidInput(f"{found.name}: {found.trouble}")
     named = {path.resolve() for path in anyway}

@@ -61,7 +61,7 @@ def look(path: Path, joined: Sequence[Path] = (), alone: bool = False) -> list[F
 
 
 def look_at(path: Path, joined: Sequence[Path] = (), alone: bool = False) -> Look:
-    """As `look`, with the files that are passed over.
+    """Looks at old models like `look`, and also returns the files that are skipped.
 
     `joined`: files that belong to the single model at `path`. `alone`: look for no files that belong to a model.
     """
@@ -116,7 +116,9 @@ def _sorted(
     passed = dict(walked.passed_over)
     for file in others:
         if file not in used and file.resolve() not in given:
-            passed[str(file.relative_to(path))] = "it holds no model" + ("" if alone else ", and none lies beside it")
+            passed[str(file.relative_to(path))] = "it holds no model" + (
+                "" if alone else ", and there is none beside it"
+            )
     if not found and not missing:  # only scalers, encoders or tables: refused one by one, with the reason
         return Look([looked[file] for file in others if file not in walked.names], walked.passed_over)
     return Look([*missing, *found], passed)

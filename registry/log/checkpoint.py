@@ -156,7 +156,7 @@ def newest(store: Store, keyring: Keyring) -> State | None:
 
 
 def whole(store: Store, seq: int) -> bytes | None:
-    """The checkpoint's bytes; None where there is none, or something else in its place."""
+    """The checkpoint's bytes; None if it does not exist, or if something else is in its place."""
     try:
         return store.read(key(seq))
     except Corrupt as error:

@@ -1,4 +1,4 @@
-"""The fold: computes the state of the registry from the entries of its log. No I/O, no clock.
+"""The fold: computes the state of the registry from the entries of its log. Pure: no I/O, no clock.
 
 The rules of the chain. An entry is valid if all of these hold (`log.decode` checks 1 to 3, `follow.Follower` 4,
 this module 5 to 8):

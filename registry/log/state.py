@@ -68,7 +68,7 @@ class State:
 
     @property
     def etag(self) -> str:
-        """Identifies the state. Made from the digest: the entry number alone would repeat after a restore."""
+        """Identifies the state. It is made from the digest, because the entry number would repeat after a restore."""
         return etag(self.head)
 
     def model(self, name: str) -> Model:

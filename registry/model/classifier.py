@@ -15,6 +15,7 @@ from registry.model.manifest import ServedBy
 from registry.model.onnx.audit import audit
 
 Rows = NDArray[np.float64]
+ROUNDING = 1e-5  # share of a threshold: more than single precision rounds a probability by
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +34,17 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A threshold: a row whose probability of the positive class is at least this is classified as positive."""
+    """A threshold: a row whose probability of the positive class is at least this is classified as positive.
+
+    Half of a forest's trees give exactly 0.5, which single precision may round to less. So slightly less is enough.
+    """
 
     positive: int  # place of the class
     value: float
 
     def indices(self, probabilities: Rows) -> list[int]:
-        found: list[int] = np.where(
-            probabilities[:, self.positive] >= self.value, self.positive, 1 - self.positive
-        ).tolist()
+        least = self.value * (1 - ROUNDING)
+        found: list[int] = np.where(probabilities[:, self.positive] >= least, self.positive, 1 - self.positive).tolist()
         return found
 
 
@@ -71,7 +74,7 @@ class Classifier:
         return Answer([classes[index] for index in indices], probabilities)
 
     def run(self, rows: Rows) -> tuple[Sequence[int], Rows | None]:
-        """As `classify`, but returns class indices instead of labels."""
+        """Classifies like `classify`, but returns class indices instead of labels."""
         return self._engine.run(rows)
 
 

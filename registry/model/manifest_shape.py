@@ -53,7 +53,7 @@ def check_manifest(given: Manifest) -> None:
     if len(given.files) > MAX_FILES or len(given.saved_at) > MAX_NAME:
         raise InvalidInput(f"it names {len(given.files)} files; a model has at most {MAX_FILES}")
     if given.threshold is not None and not fits_classes(given.threshold, given.classes):
-        raise InvalidInput("its threshold is not from 0 to 1, or not of one of two classes")
+        raise InvalidInput("its threshold is not between 0 and 1, or does not name one of two classes")
     for path, file in given.files.items():
         if len(path) > MAX_PATH or not DIGEST.fullmatch(file.sha256) or file.size < 0:
             raise InvalidInput(f"its file {path[:80]!r} has no valid SHA-256 or size")

@@ -43,7 +43,7 @@ class Payload:
         return self._seal(target, upload, saved)
 
     def copy(self, source: str, saved: Manifest) -> Placed:
-        """As `put`, with the files of the folder `source` of the store, whose bytes are linked and not copied.
+        """Places files like `put`, from the folder `source` of the store, whose bytes are linked and not copied.
 
         If they were changed after a check, every load detects it by the digests in `saved`.
         """

@@ -76,4 +76,4 @@ def ask(settings: RedisSettings) -> tuple[Seen | None, str | None]:
             seen = LastSeen(client, settings.prefix).read().seen
     except (redis.RedisError, OSError, Unavailable):
         return None, "Redis does not answer"
-    return seen, None if seen else "no service has noted one"
+    return seen, None if seen else "no service has recorded one"

@@ -69,7 +69,7 @@ class Folder:
             with contextlib.suppress(OSError):
                 temporary.unlink()
         try:
-            _sync_directory(final.parent)  # also if the key exists: whoever sees an entry may build on it
+            _sync_directory(final.parent)  # even if the key exists: a process that sees an entry may build on it
         except OSError as error:
             raise Uncertain(f"{final} may not be on the disk yet ({error})") from None
         return created

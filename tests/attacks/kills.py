@@ -53,7 +53,7 @@ def killed_while_unwritten(server: OwnRedis, step: Callable[[], str]) -> list[st
         try:
             while True:
                 confirmed.append(step())
-                time.sleep(0.001)  # so that the entries last until the kill
+                time.sleep(0.001)  # enough entries to last until the kill
         except Exception as error:  # noqa: BLE001 - shown by the test
             ends.append(error)
 
@@ -65,7 +65,7 @@ def killed_while_unwritten(server: OwnRedis, step: Callable[[], str]) -> list[st
             assert not ends, f"the steps ended before the kill: {ends[0]!r}"
             assert time.monotonic() < deadline, "Redis never answered before it wrote"
         server.process.kill()
-    server.kill()  # it is gone once its slow thread runs again
+    server.kill()  # it exits once its slow thread runs again
     worker.join(10)
     assert isinstance(ends[0], (redis.RedisError, OSError, Stopping)), repr(ends[0])
     server.start()

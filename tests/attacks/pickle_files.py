@@ -221,7 +221,7 @@ def hostile() -> dict[str, bytes]:
         "items for an instance": PROTO + estimator + b"Na.",
         "keys for an instance": PROTO + estimator + b"NNs.",
         "keys for a class": PROTO + glob("sklearn.dummy", "DummyClassifier") + short("x") + b"Ns.",
-        # arrays: the command stands where an array's bytes are
+        # arrays: the command is where an array's bytes should be
         "a dtype with an object in its fields": in_array(fields(b"K?")),
         "fields and no flags": in_array(fields(b"K\x00")),
         "fields of built objects": in_array(fields(b"K\x00", O8)),

@@ -46,7 +46,7 @@ def test_a_header_that_never_ends_is_cut_off(api: Api) -> None:
         open_ones = {idle, slow, kept}
         while open_ones and time.monotonic() < deadline:
             with contextlib.suppress(OSError):
-                slow.send(b"a")  # a byte now and then does not extend it
+                slow.send(b"a")  # single bytes do not extend it
             for sock in open_ones.copy():
                 sock.settimeout(0.05)
                 with contextlib.suppress(TimeoutError):
@@ -91,7 +91,7 @@ def test_many_idle_connections_lock_nobody_out(api: Api) -> None:
 
 def test_clients_that_read_nothing_lock_nobody_out(api: Api, monkeypatch: pytest.MonkeyPatch, eventually) -> None:
     """More clients than allowed, all without a key, and none of them reads its response."""
-    monkeypatch.setattr(connection, "READ_STALL_S", 60.0)  # it is not by their deadline that they go
+    monkeypatch.setattr(connection, "READ_STALL_S", 60.0)  # they are not disconnected by their deadline
     with contextlib.ExitStack() as stack:
         for _ in range(60):
             greedy = stack.enter_context(socket.socket())
@@ -109,11 +109,11 @@ def test_slow_uploads_do_not_block_other_uploads(api: Api) -> None:
         for sent in (10, 10, 980_000, 980_000):
             slow = stack.enter_context(api.connect())
             slow.sendall(request(api.keys["admin"], UPLOAD, *long) + b"x" * sent)
-        time.sleep(0.2)  # they are stalled by then, as a stalled body is meant
+        time.sleep(0.2)  # by then they count as stalled
         with api.client() as client:
             headers = {"Content-Type": "application/zip"}
             answer = client.post("/v1/models?name=x", content=b"y" * 900_000, headers=headers)
-            assert answer.status_code == 422, answer.text  # looked at, and no archive
+            assert answer.status_code == 422, answer.text  # it was examined, and is not an archive
 
 
 @pytest.mark.parametrize("declared", ["Content-Length: 4000000000", "Transfer-Encoding: chunked"])
@@ -132,7 +132,7 @@ def test_a_rejected_body_is_not_read(api: Api, declared: str, role: str | None) 
             while sent < 200_000_000:
                 sock.sendall(piece)
                 sent += len(piece)
-        assert sent < 30_000_000  # what lies in the kernel's buffers, and what is thrown away for a while
+        assert sent < 30_000_000  # bytes in the kernel's buffers, and bytes that are discarded for a while
     with api.connect() as sock:
         sock.sendall(request(key, line, declared))
         with contextlib.suppress(OSError):
@@ -152,7 +152,7 @@ def test_a_short_refused_body_leaves_the_connection_usable(api: Api) -> None:
             while b"\r\n\r\n" not in found or not found.rstrip().endswith(b"}"):
                 found += sock.recv(65_536)
             assert found.startswith(b"HTTP/1.1 401")
-            sock.sendall(b"x" * 20)  # as a client does that sends its body in a packet of its own
+            sock.sendall(b"x" * 20)  # like a client that sends its body in a separate packet
 
 
 def test_a_body_without_a_key_is_short(api: Api) -> None:
@@ -189,7 +189,7 @@ Server(app, int(sys.argv[1])).run([sock])
 """
 
 
-@pytest.mark.parametrize("limit", [512, 5_000])  # below the descriptors, and, by a mistake of somebody's, above them
+@pytest.mark.parametrize("limit", [512, 5_000])  # below the number of descriptors and, misconfigured, above it
 def test_more_sockets_than_file_descriptors_do_not_stop_it(tmp_path: Path, limit: int) -> None:
     """1,200 idle sockets to a process that may open 400 files: it answers, and its log stays short."""
     source = SMALL_SERVER

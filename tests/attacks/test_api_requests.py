@@ -11,7 +11,7 @@ import redis
 
 from admin.access import stored_answers
 from admin.access.proxies import client_address
-from operations.audit_log import AuditFile
+from operations.audit_file import AuditFile
 from operations.key_file import new_key
 from tests.attacks.api import Api, api_in, request
 from zelador.errors import InvalidInput
@@ -48,7 +48,7 @@ def test_classify_keeps_no_answers(api: Api) -> None:
             )
             assert answer.status_code == 200
         bad = client.post("/v1/classify", json={"readings": [READING]}, headers={"Idempotency-Key": "a b"})
-        assert bad.status_code == 200  # it means nothing here
+        assert bad.status_code == 200  # the header has no effect here
     assert set(stored(api)[1]) == before
 
 
@@ -67,8 +67,8 @@ def test_the_bytes_of_stored_answers_are_bounded_for_each_key(api: Api, monkeypa
         assert 0 < int(answer.headers["retry-after"]) <= 86_400
         assert client.post("/v1/quarantine/discard", json={"ids": ["1-0"]}).status_code == 200
         again = client.post("/v1/quarantine/discard", json={"ids": ["1-0"]}, headers={"Idempotency-Key": "k0"})
-        assert again.headers["idempotency-replayed"] == "true"  # what was kept is still given
-    with api.client("admin") as client:  # another key has a budget of its own
+        assert again.headers["idempotency-replayed"] == "true"  # stored responses are still returned
+    with api.client("admin") as client:  # another key has its own budget
         assert client.post("/v1/quarantine/discard", json={"ids": ["1-0"]}, headers={"Idempotency-Key": "a"}).is_success
     store, names = stored(api)
     assert sum(store.memory_usage(name) for name in names) < 3 * 3_000
@@ -101,7 +101,7 @@ def test_a_request_whose_response_is_too_large_to_store_is_not_processed_twice(
 @pytest.mark.attack_long
 def test_changes_have_a_rate_far_below_that_of_reads_and_long_ones_cost_more(api: Api) -> None:
     """An operator wrote 20,000 emoji a hundred times a second into a log that is never compacted."""
-    _, key = new_key(api.settings.api.keys_file, "operator")  # the rate is each key's own
+    _, key = new_key(api.settings.api.keys_file, "operator")  # each key has its own rate
     with api.client(None) as client:
         client.headers["Authorization"] = f"Bearer {key}"
         long = client.patch("/v1/models/small", json={"notes": "😀" * 20_000}, headers={"If-Match": "*"})
@@ -153,7 +153,7 @@ def test_a_forwarded_address_is_trusted_only_from_named_proxies(api: Api) -> Non
         ("127.0.0.1", ["203.0.113.66"], "127.0.0.1"),
         ("10.9.1.1", [], "10.9.1.1"),
         ("10.9.1.1", ["203.0.113.66"], "203.0.113.66"),
-        ("10.9.1.1", ["1.1.1.1, 203.0.113.66"], "203.0.113.66"),  # the left one is the client's own word
+        ("10.9.1.1", ["1.1.1.1, 203.0.113.66"], "203.0.113.66"),  # the client claims the left one itself
         ("10.9.1.1", ["1.1.1.1", "203.0.113.66, 10.9.2.2"], "203.0.113.66"),  # two proxies, two headers
         ("10.9.1.1", ["10.9.3.3"], "10.9.3.3"),
         ("10.9.1.1", ["203.0.113.66:4711"], "203.0.113.66"),

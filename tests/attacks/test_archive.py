@@ -77,7 +77,7 @@ def test_a_mutated_archive_ends_in_a_verdict() -> None:
     for _ in range(20_000 if LONG else 150):
         found = bytearray(data)
         for _ in range(chance.randint(1, 4)):
-            # mostly where the layout is: the directory, and the first header
+            # mostly in the layout: the directory and the first header
             at = chance.choice(
                 (chance.randrange(60), len(found) - 1 - chance.randrange(500), chance.randrange(len(found)))
             )

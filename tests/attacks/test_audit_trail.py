@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from operations import audit_log as trail_module
+from operations import audit_file as trail_module
 from operations.audit_entry import MAX_ENTRY, MAX_LINE, Change, decode, encode
-from operations.audit_files import FORMAT
-from operations.audit_log import AuditFile
+from operations.audit_file import AuditFile
+from operations.audit_generations import FORMAT
 from zelador.errors import Unavailable
 
 
@@ -108,11 +108,11 @@ def test_no_entry_stops_the_reader(tmp_path: Path) -> None:
             file.write(line + b"\n")
     trail.add("key a", "good", "y")
     with (tmp_path / "audit.jsonl").open("ab") as file:
-        file.write(b"x" * 3 * MAX_LINE)  # and no end of the line
+        file.write(b"x" * 3 * MAX_LINE)  # and without an end of line
     found = list(trail.newest())
     assert [change.what for change in found].count("good") == len(hostile_lines()) + 1
     for change in found:
-        TypeAdapter(Any).dump_json(change.before)  # as the answer is made
+        TypeAdapter(Any).dump_json(change.before)  # as the response is made
 
 
 def test_a_pipe_in_place_of_a_file_blocks_nobody(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_page_far_back_is_quick(tmp_path: Path) -> None:
     assert len(newest) > 5
     for path in sorted(newest)[2:]:
         path.chmod(0)
-        path.write_bytes(b"")  # whatever is in them
+        path.write_bytes(b"")  # whatever they contain
     assert [change.id for change in trail.newest(ids[5])] == ids[4::-1]
 
 

@@ -35,7 +35,7 @@ from zelador.settings import RedisSettings, Settings, TopicSettings
 from zelador.watchdog import Facts, Watchdog
 
 MIB = 1_048_576
-ROOM = 24 * MIB  # of the small Redis: itself takes a tenth of it
+ROOM = 24 * MIB  # of the small Redis, which itself uses a tenth of it
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ def test_readings_with_the_longest_ids_and_labels(site: Site) -> None:
     assert site.peak < ROOM * 0.9
     assert sum(map(len, site.client.smembers(keys.seen[0]) | site.client.smembers(keys.seen[1]))) < 4_500 * 96
     assert sum(arrival.device_id == "honest" for arrival in site.answered) == 24
-    assert recount.stream_bytes(site.client, site.settings.redis.prefix) < 3 * MIB  # what is kept, and one append
+    assert recount.stream_bytes(site.client, site.settings.redis.prefix) < 3 * MIB  # the limit, and one append
     site.closes()
 
 
@@ -189,9 +189,10 @@ def test_endless_new_device_ids_are_forgotten_longest_silent_first(site: Site) -
     hashes = list(site.client.scan_iter(match=keys.device("*").replace("{", "\\{"), count=5_000))
     assert len(hashes) <= 500
     assert all(site.client.ttl(key) > 0 for key in hashes)
+    assert site.client.hlen(keys.last_predictions) <= 500
     standing = LedgerReader(site.client, site.settings.redis.prefix).snapshot()
     assert standing.devices_forgotten >= 29_501
-    assert max(levels[30:]) < 1.1 * max(levels[10:30])  # it grows no more
+    assert max(levels[30:]) < 1.1 * max(levels[10:30])  # it does not grow further
     site.closes()
 
 
@@ -209,8 +210,8 @@ def junk(site: Site, device: str, payload: bytes, count: int = 1) -> tuple[Refus
     [
         ("evil", b"junk", 3_000),
         ("evil", b"\x00" * 30_000, 300),
-        ("evil", b"x" * 1_100_000, 60),  # larger than any that can be taken: its beginning is kept
-        ("e" * 60_000, b"", 300),  # a topic that is nearly all of it, and names no device
+        ("evil", b"x" * 1_100_000, 60),  # larger than the limit: only its beginning is kept
+        ("e" * 60_000, b"", 300),  # the topic is nearly all of it, and names no device
         ("e/f", b"junk", 3_000),
     ],
 )

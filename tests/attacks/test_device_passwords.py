@@ -213,7 +213,7 @@ def test_a_will_reaches_only_the_devices_own_topic(site: Site) -> None:
     for topic in ("sensors/press-08/reading", "sensors/press-07/prediction", "sensors/press-07/reading"):
         device = Device(site, "press-07", topic=topic)
         assert device.answer == "Success"
-        device.client.socket().close()  # it dies without a word
+        device.client.socket().close()  # it dies without a DISCONNECT
     assert heard_by(service, 1) == [("sensors/press-07/reading", b"gone")]
     assert heard_by(service, 1, 0.3) == []
     service.close()
@@ -295,7 +295,7 @@ def test_a_reader_reads_every_device_and_publishes_nothing(
         board.turn(lambda: False, 0.3)
         assert sorted(board.heard) == [("sensors/press-07/prediction", b"ours"), ("sensors/press-07/reading", b"mine")]
         assert board.client.socket() is not None
-        board.client.socket().close()  # its will would be published now
+        board.client.socket().close()  # now its will would be published
     heard = [payload for _, payload in heard_by(service, 3, 1.0)]
     assert sorted(heard) == [b"mine", b"ours"]
     remove(path, "board")

@@ -15,7 +15,7 @@ from command.doctor.home import privacy, read_home
 from command.up.home import Home, home_settings, redis_password, write_private
 from command.up.ports import HOST, choose
 from command.up.servers import redis_server
-from operations import audit_log
+from operations import audit_file
 from operations.key_file import KeyFile, new_key
 from registry.registry import Registry
 from tests.command import zelador
@@ -113,7 +113,7 @@ def test_looking_at_a_registry_writes_nothing_into_it(tmp_path: Path, monkeypatc
 NAMELESS = """
 import os, sys
 from command.main import main
-import operations.audit_log, operations.key_file, command.models.local, command.doctor.home  # read as ourselves
+import operations.audit_file, operations.key_file, command.models.local, command.doctor.home  # read as ourselves
 os.setgid(12345); os.setuid(12345)
 for name in ("HOME", "USER", "LOGNAME", "LNAME", "USERNAME"): os.environ.pop(name, None)
 sys.argv = ["zelador", *sys.argv[1:]]
@@ -138,7 +138,7 @@ def test_a_user_without_a_name_gets_a_key_that_works(tmp_path: Path) -> None:
     made = run("keys", "new", "--home", str(home), "--role", "viewer")
     assert (made.returncode, made.stderr) == (0, "")
     assert KeyFile(home / "keys.json").known(made.stdout.strip()).role == "viewer"
-    (entry,) = audit_log.AuditFile(home / "audit.jsonl", 10**6).newest()
+    (entry,) = audit_file.AuditFile(home / "audit.jsonl", 10**6).newest()
     assert entry.who == "user 12345 (command line)"
     wrong = run("models", "list", "--home", "~/x")
     assert (wrong.returncode, len(wrong.stderr.splitlines())) == (2, 1)
@@ -168,7 +168,7 @@ def test_a_key_that_was_not_shown_does_not_work(tmp_path: Path, monkeypatch: pyt
         return record, key
 
     monkeypatch.setattr("operations.key_file.new_key", noted)
-    monkeypatch.setattr("command.keys.say" if trouble == "output" else "operations.audit_log.AuditFile.add", fail)
+    monkeypatch.setattr("command.keys.say" if trouble == "output" else "operations.audit_file.AuditFile.add", fail)
     assert zelador("keys", "new", "--home", str(tmp_path)).code == 2
     assert KeyFile(tmp_path / "keys.json").known(made[0]) is None
 
@@ -197,7 +197,7 @@ def test_a_home_is_private_to_its_owner(tmp_path: Path) -> None:
     shared.mkdir(mode=0o755)
     (shared / "theirs.txt").write_text("")
     Home(shared).release()
-    assert mode(shared) == 0o755  # a folder of others' use is not shut by `--home .`
+    assert mode(shared) == 0o755  # `--home .` does not close a shared folder
 
 
 @pytest.mark.attack_long

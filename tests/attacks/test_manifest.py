@@ -85,7 +85,7 @@ ODD: dict[str, dict[str, Any]] = {
     "probabilities as text": {"has_probabilities": "yes"},
     "half a character": {"z": "\ud800"},
 }
-LOGGED = [name for name in ODD if name != "half a character"]  # which no JSON in UTF-8 can have
+LOGGED = [name for name in ODD if name != "half a character"]  # which JSON in UTF-8 cannot contain
 
 
 @cache
@@ -134,7 +134,7 @@ def test_an_odd_manifest_is_refused(name: str, packed: tuple[Any, dict[str, byte
     bad = msgspec.structs.replace(saved, **STRUCTURES[name](saved))
     with pytest.raises(InvalidInput):
         Registry.on(Memory()).add("bad", files, bad, by="me")
-    if name != "an infinite range":  # JSON cannot even say it
+    if name != "an infinite range":  # JSON cannot express it
         with pytest.raises(BundleRefused):
             bundle.opened(bundle.pack(bad, files), LIMIT)
 
@@ -200,7 +200,7 @@ def test_one_odd_model_affects_no_other(name: str) -> None:
     odd = dict(describe_model(registry.state.model("odd"), registry.state))
     fine = dict(describe_model(registry.state.model("fine"), registry.state))
     assert "damaged" not in fine
-    if name not in ("64 KiB and more", "many keys"):  # too much for a newcomer, and no harm where it is
+    if name not in ("64 KiB and more", "many keys"):  # too much for a new model, and harmless in an old one
         assert odd["damaged"]
     registry.annotate("odd", {"notes": "still writable"}, by="me")
     registry.select("odd", by="me")
@@ -280,7 +280,7 @@ def test_shown_metadata_is_valid_json_and_checked_metadata_is_shown_whole(metada
 def test_names_of_devices_are_refused_for_new_models(name: str) -> None:
     with pytest.raises(InvalidInput, match="device on Windows"):
         check_new_name(name, ())
-    assert check_name(name) == name  # a model that has it from before is read
+    assert check_name(name) == name  # an older model that has it is still read
 
 
 @pytest.mark.parametrize("name", ["CONSOLE", "com", "com10", "nul_1", "a.con", "auxiliary", "lpt"])

@@ -19,7 +19,7 @@ from registry.model.onnx.wire import Malformed, parse
 from tests.attacks import onnx_files
 from tests.onnx_models import compiled, every_kind
 
-# Listed and written by no model of the test: they belong to one that is written by another version of the operator.
+# Listed, but not written by any model of the test: they belong to another version of the operator.
 EXTRAS = {("", "ReduceMax", "keepdims"), ("", "ReduceSum", "axes")}
 LONG = bool(os.environ.get("TEST_ATTACKS"))
 HOSTILE = onnx_files.hostile()
@@ -55,7 +55,7 @@ def test_files_that_our_converters_cannot_write_are_refused(name: str) -> None:
     began = time.monotonic()
     try:
         assert audit(HOSTILE[name])
-        assert time.monotonic() - began < 60  # a busy machine; unbounded it would take for ever
+        assert time.monotonic() - began < 60  # for a busy machine; without the bound it would take forever
         assert tracemalloc.get_traced_memory()[1] < 50_000_000 + 20 * len(HOSTILE[name])
     finally:
         tracemalloc.stop()

@@ -24,13 +24,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from registry.legacy.load import bring_in
 from registry.legacy.look import look
 from registry.legacy.pickles.contents import contents
 from registry.legacy.pickles.names import CHECKS, LISTED, USUAL
 from registry.registry import Registry
 from tests.attacks import pickle_files
 from tests.attacks.pickle_files import REGION
+from tests.brought_in import bring_in
 from tests.onnx_models import ESTIMATORS, rows_and_labels
 from zelador.errors import InvalidInput
 
@@ -150,8 +150,8 @@ def test_trust_does_not_load_a_pickle_that_could_not_be_followed(tmp_path: Path)
         (tmp_path / f"{name}.pkl").write_bytes(data)
         (found,) = look(tmp_path / f"{name}.pkl")
         with pytest.raises(InvalidInput, match=r"cannot be followed to its end .* --trust-anyway"):
-            bring_in(found, registry, trust=True, by="me")
-    bring_in(found, registry, trust=True, anyway=[tmp_path / "behind.pkl"], by="me", features=("lux",))
+            bring_in(found, registry, trust=True)
+    bring_in(found, registry, trust=True, anyway=[tmp_path / "behind.pkl"], features=("lux",))
     assert list(registry.state.models) == ["behind"]
 
 

@@ -158,7 +158,7 @@ def test_json_stays_valid_and_unchanged_in_a_pipe(
 ) -> None:
     monkeypatch.setenv("ZELADOR_REGISTRY__URL", str(hostile_registry))
     piped = command(*arguments, "--json").out
-    assert "\u202e" in piped  # as it was before there was a cleaner
+    assert "\u202e" in piped  # unchanged, as before the cleaning
     with monkeypatch.context() as patch:
         patch.setattr("tests.command.io", SimpleNamespace(StringIO=Tty))
         shown = command(*arguments, "--json").out
@@ -283,7 +283,7 @@ def test_log_lines(form: str) -> None:
     text = written.getvalue().decode()
     assert_clean(text)
     events = [line for line in text.splitlines() if "is refused" in line]
-    assert len(events) == 1  # no line of its own for what came after the line break
+    assert len(events) == 1  # text after the line break gets no separate line
     if form == "json":
         assert json.loads(text.splitlines()[0])["event"].endswith("forged line")
 

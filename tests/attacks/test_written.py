@@ -48,7 +48,7 @@ def test_waiting_has_a_limit_and_keeps_a_session_alive(one: OwnRedis, monkeypatc
     with pytest.raises(NotWritten, match="not yet"):
         confirmer.confirm(b"later ")
     assert time.monotonic() - began >= 0.3
-    assert 5 < len(waits) < 60  # told to stop, `wait` returns at once: Redis is not asked without a pause
+    assert 5 < len(waits) < 60  # when asked to stop, `wait` returns at once, but Redis is not asked without a pause
 
 
 GOOD = {

@@ -110,7 +110,7 @@ def chromium() -> Iterator[Browser]:
     path = CHROMIUM if Path(CHROMIUM).exists() else shutil.which("chromium")
     if path is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("chromium is not installed (make servers)")
-    expect.set_options(timeout=30_000)  # a model's process may take seconds to start
+    expect.set_options(timeout=30_000)  # the model's process may take seconds to start
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser

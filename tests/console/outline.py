@@ -45,7 +45,7 @@ def shape(answer: httpx.Response) -> Outline:
     for script in page.of("script"):
         assert script.get("src") or script.get("type") == "application/json"
     ids = [attributes["id"] for _, attributes in page.tags if attributes.get("id")]
-    assert len(ids) == len(set(ids)), f"{answer.url}: an id twice: {sorted(i for i in ids if ids.count(i) > 1)}"
+    assert len(ids) == len(set(ids)), f"{answer.url}: an id occurs twice: {sorted(i for i in ids if ids.count(i) > 1)}"
     policy = answer.headers["content-security-policy"]
     assert "unsafe" not in policy
     assert re.search(r"default-src 'none'; script-src 'nonce-\S{20,}'; style-src 'self'", policy)

@@ -99,6 +99,9 @@ def test_a_model_is_deleted_only_with_its_name_typed(site: Site) -> None:
         ("pt-BR", {"lux": "400", "temperature": "85,5", "vibration": "5,9"}, 200, "Precisa de manutenção"),
         ("en", {"lux": "400", "temperature": "45", "vibration": "0.4"}, 200, "Needs no maintenance"),
         ("en", {"lux": "400", "temperature": "hot", "vibration": "0.4"}, 422, "This is not a number."),
+        ("en", {"lux": "1,234", "temperature": "45", "vibration": "0.4"}, 422, "Write thousands without a separator."),
+        ("pt-BR", {"lux": "1.234", "temperature": "45", "vibration": "0,4"}, 422, "Escreva milhares sem separador."),
+        ("pt-BR", {"lux": "0.412", "temperature": "45.5", "vibration": "0,4"}, 200, "Não precisa de manutenção"),
         ("en", {"lux": "nan", "temperature": "1e999", "vibration": ""}, 422, "This is not a number."),
     ],
 )
@@ -108,6 +111,21 @@ def test_classifying_by_hand(site: Site, accepted: str, typed: dict[str, str], s
         assert answer.status_code == status, answer.text[-500:]
         assert said in answer.text
         shape(answer)
+
+
+def test_what_was_asked_before_is_shown_beside_the_answer(site: Site) -> None:
+    """It travels in the form; what another model was asked, and what is not whole, is left out."""
+    values = {"f.lux": "4", "f.temperature": "9", "f.vibration": "99"}
+    other = '{"model": "none", "values": ["77"], "label": "yes", "share": 1}'
+    with site.client("viewer") as client:
+        first = client.post("/console/classify", data=values).text
+        assert "Asked before" not in first
+        asked = html.unescape(re.search(r'name="asked" value="([^"]+)"', first)[1])  # type: ignore[index]
+        answer = client.post("/console/classify", data={**values, "f.lux": "5", "asked": [asked, "{", other]})
+        assert answer.status_code == 200
+        assert answer.text.count('name="asked"') == 2
+        assert '<td class="num">4</td>' in answer.text
+        assert ">77<" not in answer.text
 
 
 def test_what_was_asked_before_is_shown_beside_the_answer(site: Site) -> None:
@@ -149,7 +167,7 @@ def test_keys_are_made_shown_once_and_revoked(site: Site) -> None:
         shape(made)
         found = re.search(r"zlk_[\w-]{40,}", made.text)
         assert found is not None
-        assert "content-encoding" not in made.headers  # a secret is not compressed beside text of others
+        assert "content-encoding" not in made.headers  # a secret is not compressed together with foreign text
         page = client.get("/console/keys")
         assert found[0] not in page.text
         assert "tablet &lt;hall A&gt;" in page.text
@@ -173,6 +191,11 @@ def test_a_message_in_quarantine_is_shown_replayed_and_discarded(site: Site) -> 
         shape(page)
         assert "7b 22 6c 75 78" in page.text
         assert "<b>|" not in page.text
+        assert "0 would pass now" in page.text
+        assert "The present settings would refuse it again." in page.text
+        client.post("/console/quarantine-replay", data={"only": "passing"})
+        said = client.get(f"/console/quarantine/{entry}", headers={"Accept-Language": "pt-BR"})
+        assert "Não é JSON, a partir do byte 26" in said.text
         stays = client.post(f"/console/quarantine/{entry}/replay")
         assert stays.headers["location"].endswith("outcome=still_refused")
         assert "It stays in quarantine" in client.get(stays.headers["location"]).text
@@ -223,7 +246,7 @@ def test_a_run_is_started_and_cancelled_by_forms(site: Site) -> None:
         shape(like)
         for value in ("mill-*, press-07", "2026-11-01", "2026-11-24", "1.5"):
             assert f'value="{value}"' in like.text
-        assert 'value="1,000.5"' in like.text
+        assert 'value="1000.5"' in like.text
         page = client.get(path)
         shape(page)
         assert "Waiting for the trainer" in page.text
@@ -264,7 +287,7 @@ def test_training_shows_the_readings_of_the_chosen_days_and_devices(site: Site) 
         shape(page)
         assert "Class too small" in page.text
         assert 'value="lathe-7*"' in page.text
-    with site.client("viewer") as client:  # loading another one costs
+    with site.client("viewer") as client:  # loading another one is expensive
         assert "4 labeled readings of 1 device" not in client.get("/console/training?devices=lathe-7*").text
 
 

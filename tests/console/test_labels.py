@@ -71,6 +71,10 @@ def test_a_period_is_labeled_undone_and_given_again_by_forms(site: Site) -> None
         assert "Overlap" in page
         assert "and growing" in page
         assert client.get("/console/labels?q=mill&label=worn&source=console").text.count("/console/labels/undo") == 1
+        empty = {**wanted, "from": "2025-01-01T00:00:00", "to": "2025-01-01T01:00:00"}
+        page = client.get(client.post("/console/labels", data={**empty, "label": "yes"}).headers["location"]).text
+        assert "No reading lies in this period" in page
+        assert "The next run learns from it" not in page
         assert "No label matches." in client.get("/console/labels?q=nowhere").text
 
 
@@ -101,7 +105,7 @@ def test_work_orders_are_previewed_mapped_imported_and_undone_as_a_whole(site: S
         files = {"file": ("orders <1>.csv", ORDERS.encode())}
         path = client.post("/console/labels/import", files=files).headers["location"]
         page = client.get(path)
-        assert "Fine: 1. To look at: 1. Left out: 2." in page.text
+        assert "1 row is fine, 1 needs a look, 2 cannot be used." in page.text
         assert "orders &lt;1&gt;.csv" in page.text
         assert "press-77" in page.text
         assert "press-07?" in page.text  # did you mean
@@ -117,7 +121,7 @@ def test_work_orders_are_previewed_mapped_imported_and_undone_as_a_whole(site: S
         for rows in ("look", "out"):
             shape(client.get(f"{path}?rows={rows}"))
         with site.client("admin") as other:
-            assert other.get(path).status_code == 404  # the file of somebody else
+            assert other.get(path).status_code == 404  # another user's file
         hidden = {
             each["name"]: each.get("value") for each in Outline(in_utc.text).of("input") if each.get("type") == "hidden"
         }

@@ -116,7 +116,7 @@ def test_a_reset_in_mid_stream_loses_nothing(make_to: Make, broker_url: str, mar
                 receiver.ack(batch)
                 got |= {message.payload for message in batch}
             while not (sender.reconnects == min(lot + 1, 3) and sender.connected) and time.monotonic() < deadline:
-                sender.rest(0.01)  # the cut is felt and mended, or the next one would hit nothing
+                sender.rest(0.01)  # wait for the reconnect, or the next cut would hit nothing
             assert publication.left == 0
         assert got == {b"%d" % n for n in range(2_000)}
         assert sender.reconnects == 3
@@ -240,7 +240,7 @@ def test_without_our_socket_paho_works_alone(make: Make, mark: str, monkeypatch,
     assert "does not use the buffered socket" in caplog.text
     payloads = [b"%d" % number for number in range(300)]
     assert deliver(sender, receiver, payloads, f"{mark}/a") == payloads
-    cut(receiver)  # what was acknowledged a moment before may be so in vain: a busy broker has not read it yet
+    cut(receiver)  # a very recent acknowledgement may be lost: a busy broker has not read it yet
     got: list[bytes] = []
     deadline = time.monotonic() + 20
     assert sender.confirmed(sender.publish([Outgoing(f"{mark}/a", b"again")]), 10.0)
@@ -261,7 +261,7 @@ def test_a_broker_that_keeps_no_session_for_us_is_refused(make_to: Make, granted
     with ScriptedBroker((b"", None), connack=connack) as broker:
         with pytest.raises(Unavailable, match="keeps no session for one"):
             make_to(broker.url, "one", "a", persistent=True, patience=0.0)
-        make_to(broker.url, "two", "a").close()  # who needs none may go on
+        make_to(broker.url, "two", "a").close()  # a client that needs no session may continue
 
 
 def test_a_session_that_the_broker_forgot_is_reported_and_counted(make_to: Make, caplog) -> None:

@@ -97,7 +97,7 @@ def test_the_connect_packet_asks_for_a_session_and_a_window(make_to: Make) -> No
     properties = Properties(PacketTypes.CONNECT)
     properties.unpack(connect[connect.index(b"MQTT") + 8 :])
     assert (properties.SessionExpiryInterval, properties.ReceiveMaximum) == (3_600, 77)
-    assert not hasattr(properties, "MaximumPacketSize")  # a broker drops what is larger without a word
+    assert not hasattr(properties, "MaximumPacketSize")  # a broker silently drops a larger one
 
 
 def test_the_brokers_window_is_respected(make_to: Make) -> None:

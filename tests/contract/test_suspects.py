@@ -143,7 +143,7 @@ def test_connections_that_end_immediately_back_off(monkeypatch: pytest.MonkeyPat
     asked: list[int] = []
 
     def backoff(attempt: int, **limits: float) -> float:
-        if not limits:  # with limits, it is the pause between two clients that take each other's connection
+        if not limits:  # with limits, this is the pause between two clients that take over each other's session
             asked.append(attempt)
         return 0.001
 

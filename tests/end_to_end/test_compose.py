@@ -140,7 +140,7 @@ def test_messages_queued_in_the_broker_survive_its_stop(stack: Stack, outside: O
     outside.settled()
     stack("stop", "broker")
     stack("start", "broker")
-    assert stack.ledger() == before  # they are nowhere but in the broker
+    assert stack.ledger() == before  # they are only in the broker
     stack("start", "ingest")
     outside.all_predicted()
     assert len(outside.readings) == 500

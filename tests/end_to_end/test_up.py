@@ -22,7 +22,7 @@ from tests.servers import found_or_skip
 from tests.small_models import select_one, upload
 from tests.up import COMMAND, Up, alive, clean_environment, running
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.long(3)
 
 READING = {"lux": 300.0, "temperature": 25.0, "vibration": 0.4}
 
@@ -121,10 +121,10 @@ def test_the_doctor_finds_everything_about_a_home(up: Up, broker: str, outside: 
 
     eventually(is_well, "a home that another test's kill may have left", 90.0)
     states = {found["check"]: found["state"] for found in said["findings"]}
-    risky = {"alarms"}  # nobody said which label of this model is an alarm
+    risky = {"alarms"}  # it is not set which label of this model is an alarm
     risky |= {"broker.persistence"} if broker == "iotcore" else set()
     not_fine = {check for check, state in states.items() if state != "fine"}
-    assert not_fine - {"topics.unread"} == risky  # another test publishes what nobody reads
+    assert not_fine - {"topics.unread"} == risky  # another test publishes on an unread topic
     assert {"home", "process.api", "process.ingest", "selection.rollout", "disk.redis", "topics.access"} <= set(states)
     assert said["queue"]["messages"] == (1_000_000 if broker == "mosquitto" else None)
     assert said["outage_s"] > 600
@@ -203,7 +203,7 @@ def test_mqtt_3_1_1_devices_are_served_on_the_same_home(up: Up) -> None:
 def test_a_killed_program_is_restarted_and_no_reading_is_lost(up: Up, outside: Outside, name: str, eventually) -> None:
     before = up.pids()[name]
     publishing = stream(outside, f"kill-{name}-{time.time_ns()}", 3.0)
-    time.sleep(1.0)  # not a wait for a condition: the kill comes in mid-stream
+    time.sleep(1.0)  # not a wait for a condition: the kill must be in mid-stream
     up.kill(name)
     publishing.join()
     outside.settled()
@@ -303,7 +303,7 @@ def test_a_stop_gives_the_broker_time_to_write(tmp_path: Path, eventually) -> No
 
     def write_late() -> None:
         eventually(lambda: "Received SIGTERM" in first.log.read_text(), "the stop of broker and Redis", 20.0)
-        time.sleep(5.0)  # what a slow disk takes
+        time.sleep(5.0)  # the time of a slow disk
         with contextlib.suppress(ProcessLookupError):
             os.kill(broker, signal.SIGCONT)
 

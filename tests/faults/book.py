@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-ROOM = 65_536  # readings that the book grows by
+ROOM = 65_536  # readings by which the book grows
 DIGITS = 9
 MOST_SEEN = 255  # a count is one byte
 
@@ -36,7 +36,7 @@ class Book:
     def __init__(self, name: str) -> None:
         self.name = name
         self.acknowledged = Marks()  # by the broker, to the device
-        self.stored = Marks()  # so an ingester said, to the broker
+        self.stored = Marks()  # by an ingester, to the broker
         self.confirmed = Marks()  # the prediction: by the broker, to a worker
         self.predicted = Marks()  # how often a subscriber got its prediction
         self._reading = re.compile(rb'"id":"%s-(\d{%d})"' % (name.encode(), DIGITS))

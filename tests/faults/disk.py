@@ -19,7 +19,7 @@ IN_MEMORY = ("tmpfs", "ramfs", "devtmpfs")
 ROOT = Path(__file__).parent.parent.parent
 SIZE = 8 * 1_048_576  # bytes of the writer's file
 BLOCK = 262_144
-REST_S = 0.002  # between two writes: it takes the disk, not the processor
+REST_S = 0.002  # between two writes: it loads the disk, not the processor
 WRITER = """
 import os, sys, time
 name, size, block = sys.argv[1], int(sys.argv[2]), os.urandom(int(sys.argv[3]))

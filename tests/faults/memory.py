@@ -31,7 +31,7 @@ class Life:
 
 class Memory:
     def __init__(self) -> None:
-        self._now: dict[str, tuple[int, float, Life]] = {}  # which life, since when, and what is known of it
+        self._now: dict[str, tuple[int, float, Life]] = {}  # the process's life, its start, and its samples
         self._longest: dict[str, Life] = {}
 
     def sample(self, processes: Mapping[str, Process], now: float) -> None:

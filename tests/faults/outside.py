@@ -17,8 +17,8 @@ from tests.faults.book import Book
 from tests.wire import HOST
 
 TICK_S = 0.005
-MOST_FLYING = 4_000  # published and not acknowledged: what a broker that is away is owed, at most
-MOST_CREDIT = 2_000  # readings that may be caught up on after a hold
+MOST_FLYING = 4_000  # most readings published and not acknowledged while the broker is away
+MOST_CREDIT = 2_000  # most readings to catch up on after a pause
 MACHINES = 7
 LUX = 300.0
 EXPIRY_S = 86_400
@@ -46,7 +46,7 @@ class Devices:
     def __init__(self, book: Book, port: int) -> None:
         self.rate = 0.0
         self.next = 0  # the number of the next reading
-        self.others = 0  # acknowledged messages that are no readings of the book
+        self.others = 0  # acknowledged messages that are not readings of the book
         self._book = book
         self._asked = 0
         self._sent = 0
@@ -128,7 +128,7 @@ class Devices:
             self._answers.popleft()
 
     def _on_publish(self, _client: Any, _data: Any, packet_id: int, reason: Any, _properties: Any) -> None:
-        self._answers.append((packet_id, not reason.is_failure))  # paho holds a lock: no more than this here
+        self._answers.append((packet_id, not reason.is_failure))  # paho holds a lock here, so do no more than this
 
 
 class Subscriber:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from command.up import tether
 
-AT_WORK = (b"receiving readings from", b"classifying with")  # what our workers say once they have loaded everything
+AT_WORK = (b"receiving readings from", b"classifying with")  # the log line of workers that have loaded everything
 WORDS = 4_000  # characters of a log that a failure shows
 
 

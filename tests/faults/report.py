@@ -19,8 +19,8 @@ class Report:
     servers: dict[str, str]
     outcome: Outcome
     kills: dict[str, int]
-    kills_held: int  # of these, with work of the process on a wire that was cut when it was dead
-    kills_unwritten: int  # of Redis, with bytes that it had answered and not written
+    kills_held: int  # of these, with work in flight on a wire that was then cut
+    kills_unwritten: int  # of Redis, with confirmed but unwritten bytes
     filesystem: str  # of the data
     others: dict[str, int]
     ended_by_itself: dict[str, int]

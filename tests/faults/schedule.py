@@ -9,7 +9,7 @@ from typing import Literal
 
 Kind = Literal["kill", "standstill", "reset", "stall"]
 
-WHOLE_S = 5.0  # at the beginning and at the end without a fault: what is measured has to have begun
+WHOLE_S = 5.0  # no faults at the beginning and the end, so that measurements can start
 AWAY_S = (0.2, 2.0)  # until a killed process is started again: a supervisor's first back-offs
 LASTS_S = (0.5, 4.0)  # a standstill, a stall: both sides of Redis's time limit
 OTHERS = 0.7  # how often another fault comes between two kills
@@ -19,8 +19,8 @@ OTHERS = 0.7  # how often another fault comes between two kills
 class Fault:
     """`target` is a process, or the two ends of a wire. A killed process is started again after `lasts_s`.
 
-    `held` is the wire by which its work goes out: stalled for a moment before it is killed, and cut when it is dead.
-    A kill at any moment hardly ever meets the millisecond between one system call and the next; this one does.
+    `held` is the wire on which it sends its work: stalled for a moment before the kill, and cut afterwards.
+    A kill at a random moment rarely falls between two system calls; this one does.
     """
 
     at_s: float

@@ -34,7 +34,7 @@ from zelador.settings import Settings, environment
 
 ROOT = Path(__file__).parent.parent.parent
 PREFIX = "zelador"
-START_S = 150.0  # a limit: at the lowest priority beside other work, a worker's imports took 49 s, and its model more
+START_S = 150.0  # under load, at the lowest priority, a worker's imports took 49 s, and its model longer
 TAKEOVER_S = 2.0
 
 
@@ -238,7 +238,7 @@ class Site:
             "inference": {
                 "instance": name,
                 "takeover_after_s": TAKEOVER_S,
-                # A broker that forgets its sessions: subscribers need the time to come back, as under `zelador up`.
+                # The broker forgets its sessions: subscribers need time to return, as under `zelador up`.
                 "quiet_s": 3.0 if self.shape.broker == "iotcore" else 0.0,
             },
             "log": {"format": "console"},

@@ -25,9 +25,9 @@ from zelador.errors import Unavailable
 
 TICK_S = 0.02
 SAMPLE_S = 1.0
-UNWRITTEN_S = 3.0  # how long a kill of Redis waits for bytes that it has answered and not written
-HELD_S = 0.3  # a killed process's work, on its wire, before it dies
-REVIVE_S = 0.5  # what ended by itself is started again, as a supervisor does
+UNWRITTEN_S = 3.0  # how long a kill of Redis waits for confirmed but unwritten bytes
+HELD_S = 0.3  # time for a process's work to be on its wire before it is killed
+REVIVE_S = 0.5  # processes that ended are started again, as by a supervisor
 REST_S = 120.0  # after the last fault, until nothing moves any more
 
 
@@ -46,7 +46,7 @@ def main() -> None:
         print(f"soak: {error}", file=sys.stderr)
         shutil.rmtree(folder, ignore_errors=True)
         sys.exit(2)
-    except Failed as failed:  # before there was anything to report
+    except Failed as failed:  # there is nothing to report yet
         print(f"soak: {failed}\nlogs and data are left in {folder}", file=sys.stderr)
         sys.exit(1)
     print(report.text())
@@ -68,7 +68,7 @@ class Soak:
         self._ended: Counter[str] = Counter()
         self._recoveries: list[tuple[str, Awaited]] = []
         self._memory = Memory()
-        self._held: list[tuple[float, Fault]] = []  # when what is about to die does so
+        self._held: list[tuple[float, Fault]] = []  # when a process on a stalled wire is killed
         self._kills_held = self._kills_unwritten = 0
         self._undo: list[tuple[float, Fault]] = []  # when a fault ends
         self._next_sample = 0.0
@@ -101,7 +101,7 @@ class Soak:
         self._say(f"{fault.kind} of {' – '.join(fault.target)}" + (f", {fault.lasts_s:.1f} s" if fault.lasts_s else ""))
         if fault.kind == "kill":
             (name,) = fault.target
-            if site.processes[name].pid is None:  # it is dead already: killed as it begins to live
+            if site.processes[name].pid is None:  # it is dead already: kill it as it starts
                 site.start(name)
             if fault.held is not None:
                 site.wires[fault.held].stall()

@@ -134,7 +134,7 @@ def test_states_are_right_after_each_death(scene: Scene) -> None:
     sys.stdout.write("".join(f"{what} {value:.2f} s; " for what, value in seconds.items()))
     fresh = Plant(site.ports["mqtt"], "fresh")
     try:
-        # A client that comes later hears the same, but of the devices that change all the time.
+        # A client that connects later gets the same states, except of devices that change all the time.
         site.wait(lambda: {**fresh.said(), "odd": 0} == {**plant.said(), "odd": 0}, "the retained states", 30)
     finally:
         fresh.close()

@@ -25,7 +25,7 @@ from zelador.ledger import LedgerReader
 from zelador.messages import Arrival, Reading
 
 KILLS = 200 if os.environ.get("TEST_FAULTS") else 12
-REDIS_KILLS = KILLS // 6  # of Redis as well, so that the archive is ahead of it, or behind
+REDIS_KILLS = KILLS // 6  # kills of Redis too, so that the archive is ahead of it, or behind
 SEED = 20261126
 
 

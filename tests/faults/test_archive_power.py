@@ -45,7 +45,7 @@ def mounted(image: Path, at: Path) -> Iterator[Path]:
     try:
         yield at
     finally:
-        run("umount", "-l", str(at))  # lazily: somebody else may look at all file systems at this moment
+        run("umount", "-l", str(at))  # lazily: another process may be looking at all file systems now
 
 
 def work_until_a_cut(image: Path, after: Path, at: Path, number: int, length_s: float) -> list[str]:

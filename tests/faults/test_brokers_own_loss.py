@@ -8,7 +8,7 @@ from tests.faults.conftest import Note, is_whole, whole_matrix
 from tests.faults.trial import Trial
 
 SENT = 3_000
-QUEUE = 1_000  # Mosquitto's max_queued_messages, as it comes
+QUEUE = 1_000  # Mosquitto's default of max_queued_messages
 CHANGES = 100  # after which Mosquitto, with our settings, writes its snapshot
 
 

@@ -46,7 +46,7 @@ def test_a_flood_of_junk_between_good_readings(trial: Trial, note: Note) -> None
 
 
 def overflows_above(folder: Path) -> None:
-    """Selects a real model whose scaler overflows on much light: its classifier then refuses the row."""
+    """Selects a real model whose scaler overflows above a certain brightness: its classifier then refuses the row."""
     good = upload()
     assert good.probe is not None
     rows = good.probe.copy()
@@ -75,4 +75,4 @@ def test_readings_that_make_the_model_raise(make_trial: Callable[..., Trial], no
     note(outcome, recovery=recovery)
     assert (outcome.verdict.lost, outcome.ledger.unaccounted, outcome.ledger.waiting) == ((), 0, 0)
     assert outcome.ledger.set_aside == 2 * POISONED
-    assert outcome.differs == 2 * POISONED  # accepted, of the ledger's readings but not of the book's
+    assert outcome.differs == 2 * POISONED  # accepted by the ledger, but not in the book

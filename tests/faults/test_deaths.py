@@ -13,7 +13,7 @@ from tests.faults.trial import Trial
 COMPONENTS = ["ingest-1", "inference-1", "redis", "broker"]
 UNWRITTEN_KILLS = 6
 UNWRITTEN_S = 15.0  # how long a kill waits for its moment: an fsync begins each second
-STANDSTILL_S = 4.0  # twice what a call of Redis may take, and twice the takeover
+STANDSTILL_S = 4.0  # twice the time limit of a call of Redis, and twice the takeover time
 
 
 @pytest.mark.parametrize("name", COMPONENTS)

@@ -15,7 +15,7 @@ from tests.faults.conftest import Note, is_whole, whole_matrix
 from tests.faults.trial import Trial
 
 SOME = 200  # readings that the broker holds meanwhile
-DISK = 400_000  # bytes that the file of changes may have at first
+DISK = 400_000  # the first limit of the append-only file, in bytes
 
 
 def refuses_writes(trial: Trial) -> bool:

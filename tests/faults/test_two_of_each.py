@@ -13,7 +13,7 @@ from tests.faults.site import PREFIX, TAKEOVER_S, Shape
 from tests.faults.trial import Trial
 from zelador.buffer.keys import GROUP, Keys
 
-# A worker looks for what another left every third of the takeover's time, and then has it to classify.
+# A worker checks for abandoned entries every third of the takeover time, and must then classify them.
 TAKEN_OVER_S = TAKEOVER_S * 4 / 3 + 3.0
 AWAY_S = 3.0
 GAP_S = 1.5  # without any prediction, on a busy machine

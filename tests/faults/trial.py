@@ -17,8 +17,8 @@ from tests.faults.site import PREFIX, Failed, Shape, Site
 from zelador.buffer.keys import Keys
 from zelador.ledger import Ledger
 
-SILENT_S = 2.0  # nothing came for so long, and nothing is on its way: what is missing does not come any more
-LAST = 40  # readings published at the end for each ingester: the broker hands on in order, so all before have left it
+SILENT_S = 2.0  # after this silence with nothing in flight, missing predictions will not arrive any more
+LAST = 40  # last readings for each ingester: the broker delivers in order, so all earlier ones have left it
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ def main() -> int:
                 "builtins",
                 "copyreg",
                 "functools",
-            )  # else translated by the caller's protocol: unknown here
+            )  # otherwise it depends on the caller's protocol, which is unknown here
             found(module, name) if new else found(*translated(0, module, name))
             return super().find_class(module, name)
 
@@ -71,7 +71,7 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     answers = os.dup(1)
-    os.dup2(2, 1)  # what libraries print is no answer
+    os.dup2(2, 1)  # output of libraries is not an answer
     while head := sys.stdin.buffer.read(8):
         data = sys.stdin.buffer.read(struct.unpack("<Q", head)[0])
         seen.clear()

@@ -95,7 +95,7 @@ class Oracle:
         if self._child is not None:
             self._child.kill()
             for pipe in (self._child.stdin, self._child.stdout):
-                with contextlib.suppress(OSError):  # what was not yet flushed is of no use to a dead child
+                with contextlib.suppress(OSError):  # a dead child cannot use unflushed data
                     assert pipe is not None
                     pipe.close()
             self._child.wait()
@@ -116,7 +116,7 @@ def _honest() -> Iterator[bytes]:
 def _split(data: bytes) -> list[bytes]:
     """Splits a pickle by opcode, as far as possible: data that joblib stores between opcodes stays in one piece."""
     places: list[int | None] = []
-    with contextlib.suppress(Exception):  # the bytes of an array, or damage that is meant
+    with contextlib.suppress(Exception):  # the bytes of an array, or intended damage
         for _, _, at in pickletools.genops(data):
             places.append(at)
     places = [at for at in places if at is not None] or [0]

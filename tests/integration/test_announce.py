@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import hmac
 import json
 import os
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -23,52 +19,17 @@ from jsonschema import Draft202012Validator
 from command.up.ports import choose
 from inference.announce import Keeper
 from inference.home_assistant import config_topic, discovery, object_id
-from inference.webhook import signature
 from tests.device_alarm import put_in_alarm
 from tests.discovery_schema import DISCOVERY
+from tests.keepers import Subscriber, keeping, states
 from tests.servers import found_or_skip, run_process
 from zelador.alarms.state import Record
-from zelador.alarms.store import DeviceStates
 from zelador.buffer import Refused, Writer, connect_redis
 from zelador.buffer.connection import RedisConnection
 from zelador.buffer.keys import Keys
 from zelador.clock import now_ms
-from zelador.link import Link, LinkOptions, Outgoing
-from zelador.settings import AlarmSettings, HomeAssistantSettings, Settings
-
-
-class Subscriber:
-    """Keeps the newest payload of each topic, like a client that subscribes to retained messages."""
-
-    def __init__(self, settings: Settings, *filters: str) -> None:
-        self.link = Link(settings.mqtt, LinkOptions(f"subscriber-{id(self)}", filters), Event())
-        self.link.open(5.0)
-        self.newest: dict[str, bytes] = {}
-        self.all: list[tuple[str, bytes]] = []
-
-    def hear(self) -> dict[str, bytes]:
-        batch = self.link.receive(500, 0.02)
-        self.link.ack(batch)
-        for message in batch:
-            self.newest[message.topic] = message.payload
-            self.all.append((message.topic, message.payload))
-        return self.newest
-
-    def state(self, topic: str) -> dict[str, Any]:
-        return json.loads(self.hear().get(topic) or b"{}")  # type: ignore[no-any-return]
-
-
-@contextlib.contextmanager
-def keeping(settings: Settings, name: str = "one") -> Iterator[None]:
-    inference = settings.inference.model_copy(update={"instance": f"{settings.redis.prefix}-{name}"})
-    stop = Event()
-    keeper = Keeper(settings.model_copy(update={"inference": inference}), stop)
-    keeper.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        keeper.join()
+from zelador.link import Outgoing
+from zelador.settings import HomeAssistantSettings, Settings
 
 
 @pytest.fixture
@@ -78,8 +39,7 @@ def plant(settings: Settings, mark: str) -> Settings:
     return settings.model_copy(update={"topics": topics, "homeassistant": HomeAssistantSettings(prefix=f"{mark}-ha")})
 
 
-def states(settings: Settings) -> DeviceStates:
-    return DeviceStates(connect_redis(settings.redis), settings.redis.prefix)
+TIMES = 20 if os.environ.get("TEST_FAULTS") else 1  # that Home Assistant, or the broker, starts again
 
 
 def test_a_retained_state_equals_the_one_in_the_api(
@@ -143,6 +103,20 @@ def test_one_of_two_workers_publishes_and_the_other_takes_over(
         eventually(lambda: heard.state(f"{mark}/press/state").get("state") == "acknowledged", "its work")
 
 
+def test_what_a_worker_published_after_it_lost_the_lease_is_published_again(plant: Settings) -> None:
+    """It may have stood still meanwhile, and another worker's states, which are newer, are overwritten."""
+    put_in_alarm(plant, "press")
+    client, keys = connect_redis(plant.redis), Keys(plant.redis.prefix)
+    keeper = Keeper(plant, Event())
+    for holder, left in ((plant.inference.instance, []), ("another", [b"press"])):
+        states(plant).announce([(b"press", b"1")])
+        waiting = states(plant).waiting(10)
+        client.set(keys.alarm_keeper, holder, px=60_000)
+        keeper._publish(keeper._connected(), waiting)
+        assert client.hkeys(keys.announce) == left
+    keeper._disconnect()
+
+
 def test_a_forgotten_device_leaves_no_retained_message(
     plant: Settings, mark: str, eventually: Callable[..., None]
 ) -> None:
@@ -197,18 +171,20 @@ def test_home_assistant_gets_everything_again_after_the_broker_forgot_and_after_
 
     with contextlib.ExitStack() as stack:
         stack.enter_context(forgetful())
-        heard = Subscriber(plant, "#")  # first, as a broker gives retained messages in an order of its own
+        heard = Subscriber(plant, "#")  # first, because a broker sends retained messages in any order
         stack.enter_context(keeping(plant))
         eventually(lambda: everything(heard), "discovery and state")
         topics = [topic for topic, _ in heard.all]
         assert topics.index(config) < topics.index(state), "what describes a state comes before it"
-        for _ in range(3):
-            again = Subscriber(plant, f"{mark}-ha/device/#", f"{mark}/#")
-            again.hear()
-            again.newest.clear()
+        online = f"{mark}/status/states/zelador-states"
+        for _ in range(TIMES):
             count = len(heard.all)
             heard.link.confirmed(heard.link.publish([Outgoing(f"{mark}-ha/status", b"online")]), 5.0)
-            eventually(lambda n=count: heard.hear() and {config, state} <= {t for t, _ in heard.all[n:]}, "all again")
+            eventually(
+                lambda n=count: heard.hear() and {config, state, online} <= {t for t, _ in heard.all[n:]}, "all again"
+            )
+            topics = [topic for topic, _ in heard.all[count:]]
+            assert topics.index(config) < min(topics.index(state), topics.index(online)), "it forgets what came before"
         states(plant).act("press", "retire", "ana")
         eventually(lambda: heard.hear()[config] == b"", "its removal")
         states(plant).act("press", "restore", "ana")
@@ -234,7 +210,7 @@ def test_home_assistant_gets_everything_again_after_each_restart_of_the_broker(
         broker = stack.enter_context(contextlib.ExitStack())
         broker.enter_context(forgetful())
         stack.enter_context(keeping(plant))
-        for _ in range(20 if os.environ.get("TEST_FAULTS") else 1):
+        for _ in range(TIMES):
             broker.close()
             broker.enter_context(forgetful())
             heard = Subscriber(plant, "#")
@@ -316,60 +292,3 @@ def test_values_that_no_template_can_read_are_left_out(profiles: tuple[str, ...]
 def test_different_devices_have_different_ids_in_home_assistant() -> None:
     names = ["a b", "a_b", "a.b", "A_b", "x" * 60, "x" * 61]
     assert len({object_id(name).lower() for name in names[:3]} | {object_id(name) for name in names[3:]}) == 6
-
-
-class Hook:
-    """A server that accepts the webhook's requests, after `failures` answers of 503."""
-
-    def __init__(self, failures: int = 0) -> None:
-        self.taken: list[tuple[dict[str, str], bytes]] = []
-        self.asked = 0
-        hook = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                hook.asked += 1
-                if hook.asked > failures:
-                    hook.taken.append((dict(self.headers), body))
-                self.send_response(200 if hook.asked > failures else 503)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None: ...
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/hook"
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
-
-def test_webhook_requests_are_signed_and_repeated_until_accepted(
-    plant: Settings, eventually: Callable[..., None]
-) -> None:
-    hook = Hook(failures=2)
-    alarm = AlarmSettings(webhook_url=hook.url, webhook_secret="secret")
-    plant = plant.model_copy(update={"alarm": alarm})
-    client, keys = connect_redis(plant.redis), Keys(plant.redis.prefix)
-    try:
-        with keeping(plant):
-            eventually(lambda: client.get(keys.webhook_at) == b"0-0", "the start of the webhook")
-            put_in_alarm(plant, "press")
-            states(plant).act("press", "acknowledge", "ana")
-            eventually(lambda: len(hook.taken) == 1, "the alarm")
-        ((headers, body),) = hook.taken
-        found = json.loads(body)
-        assert (found["device_id"], found["state"], found["label"]) == ("press", "alarm", "yes")
-        at, _, digest = headers["X-Zelador-Signature"].removeprefix("t=").partition(",v1=")
-        assert digest == hmac.new(b"secret", f"{at}.".encode() + body, hashlib.sha256).hexdigest()
-        assert headers["X-Zelador-Signature"] == signature("secret", int(at), body)
-        assert hook.asked == 3
-        with keeping(plant, "two"):
-            put_in_alarm(plant, "lathe")
-            eventually(lambda: len(hook.taken) == 2, "the next one, from another worker")
-        assert [json.loads(body)["device_id"] for _, body in hook.taken] == ["press", "lathe"]
-    finally:
-        hook.close()

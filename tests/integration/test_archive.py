@@ -175,7 +175,7 @@ def test_a_redis_that_lost_its_last_seconds_is_reported_and_nothing_is_archived_
     client.delete(*client.keys(f"{{{settings.redis.prefix}}}:*"))
     for key, dump in dumps.items():
         client.restore(key, 0, dump)
-    # The clock of Redis is behind what it was: a new entry has an id that the archive passed long ago.
+    # The clock of Redis went back: a new entry has an id that the archive passed long ago.
     ms, _, _ = lost[0].decode().partition("-")
     client.xadd(keys.readings, lost[1], id=f"{int(ms) - 1}-99")
     client.hincrby(keys.ledger, "accepted", 2)
@@ -211,13 +211,13 @@ def test_readings_beyond_the_hold_are_missed_and_counted(
 
     send(30)  # more than Redis keeps without an archive
     assert (counts(ledger).missed, counts(ledger).waiting) == (0, sent)
-    archiver.step()  # reads what is there; while it holds these, they are trimmed
+    archiver.step()  # reads the entries, which are trimmed while it holds them
     send(100)
     before = counts(ledger)
     assert before.missed > 0 and before.missed + before.waiting == sent
     assert client.memory_usage(Keys(settings.redis.prefix).readings) < 200_000
     archiver.stop.set()
-    archiver.run()  # writes what it holds
+    archiver.run()  # writes the entries that it holds
     work(an_archiver(settings))
     after = counts(ledger)
     assert after.waiting == 0
@@ -331,7 +331,7 @@ def test_an_entry_that_no_file_can_hold_is_counted_and_the_others_are_archived(
     ids = [f"r{place}" for place in range(30)]
     for begin in range(0, 30, 3):
         writer.append([message(name) for name in ids[begin : begin + 3]], [])
-        if begin in (6, 21):  # what nobody of ours would write: an id that is no text, and no JSON at all
+        if begin in (6, 21):  # entries that we never write: an id that is not text, and no JSON at all
             bad = b'[{"device_id":"d","received_at":1,"readings":[{"id":"\\ud800","values":[1,2,3],"measured_at":1}]}]'
             client.xadd(keys.readings, {b"lux,temperature,vibration": bad if begin == 6 else b"[{"})
             client.hincrby(keys.ledger, "accepted", 1)

@@ -105,7 +105,7 @@ def test_a_kill_between_a_commit_and_a_rename_is_repaired(tmp_path: Path, monkey
                 write(archive, MONDAY + at * 1000, name)
         assert named_ids(tmp_path) == {}
         first, second = archive.snapshot().readings
-        assert archive.table(first, ["id"])["id"].to_pylist() == ["a"]  # whoever knows the log finds it
+        assert archive.table(first, ["id"])["id"].to_pylist() == ["a"]  # a reader of the log finds it
         assert verify(archive).readings == 2
     paths.settle(archive.store, archive.log)
     assert named_ids(tmp_path) == {"a": 1, "b": 1}
@@ -125,7 +125,7 @@ def test_the_same_file_written_by_two_processes_counts_once(tmp_path: Path) -> N
     write(archive, MONDAY + 30_000, "c")
     first, second = archive.snapshot().readings
     for file in (first, second):
-        paths.put(archive.store, file.path, archive.data(file))  # the other one, which then finds the commit made
+        paths.put(archive.store, file.path, archive.data(file))  # the other process, which then finds the commit made
     paths.settle(archive.store, archive.log)
     assert not list(tmp_path.glob("new/*"))
     paths.put(archive.store, first.path, archive.data(first))

@@ -13,7 +13,7 @@ from tests.servers import found_or_skip
 
 pytestmark = pytest.mark.long
 
-# What nothing is claimed about here: how exact the figures are, and how large the model is.
+# These tests do not check how exact the figures are, or how large the model is.
 SMALL = (
     "from benchmarks import end_to_end, model; model.TREES = 10; end_to_end.MAX_LATENCY_RUNS = 1; "
     "end_to_end.QUICK = end_to_end.Size(pairs=1, readings=3_000, minute_s=0, latency_s=1, budget_s=0.0); "

@@ -100,7 +100,9 @@ def test_devices_and_the_ids_of_their_readings(own: Settings) -> None:
         reader.settle([Outcome(item.stream_id, item.count) for item in got], predictions)
     assert len(client.hget("{budget}:device:" + names[0], "gaps")) > 1_000
     hashes = memory(client, *("{budget}:device:" + name for name in names[:200])) / 200
-    each = hashes + memory(client, "{budget}:devices") / COUNT + 60  # and an entry of the keyspace, and its expiry
+    each = (
+        hashes + memory(client, "{budget}:devices", "{budget}:last-predictions") / COUNT + 60
+    )  # and an entry of the keyspace, and its expiry
     assert each <= budget.DEVICE
     assert memory(client, "{budget}:missing") <= budget.MISSING
     seen = memory(client, "{budget}:seen:0", "{budget}:seen:1")

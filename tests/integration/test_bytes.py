@@ -102,7 +102,7 @@ def test_finished_readings_are_bounded_in_bytes(settings: Settings, client: redi
         if i < 150:
             settle(reader, reader.read(100, 0) or reader.read(100, 0))
     held = recount.stream_bytes(client, small.redis.prefix)
-    assert held > 50 * 10_000  # nothing that waits was trimmed
+    assert held > 50 * 10_000  # no waiting reading was trimmed
     settle(reader, drain(reader))
     assert recount.stream_bytes(client, small.redis.prefix) <= 100_000 + 3 * 10_100
     recount.check_sums(client, small.redis.prefix)
@@ -121,7 +121,7 @@ def test_a_request_is_kept_until_it_is_answered_and_no_longer(settings: Settings
     ]  # fmt: skip
     recount.check_sums(client, settings.redis.prefix)
     other = settings.model_copy(update={"inference": settings.inference.model_copy(update={"takeover_after_s": 0.001})})
-    (again,) = drain(make_reader(other, Event(), "other"))  # a worker that took it over finds them as well
+    (again,) = drain(make_reader(other, Event(), "other"))  # a worker that takes the entry over finds them too
     assert again.arrivals == got.arrivals
     settle(reader, [got])
     assert not client.exists(keys.requests)
@@ -198,7 +198,7 @@ def test_a_fair_share_is_never_lost(redis_url: str, batches: list[list[tuple[int
     for batch in batches:
         writer.append([], [refused(f"d{device}", size) for device, size in batch])
         for device, size in batch:
-            sent.setdefault(device, []).append(size + 120)  # more than topic, reason and digest take
+            sent.setdefault(device, []).append(size + 120)  # more than topic, reason and digest need
         recount.check_quarantine(client, options.prefix)
         assert client.xlen(stream) <= most
     kept = [fields[b"topic"].split(b"/")[1].decode() for _, fields in client.xrange(stream)]
@@ -226,7 +226,10 @@ def test_the_longest_silent_devices_are_forgotten(settings: Settings, client: re
     ]
     reader.settle([Outcome(got.stream_id, got.count) for got in drain(reader)], predictions)
     hashes = set(client.scan_iter(match=keys.device("*").replace("{", "\\{"), count=1_000))
-    assert len(hashes) == 10  # an answer makes nothing of a device that was forgotten
+    # an answer does not bring back a forgotten device
+    assert len(hashes) == 10 == client.hlen(keys.last_predictions)
+    writer.append([entry("z", device="d031")], [])
+    assert client.hlen(keys.last_predictions) == 9, "it is deleted with its device"
     writer.append([entry("y", device="d000")], [])  # within the second in which it was heard before
     assert client.zscore(keys.devices, "d000") is not None
     assert client.ttl(keys.device("d000")) > 0

@@ -161,7 +161,7 @@ def test_a_loaded_data_set_is_cached_until_something_arrives(site: Site, labels:
     first, second = ask(), ask()
     assert (first.age_s, second.meta, second.rows.equals(first.rows)) == (None, first.meta, True)
     assert second.age_s is not None
-    described = ask(described=True)  # the rows were kept, not what they look like
+    described = ask(described=True)  # the rows were cached, but not their description
     assert described.age_s is None and described.description is not None
     assert ask(described=True).description == described.description
     labels.add([label("a", 0, None, "yes")])

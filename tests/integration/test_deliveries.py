@@ -36,7 +36,7 @@ def lives(settings: Settings, deadly: str, most: int) -> tuple[list[Delivered], 
     """Runs workers that die at `deadly`, in turn, until nothing is left; returns what they did, and their number."""
     done: list[Delivered] = []
     for life in range(1, 30):
-        reader = make_reader(settings, Event(), "worker-1")  # the same name: what it left is its own
+        reader = make_reader(settings, Event(), "worker-1")  # same name, so the entries that it left are its own
         idle = 0
         while idle < 3:
             batch = reader.read(100, 0.01)
@@ -59,7 +59,7 @@ def test_an_entry_that_ends_its_worker_is_set_aside_and_others_are_not(settings:
     done, life = lives(settings, "r7", most=5)
     given_up = [item for item in done if item.deliveries > 5]
     assert [readings_of(item) for item in given_up] == [["r7"]]
-    assert life == 6  # five died of it
+    assert life == 6  # five workers died of it
     assert sorted(int(name[1:]) for item in done for name in readings_of(item)) == list(range(20))
     ledger = LedgerReader(connect_redis(settings.redis), settings.redis.prefix).read()
     assert (ledger.classified, ledger.set_aside, ledger.waiting, ledger.unaccounted) == (19, 1, 0, 0)
@@ -102,7 +102,7 @@ def test_an_outage_of_redis_makes_no_suspects_of_held_entries(settings: Settings
     reader = make_reader(settings, Event(), "worker-1")
     (held,) = reader.read(10, 0.1) or reader.read(10, 0.1)
     for _ in range(9):
-        reader._mine_from = "-"  # as after an answer that did not come
+        reader._mine_from = "-"  # as after a lost reply
         assert reader.read(10, 0.01) == []
     again = make_reader(settings, Event(), "worker-1")  # its next life
     assert [item.deliveries for item in again.read(10, 0.1)] == [2]

@@ -26,7 +26,7 @@ def scans(client: redis.Redis) -> int:
 def test_running_processes_are_found_without_a_scan(client: redis.Redis, mark: str) -> None:
     before = scans(client)
     for service in ("ingest", "inference"):
-        Heartbeat(client, mark, service, "host:1").beat(connected_at=1)  # an instance's name may hold a colon
+        Heartbeat(client, mark, service, "host:1").beat(connected_at=1)  # an instance's name may contain a colon
     assert [(worker["service"], worker["instance"]) for worker in workers(client, mark)] == [
         ("inference", "host:1"),
         ("ingest", "host:1"),

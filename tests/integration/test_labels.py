@@ -63,9 +63,9 @@ def test_an_id_names_one_label_forever(site: Site, labels: LabelStore) -> None:
     one = label("a", 0, 10, "yes")
     assert labels.add([one, one]) == ["added", "known"]
     assert labels.add([label("a", 0, 11, "yes"), label("b", 0, 10, "no")], whole=True) == ["other", "added"]
-    assert len(Labels(site.client, site.settings.redis.prefix).snapshot().labels) == 1  # the whole was prevented
+    assert len(Labels(site.client, site.settings.redis.prefix).snapshot().labels) == 1  # nothing was added
     labels.undo("a", "somebody", NOW)
-    assert labels.add([one]) == ["undone"]  # what comes again does not bring it back
+    assert labels.add([one]) == ["undone"]  # a repeated message does not bring it back
 
 
 def test_the_list_is_bounded_and_one_device_cannot_fill_it(
@@ -79,10 +79,10 @@ def test_the_list_is_bounded_and_one_device_cannot_fill_it(
     many = [label(f"m{i}", i, None, "x", f"device-{i}", "mqtt") for i in range(100)]
     accepted = labels.add(many).count("added")
     assert 15 < accepted < 30
-    assert labels.add([label("p", 0, None, "yes")]) == ["added"]  # a person has room
+    assert labels.add([label("p", 0, None, "yes")]) == ["added"]  # there is room for a person's label
     people = labels.add([label(f"q{i}", i, None, "x") for i in range(100)])
     assert people.count("added") > 20 and people[-1] == "full"
-    assert labels.undo("p", "somebody", NOW) == "undone"  # also of a full list
+    assert labels.undo("p", "somebody", NOW) == "undone"  # even in a full list
     monkeypatch.setattr(store, "MAX_LABELS", 3)
     assert labels.add([label("z", 0, None, "x")]) == ["full"]
 

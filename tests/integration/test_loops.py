@@ -135,7 +135,7 @@ def test_an_array_is_answered_by_one_array(stack: Stack) -> None:
 
 
 def test_unusable_messages_are_kept_with_topic_reason_and_bytes(stack: Stack) -> None:
-    junk = b"\x01" * 1_100_000  # more than may be taken at any time: its beginning is kept
+    junk = b"\x01" * 1_100_000  # above the limit: only its beginning is kept
     stack.send("press", junk)
     stack.ingest(1)
     ((_, kept),) = stack.client.xrange(Keys(stack.settings.redis.prefix).quarantine)
@@ -315,7 +315,7 @@ def test_a_lost_reply_of_redis_repeats_no_prediction_in_flight(stack: Stack, mon
     def lose_the_second_answer(*arguments: object) -> object:
         result = real(*arguments)
         calls.append(result)
-        if len(calls) == 2:  # one batch was read before, and is on its way
+        if len(calls) == 2:  # one batch was read before, and is in flight
             raise redis.TimeoutError("the answer was lost")
         return result
 

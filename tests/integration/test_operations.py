@@ -13,7 +13,7 @@ import redis
 from operations.actor import Actor
 from operations.acts import keys, models, selection
 from operations.acts import registry as registry_acts
-from operations.audit_log import AuditFile
+from operations.audit_file import AuditFile
 from operations.audit_stream import MAX_ACTS, AuditMover, AuditStream
 from operations.local import local_actor
 from registry.registry import Registry
@@ -156,7 +156,7 @@ def test_a_restarted_server_moves_an_act_that_was_in_progress(
     file = AuditFile(tmp_path / "audit.jsonl", 1 << 20)
     AuditMover(client, here.redis.prefix, file).move()
     stream.add("root (command line)", "model deleted", "older")
-    client.xreadgroup("admin", "admin", {names.audit: ">"})  # read, and dead before it was written
+    client.xreadgroup("admin", "admin", {names.audit: ">"})  # read, then the server died before it was written
     assert AuditMover(client, here.redis.prefix, file).move() == 1
     assert [act["target"] for act in recorded(tmp_path)] == ["old", "older"]
 

@@ -25,7 +25,7 @@ def test_it_is_subscribed_before_it_sends(
     subscribe = mqtt.Client.subscribe
 
     def late(*arguments: Any, **named: Any) -> Any:
-        time.sleep(0.3)  # the thread has no processor
+        time.sleep(0.3)  # the thread gets no processor time
         return subscribe(*arguments, **named)
 
     monkeypatch.setattr(mqtt.Client, "subscribe", late)

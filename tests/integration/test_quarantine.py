@@ -58,6 +58,20 @@ def site(settings: Settings) -> Site:
     return Site(settings)
 
 
+def test_what_would_be_accepted_now_is_said_and_changes_nothing(site: Site) -> None:
+    long = b'{"lux": 1, "temperature": 5000, "vibration": 0.1, "more": "%s"}' % (b"x" * 500)
+    hot, wide, bad, huge = site.refuse(HOT, long, b"{", b"[%s" % (b"1," * 700_000))
+    site.writer.append([], [Refused.of("sensors/press/reading", "cut", b"{}" * 40, 1_000, most=10)])
+    before, listed = site.closes(), site.quarantine.page()
+    cut = listed[0].id
+    assert site.quarantine.would_pass(listed) == {hot: False, wide: False, bad: False, cut: False}, (
+        "without the huge one"
+    )
+    assert site.mended().would_pass(listed) == {hot: True, wide: True, bad: False, cut: False}
+    assert huge in {each.id for each in listed}
+    assert site.closes() == before
+
+
 def test_messages_are_listed_and_shown_with_their_bytes(site: Site) -> None:
     first, second = site.refuse(HOT, b"\xff" * 1_000)
     newest, oldest = site.quarantine.page()

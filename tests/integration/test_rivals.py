@@ -35,7 +35,7 @@ def test_two_ingesters_with_one_client_id_are_named_and_slow_down(
         thread.start()
     try:
         eventually(lambda: "another ingester runs with the client id" in caplog.text, "it to be said", 20.0)
-        found: list[Finding] = []  # kept: each of the two is gone for moments
+        found: list[Finding] = []  # kept, because each of the two is briefly disconnected
 
         def is_found() -> bool:
             found[:] = rivals("ingest", buffer_facts.beats(settings.redis))
@@ -98,7 +98,7 @@ def test_takeovers_become_rare(settings: Settings) -> None:
         device.publish([Outgoing(f"{settings.redis.prefix}/1", b"1")])
         for link in links:
             link.ack(link.receive(10, 0.01))
-    assert all(link.reconnects < 9 for link in links)  # it was eight a second
+    assert all(link.reconnects < 9 for link in links)  # without the back-off it was eight a second
     for link in (*links, device):
         link.close()
 

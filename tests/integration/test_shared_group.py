@@ -87,7 +87,7 @@ def test_a_returning_member_gets_its_unacknowledged_and_queued_messages(join, ma
     leave(first)
     publish(device, mark, READINGS, 2 * READINGS)
     got += take(second, READINGS // 2)
-    assert take(second, 1) == []  # what the other has is not given to this one
+    assert take(second, 1) == []  # this member does not get the messages of the other
     assert len(got) == READINGS
     back = join("first")
     assert back._connection._handshake.session_present  # type: ignore[union-attr]
@@ -143,7 +143,7 @@ def test_each_connection_subscribes_again(tmp_path: Path, mark: str, eventually:
             publish(device, mark, READINGS, READINGS + 1)
             return take(member, 1)
 
-        # The link does not wait for a SUBACK where the session is there: the first may come before the subscription.
+        # The link does not wait for a SUBACK if it has a session: a message may arrive before the subscription.
         eventually(dealt, "the group to have its member again")
         publish(device, mark, READINGS, 2 * READINGS)
         assert take(member, READINGS) == list(range(READINGS, 2 * READINGS))
@@ -178,7 +178,7 @@ def test_two_ingesters_one_killed_and_started_again_lose_nothing(
         one.wait(10)
         send(3_000, 4_000)
         last = tuple(f"press\x1f{number}\x1f".encode() for number in (4_000, 4_001))
-        send(4_000, 4_002)  # one for each member; the one that lives has then stored all that was dealt to it
+        send(4_000, 4_002)  # one for each member; the living one has then stored all its messages
 
         def came_to_its_last() -> bool:
             return any(known.startswith(last) for known in client.smembers(Keys(mark).seen[0]))

@@ -132,7 +132,7 @@ def test_a_value_that_the_broker_sends_again_is_stored_once(site: Site) -> None:
     site.writer.assemble(parts)
     site.writer.assemble([replace_again(part) for part in parts])
     assert (site.open(), site.ledger()["received"]) == (0, 1)
-    other = replace_again(site.part("lux", 6))  # it was never stored: killed before
+    other = replace_again(site.part("lux", 6))  # it was never stored, because of the kill
     site.writer.assemble([other])
     assert site.open() == 1
     equal = [replace_again(site.part("lux", 7, qos=0)) for _ in range(2)]  # QoS 0 has no packet id

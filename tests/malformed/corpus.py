@@ -59,11 +59,11 @@ def _odd_but_good() -> Iterator[bytes]:
     yield b"{" + TEXT.encode() + b',"seq":"1.0"}'
     yield b'{"lux":-0,"temperature":-0.0,"vibration":-0e0}'
     yield b'{"lux":1e-999,"temperature":1E2,"vibration":0.' + b"1" * 10_000 + b"}"
-    yield b'{"lux":-5,"lux":7,"temperature":2,"vibration":0}'  # of a key that comes twice, the last
+    yield b'{"lux":-5,"lux":7,"temperature":2,"vibration":0}'  # of a duplicate key, the last one counts
     yield b" \t\r\n{" + TEXT.encode() + b"}\n"
     yield b'{"\\u006cux":1,"temperature":2,"vibration":0,"":""}'
     yield b"{" + TEXT.encode() + b',"id":"\\ud83d\\ude00"}'
-    yield b"{" + TEXT.encode() + b',"x":"\xff\xfe"}'  # a key that nobody reads is passed over, its bytes too
+    yield b"{" + TEXT.encode() + b',"x":"\xff\xfe"}'  # an unused key is ignored, with its bytes
     yield b"{" + TEXT.encode() + b',"x":NaN,"y":[-nan,inf]}'
     yield b"{" + TEXT.encode() + b',"id":"","label":"","ts":" ","seq":""}'
     yield b"{" + TEXT.encode() + b',"id":1.5,"label":NaN,"seq":"17"}'

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from tests.malformed.corpus import GOOD, Sample, corpus, ten_megabytes
 
-LARGE = 4_096  # bytes; larger ones of the corpus come seldom
+LARGE = 4_096  # bytes; larger ones of the corpus are rare
 LARGE_EVERY = 400
 TEN_MEGABYTES_EVERY = 5_000
 

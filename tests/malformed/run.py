@@ -25,8 +25,8 @@ from zelador.settings import MqttSettings, RedisSettings, Settings
 
 MIB = 1_048_576
 GROWTH = 16 * MIB  # of the ingester's memory, from half-time to the end
-AFTER = 10_000  # good readings that must be taken at the end as at the beginning
-HIGH_WATER = 1_000_000_000  # nobody classifies: what is taken waits
+AFTER = 10_000  # good readings that must be accepted at the end as at the beginning
+HIGH_WATER = 1_000_000_000  # no worker runs, so accepted readings wait
 
 
 def main() -> int:

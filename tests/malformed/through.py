@@ -37,7 +37,7 @@ class Tally:
     sent: int = 0
     good: int = 0
     refused: int = 0
-    wrong: list[str] = field(default_factory=list)  # where the decoder disagrees with what is known of a sample
+    wrong: list[str] = field(default_factory=list)  # samples for which the decoder gives unexpected counts
 
     @property
     def readings(self) -> int:

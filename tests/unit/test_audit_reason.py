@@ -13,7 +13,11 @@ from operations.audit_entry import Change
     [
         (None, None, ""),
         ({"why": "the first model"}, {"why": "scores best"}, "scores best"),
-        ({"why": "the first model"}, {"why": ""}, ""),  # the reason of the selection before is not this one's
+        (
+            {"why": "the first model"},
+            {"why": ""},
+            "",
+        ),  # the reason of the previous selection does not belong to this one
         ({"note": "WO 4711"}, None, "WO 4711"),
         ({"note": "WO 4711"}, {"undone": True}, "WO 4711"),
         (None, {"why": None, "note": "", "notes": "kept"}, "kept"),

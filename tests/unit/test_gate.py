@@ -86,7 +86,7 @@ def test_a_connect_is_read_as_soon_as_it_is_whole_and_not_before(
         b"\x10\x20\x00\x40HELLO",
         b"\x10" + bytes((0x80, 0x80, 0x80, 0x01)),  # two megabytes
         b"\x10\x10\x00\x04MQTT\x05\x02\x00\x3c\x7f\x00\x03abc",  # properties that lie
-        b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\xff",  # a client id that lies
+        b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\xff",  # a client id with a wrong length
         b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01\xff",  # a client id that is not UTF-8
     ],
 )

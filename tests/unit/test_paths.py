@@ -146,7 +146,7 @@ def test_a_users_module_beside_a_home_does_not_replace_ours(tmp_path: Path, give
     if given == "-P":  # as the installed command is
         done = subprocess.run([sys.executable, "-P", "-c", HELP], cwd=tmp_path, capture_output=True, check=False)
         assert done.returncode == 2  # the wrong option, from our own command
-    else:  # `python -m zelador up` in this folder: who says so gets it
+    else:  # with `python -m zelador up` in this folder, the user's module is imported
         code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {HELP.strip().replace(chr(10), '; ')}"
         done = subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, capture_output=True, check=False)
         assert done.returncode == 77

@@ -26,6 +26,7 @@ PT = language("pt-BR", plant_zone("UTC"))
         ("5 folds by rows drawn at random; no separate hold-out", "5 partições; nenhuma leitura separada para o teste"),
         ("compared 3 of 14 classifiers", "3 de 14 candidatos comparados"),
         ("rebuilding RandomForest (1 of 5)", "RandomForest é montado: 1 de 5"),
+        ("writing the models and their reports", "Os modelos e seus relatórios são gravados"),
         ("tuning LightGBM: 12 settings tried, 40 s left", "LightGBM é ajustado: 12 ajustes testados, restam 40 s"),
         ("blending LightGBM, RandomForest", "Testa-se a média de LightGBM, RandomForest"),
         ("something that a later trainer says", ""),

@@ -36,7 +36,7 @@ def test_a_slow_data_set_is_loaded_once_while_pages_say_so() -> None:
     reader = Reader()
     facts = facts_of(reader, 0.01)
     assert [facts.look({}), facts.look({})] == [Facts(), Facts()]
-    facts.forget()  # what is being loaded goes on
+    facts.forget()  # a load in progress continues
     reader.go.set()
     patient = facts_of(reader, 10.0)
     patient._found = facts._found

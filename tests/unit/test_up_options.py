@@ -57,7 +57,7 @@ def test_the_port_is_the_requested_one_the_one_before_or_1883(monkeypatch: pytes
         listen_port(Listen("192.0.2.77"), port, {})
     assert (
         listen_port(Listen("127.9.8.7"), None, {"mqtt": 40_000}) == 1883
-    )  # a port of the loopback is none for devices
+    )  # a port on the loopback is not one for devices
 
 
 @pytest.mark.parametrize(

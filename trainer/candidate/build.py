@@ -18,7 +18,7 @@ from trainer.candidate.agreement import BATCH, compare, decide, document, probe_
 from trainer.candidate.boosters import LIBRARIES, library_of
 from trainer.candidate.compile import compile_pipeline
 from trainer.evaluate.calibrate import Calibration
-from trainer.evaluate.parts import Parts
+from trainer.evaluate.split_rows import Parts
 from zelador.errors import ZeladorError
 
 Rows = NDArray[np.float64]

@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline
 
 from trainer.candidate.boosters import Encoded, library_of
 from trainer.evaluate.balance import balanced
-from trainer.evaluate.parts import Parts
+from trainer.evaluate.split_rows import Parts
 from zelador.errors import ZeladorError
 
 

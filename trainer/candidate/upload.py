@@ -11,8 +11,8 @@ from registry.model.artifact import Upload
 from registry.model.manifest import Feature
 from trainer.candidate.build import Built
 from trainer.evaluate import report
-from trainer.evaluate.parts import Parts
 from trainer.evaluate.report import Beside
+from trainer.evaluate.split_rows import Parts
 
 
 def upload(

@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import LabelEncoder
 
-from trainer.evaluate.parts import Parts
+from trainer.evaluate.split_rows import Parts
 
 BLEND, STACK = "blend", "stack"
 MEMBERS = 3  # the best candidates that have probabilities

@@ -139,7 +139,7 @@ class Comparison:
 
     def fitted(self, model: Any) -> Any:
         """Returns PyCaret's own model, fitted on all training rows."""
-        return self._experiment.create_model(model, cross_validation=False, verbose=False)
+        return self._experiment.create_model(model, cross_validation=False, predict=False, verbose=False)
 
     def grid(self, name: str) -> dict[str, list[Any]]:
         """Returns PyCaret's tuning grid of a candidate: the values of each parameter."""

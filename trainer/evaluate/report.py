@@ -13,7 +13,7 @@ from registry.evaluation.scores import Answers, confusion, positive_of
 from trainer.evaluate.false_alarms import FalseAlarms
 from trainer.evaluate.groups import ByDevice, ClassScores, by_class
 from trainer.evaluate.learning import Learning
-from trainer.evaluate.parts import Parts
+from trainer.evaluate.split_rows import Parts
 from trainer.evaluate.threshold import Aim
 
 FORMAT = 1

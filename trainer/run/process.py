@@ -93,6 +93,10 @@ class Child:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
     def fresh(self) -> Child:
         """Returns a new child with the same output and priority. Call it after this one has ended."""
         return Child(self._output, self._nice)

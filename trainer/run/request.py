@@ -64,7 +64,7 @@ class Request(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Arrays:
-    """For each row: its values, where it is tested, its stretch, whether it counts, its device and time if known."""
+    """The facts about each row: values, where it is tested, stretch, whether it counts, device and time if known."""
 
     rows: NDArray[np.float64]
     tested: Codes

@@ -26,8 +26,8 @@ from trainer.compare.tried import Tried
 from trainer.evaluate import threshold
 from trainer.evaluate.calibrate import Calibration
 from trainer.evaluate.learnable import Learnable, learnable
-from trainer.evaluate.parts import Parts
 from trainer.evaluate.reference import Live, judge_live
+from trainer.evaluate.split_rows import Parts
 from trainer.evaluate.verdict import Contender, Verdict, decide
 from trainer.run.compared import compare
 from trainer.run.data import Data
@@ -40,6 +40,8 @@ from trainer.run.request import REQUEST, Request
 from trainer.run.result_notes import few_days_notes, holdout_notes, optimism_notes
 from trainer.run.write import judged_answers, write
 from zelador.messages import iso
+
+WRITE_SHARE = 0.5  # of the time after the comparison: to write the models and their reports
 
 
 def run(folder: Path, say: Reporter) -> Result:
@@ -72,6 +74,7 @@ def run(folder: Path, say: Reporter) -> Result:
     judged |= _widened(data, judged, built)
     verdict = _verdict(data, order, judged, built, bench, nothing)
     live = _judge_live(folder, data)
+    say("writing the models and their reports", "build", WRITE_SHARE)
     chosen = write(folder, data, order, tried, judged, loose, built, parts, verdict, live)
     rows = leaderboard(order, judged, loose, refused, built, request.metric)
     return Result(
@@ -177,7 +180,7 @@ def _build(
             break
         if scored.trouble() is not None:
             continue
-        share = 1 - len(found) / data.request.keep
+        share = 1 - (1 - WRITE_SHARE) * len(found) / data.request.keep
         say(f"rebuilding {scored.model_type} ({len(found) + 1} of {data.request.keep})", "build", share)
         try:
             found[scored.id] = _build_one(data, comparison, tried[scored.id], parts, bench)

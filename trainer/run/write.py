@@ -22,9 +22,9 @@ from trainer.compare.tried import Tried
 from trainer.evaluate.false_alarms import FalseAlarms, false_alarms
 from trainer.evaluate.groups import by_device
 from trainer.evaluate.learning import Rows, learning
-from trainer.evaluate.parts import Parts
 from trainer.evaluate.reference import Live
 from trainer.evaluate.report import Beside
+from trainer.evaluate.split_rows import Parts
 from trainer.evaluate.verdict import Verdict
 from trainer.run.data import Data
 from trainer.run.documents import candidate_of, facts_of

@@ -100,7 +100,7 @@ def _probability_of(classes: frozenset[str]) -> Callable[[Sequence[Prediction]],
 
 
 def _rule(base: Rule, trained: Mapping[str, object], settings: object) -> Rule:
-    """Each value from the settings, else from training (within LIMITS), else from `base`."""
+    """The rule: each value from the settings, else from training (within LIMITS), else from `base`."""
     values = msgspec.structs.asdict(base)
     for name in values:
         given = trained.get(name)

@@ -4,7 +4,8 @@ Each reading has a level: `h` (the model says an alarm class, with a probability
 probability of the alarm classes is below `low`), `m` (between), `x` (the model gave no answer). An alarm turns on when
 `on_count` of the last `window` readings are `h`, and off when `off_count` of them have been `l` for `off_s` seconds,
 without a break. Both empty the window: readings from before an alarm do not end it, and readings of one alarm never
-turn on another. The rule follows ISA-18.2: separate limits for on and off, and a delay for off.
+turn on another. Of a time without readings, at most half of `off_s` counts: missing data end no alarm. The rule follows
+ISA-18.2: separate limits for on and off, and a delay for off.
 
 An alarm ends as soon as the device has recovered, but the next one begins at least `hold_s` seconds after it began.
 Until then, a device that would be in alarm again is `chattering` (shown as suspect), and nobody is called. If it still
@@ -77,10 +78,9 @@ def step(track: Track, measured_at: int, level: str, rule: Rule, now: int) -> Tr
         late_at = now if track.late_at is None else track.late_at
         if now - late_at < ADOPT_S * 1000:
             return msgspec.structs.replace(track, late_at=late_at)
-        window, jumps = "", True
-    if jumps:
-        calm_at = None
-        began_at = None if began_at is None else measured_at - (now - seen_at)
+        window, calm_at, jumps = "", None, True
+    if jumps and began_at is not None:
+        began_at = measured_at - (now - seen_at)
     window = (window + level)[-rule.window :]
     condition = track.condition
     is_due = began_at is None or measured_at - began_at >= hold
@@ -90,8 +90,9 @@ def step(track: Track, measured_at: int, level: str, rule: Rule, now: int) -> Tr
             calm_at = None
             begins = condition == "chattering" and level == HIGH and is_due
         else:
-            calm_at = measured_at if calm_at is None else calm_at
-            if measured_at - calm_at >= rule.off_s * 1000:
+            off, gap = round(rule.off_s * 1000), measured_at - track.measured_at
+            calm_at = measured_at if calm_at is None else calm_at + max(0, gap - off // 2)
+            if measured_at - calm_at >= off:
                 condition, calm_at, window = "ok", None, ""
     elif level == HIGH and window.count(HIGH) >= rule.on_count:
         begins = is_due

@@ -89,6 +89,13 @@ class DeviceStates:
             if position == 0:
                 return int(least)
 
+    def announce(self, devices: Sequence[tuple[bytes, bytes]]) -> None:
+        """Puts devices into the outbox again, with their versions."""
+        with self._client.pipeline(transaction=False) as pipeline:
+            for device, version in devices:
+                pipeline.hsetnx(self._keys.announce, device, version)
+            pipeline.execute()
+
     def waiting(self, limit: int) -> list[tuple[bytes, bytes, bytes | None]]:
         """About `limit` devices of the outbox: name, version, and the stored state (None: it was forgotten)."""
         begun_at_start = self._position == 0

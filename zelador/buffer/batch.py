@@ -12,7 +12,7 @@ import msgspec
 
 from zelador.buffer.entry import frame, packed_request
 from zelador.buffer.keys import GROUP, Keys
-from zelador.decode.parts import Part
+from zelador.decode.one_value import Part
 from zelador.messages import Arrival, Reading, encode_json
 from zelador.settings import Settings
 
@@ -271,7 +271,7 @@ def known_by(device: str, reading: Reading) -> str:
 
 
 def _not_unique(settings: Settings, arrivals: Sequence[Arrival]) -> bytes:
-    """For each reading, what goes to quarantine if its id came before with other content (for lua/append.lua)."""
+    """The data to quarantine, for each reading, if its id came before with other content (for lua/append.lua)."""
     found: list[str | int] = []
     for arrival in arrivals:
         bare = msgspec.structs.replace(arrival, response_topic=None, correlation=None)

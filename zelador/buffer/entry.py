@@ -44,7 +44,7 @@ def decode_entry(flat: Sequence[bytes]) -> Entry:
 
 
 def decode_fields(fields: Mapping[bytes, bytes]) -> Entry:
-    """As `decode_entry`, for fields in a dict."""
+    """Decodes an entry like `decode_entry`, from fields in a dict."""
     return decode_entry([part for pair in fields.items() for part in pair])
 
 

@@ -36,7 +36,8 @@ class Keys:
     | marks | list | append, settle, measure | one for each 1/200 of keep_readings, of keep_bytes, in the stream |
     | missing | sorted set | append | the 1,000 devices with the most missing numbers |
     | devices | sorted set | append | keep_devices of them, keep_devices_s after the device was last heard |
-    | device:<id> | hash | append, settle | as its entry in devices |
+    | device:<id> | hash | append | as its entry in devices |
+    | last-predictions | hash | settle | as devices: the newest prediction of each |
     | states | hash | settle, sweep, device_act | as devices: their states; the field '' while all are silent |
     | states-<state> | sorted set | as states | the devices in a state, by the time since when |
     | announce | hash | settle, sweep, device_act, announced | until the broker has the state: device → version |
@@ -44,7 +45,7 @@ class Keys:
     | device-events | stream | settle, sweep, device_act | the newest 20,000 changes of devices' states |
     | due | sorted set | settle, sweep, device_act | devices by the time at which the sweep looks at them |
     | silence-seen | string | sweep | forever: up to which time of their last message devices were checked for silence |
-    | webhook-at | string | inference | forever: the last change of a state that the webhook took |
+    | webhook-at | string | inference | forever: the last change of a state that the webhook took, and its number |
     | alarm-keeper | string | inference | the worker that sweeps and publishes states: a lease of 5 s |
     | registry-seen | string (JSON) | services, zelador models accept | forever: one record, replaced |
     | doctor | string | API, zelador doctor | at most 10 s: to test whether writes are accepted |
@@ -71,6 +72,11 @@ class Keys:
     @property
     def readings(self) -> str:
         return self._key("readings")
+
+    @property
+    def last_predictions(self) -> str:
+        """The last prediction of each device, as a JSON array: label, confidence, predicted_at, model."""
+        return self._key("last-predictions")
 
     @property
     def requests(self) -> str:
@@ -165,7 +171,7 @@ class Keys:
         return self._key("states")
 
     def in_state(self, state: str) -> str:
-        """The devices in a state, by the time since when."""
+        """The devices in a state, by the time since which they are in it."""
         return self._key(f"states-{state}")
 
     @property
@@ -195,7 +201,7 @@ class Keys:
 
     @property
     def webhook_at(self) -> str:
-        """The id of the last change of a device's state that was sent to the webhook."""
+        """The id of the last change of a device's state that was sent to the webhook, and its number."""
         return self._key("webhook-at")
 
     @property

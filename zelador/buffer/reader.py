@@ -28,7 +28,9 @@ log = logging.getLogger(__name__)
 _Raw = tuple[bytes, list[bytes]]  # an entry as returned by Redis: its id, and field, value, field, value …
 PREDICTIONS_SHOWN = 20  # predictions of one batch that are shown at most
 MAX_SHOWN_BYTES = 4_096  # bytes of a shown prediction; a longer one has only the probability of its label
-SUSPECT_DELIVERIES = 2  # after so many deliveries without completion, an entry is given alone: it may end its worker
+SUSPECT_DELIVERIES = (
+    2  # after so many deliveries without completion, an entry is delivered alone: it may end its worker
+)
 UNKNOWN_SIZE = (-1, 0)  # the size of an entry that this process did not read
 PENDING_CHUNK = 100  # pending entries examined in one call
 
@@ -258,7 +260,7 @@ class Reader:
 
     def _arguments(self, outcomes: Sequence[Outcome], predictions: Sequence[Prediction]) -> tuple[list[str], list[Any]]:
         settings, keys = self._settings.redis, self._keys
-        arguments: list[Any] = [GROUP, settings.keep_predictions, settings.keep_devices_s, settings.keep_readings]
+        arguments: list[Any] = [GROUP, settings.keep_predictions, settings.keep_readings]
         arguments += quarantine_bounds(self._settings)
         arguments += (settings.keep_bytes, *around_device(self._settings))
         whole = [outcome for outcome in outcomes if not outcome.set_aside]
@@ -278,17 +280,16 @@ class Reader:
         arguments += [_shown(prediction) for prediction in shown]
         newest = {prediction.device_id: prediction for prediction in predictions}
         flat: list[str] = []
-        for prediction in newest.values():
-            confidence = "" if prediction.confidence is None else repr(prediction.confidence)
-            flat += (prediction.label, confidence, prediction.predicted_at, prediction.model)
+        for device, each in newest.items():
+            flat += (device, encode_json((each.label, each.confidence, each.predicted_at, each.model)).decode())
         arguments.append(_packed(flat))
         names = [keys.readings, keys.quarantine, keys.ledger, keys.predictions, keys.marks, keys.requests]
         names += [keys.states, keys.announce, keys.device_events, keys.due, keys.outcomes]
-        return names + [keys.device(device) for device in newest], arguments
+        return [*names, keys.last_predictions, keys.devices], arguments
 
 
 def next_given(pending: Sequence[tuple[str, int]], count: int, busy: bool) -> list[tuple[str, int]]:
-    """Of entries given before (id, times), in order, those to give next: up to `count`, or one suspect alone.
+    """The entries to deliver next, of those delivered before (id, times), in order: up to `count`, or a single suspect.
 
     Empty while the worker is busy and a suspect is next: if it ended the worker, the others would be given again.
     """

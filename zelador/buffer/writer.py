@@ -16,7 +16,7 @@ from zelador.buffer.keys import GROUP, Keys
 from zelador.buffer.library import Library
 from zelador.buffer.written import Confirmer
 from zelador.clock import now_ms
-from zelador.decode.parts import Part
+from zelador.decode.one_value import Part
 from zelador.messages import Arrival
 from zelador.settings import Settings
 

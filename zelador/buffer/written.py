@@ -79,7 +79,7 @@ class Confirmer:
 
 
 def persistence(client: redis.Redis) -> tuple[str | None, str | None]:
-    """The reason why nothing can be acknowledged now, and a warning for operators; None where there is no reason.
+    """The reason why nothing can be acknowledged now, and a warning for operators; each may be None.
 
     Raises redis.RedisError if Redis does not answer.
     """

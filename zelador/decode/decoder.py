@@ -12,7 +12,7 @@ import msgspec
 from zelador.decode import not_numbers
 from zelador.decode.json_reader import ERRORS, JsonReader, not_json
 from zelador.decode.moments import Moments
-from zelador.decode.parts import Part, PartReader
+from zelador.decode.one_value import Part, PartReader
 from zelador.decode.profiles import profiles_of
 from zelador.decode.routes import Place, Route, check_device, place_of
 from zelador.decode.unusable import PassedOver, Unusable

@@ -21,7 +21,7 @@ class SentLabels:
         self._labels = Labels(client, prefix)
 
     def add(self, labels: Sequence[Label]) -> list[Outcome]:
-        """As LabelStore.add. If the id is taken by someone else's label, the device's name is put before it."""
+        """Adds labels like LabelStore.add. If someone else's label has the id, the device's name is put before it."""
         outcomes = self._store.add(labels)
         taken = [place for place, outcome in enumerate(outcomes) if outcome == "other"]
         if taken:

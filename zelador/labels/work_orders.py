@@ -116,7 +116,7 @@ def _read(
 
 
 def _places(table: Table, columns: Mapping[str, str], device: str | None, label: str | None) -> dict[str, int]:
-    """Where each role's column is. A table of two columns without a header has start and end."""
+    """The place of each role's column. A table of two columns without a header has start and end."""
     found = {role: place_of(table, name, "--columns") for role, name in columns.items()}
     for role, given in (("device", device), ("label", label)):
         if given is not None and role in found:

@@ -13,7 +13,7 @@ NAMED = 6
 
 
 def class_notes(counts: Mapping[str, int]) -> Iterator[str]:
-    """A note for each oddity: a class that looks like a missing value, or classes that differ in writing alone."""
+    """A note for each oddity: a class that looks like a missing value, or classes that differ only in spelling."""
     for label in counts:
         if label.casefold() in LIKE_MISSING:
             yield f"{label} is taken as a class ({counts[label]} rows); --classes can leave it out if it means no label"

@@ -51,7 +51,7 @@ class MqttSettings(Section):
     )
     start_patience_s: PositiveFloat = Field(
         default=10.0,
-        description="How long a service tries to reach the broker at its start before it exits.",
+        description="How long a service tries to reach the broker at startup before it exits.",
     )
     session_expiry_s: PositiveInt = Field(
         default=7 * 86_400,

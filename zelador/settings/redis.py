@@ -25,7 +25,7 @@ class RedisSettings(Section):
     timeout_s: PositiveFloat = Field(default=5.0, description="Limit of one call. Retries use a back-off around it.")
     start_patience_s: PositiveFloat = Field(
         default=10.0,
-        description="How long a service tries to reach Redis at its start before it exits.",
+        description="How long a service tries to reach Redis at startup before it exits.",
     )
     durability: Literal["written", "synced"] = Field(
         default="written",

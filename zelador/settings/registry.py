@@ -65,7 +65,7 @@ class RegistrySettings(Section):
 
 
 class RemoteSettings(Section):
-    """For `zelador models` and `zelador classify` on the registry of another machine."""
+    """The registry of another machine, for `zelador models` and `zelador classify`."""
 
     url: str | None = Field(
         default=None,

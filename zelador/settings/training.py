@@ -115,6 +115,13 @@ class TrainingSettings(Section):
         default=10,
         description="Niceness of a run's processes: 0 is the normal priority, 19 the lowest.",
     )
+    warm: bool = Field(
+        default=False,
+        description=(
+            "Whether a trainer imports PyCaret when it starts, for its first run: that run then begins seconds sooner. "
+            "Until then the trainer takes about 300 MB more memory."
+        ),
+    )
 
     schedule: str | None = Field(
         default=None,

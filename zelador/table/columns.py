@@ -27,7 +27,7 @@ NONE, ROW = "none", "row"  # instead of the name of a column
 
 @dataclass(frozen=True, slots=True)
 class FeatureColumn:
-    """Where a feature is in the table; value = cell * scale + offset."""
+    """The place of a feature in the table; value = cell * scale + offset."""
 
     feature: str
     place: int
@@ -74,7 +74,7 @@ def feature_column(table: Table, feature: str, settings: Settings) -> FeatureCol
 
 
 def _alike(columns: Sequence[str], feature: str) -> Iterator[tuple[int, str | None]]:
-    """Columns whose names differ from the feature's by case, blanks or a unit in brackets alone."""
+    """Columns whose names differ from the feature's only by case, blanks or a unit in brackets."""
     for place, column in enumerate(columns):
         found = WITH_UNIT.fullmatch(column)
         name, unit = (found["name"], found["unit"]) if found else (column, None)

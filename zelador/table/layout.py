@@ -19,13 +19,13 @@ MARK = "\ufeff"  # a byte order mark; files that were put together have it in th
 MAX_LINE = 1 << 20  # characters
 MAX_COLUMNS = 10_000
 MIN_MOMENT = 11  # characters of a date with a time of day
-ANNOTATION = re.compile(r'"?#(?:group|datatype|default|constant)"?,')  # of InfluxDB; the header stands below
+ANNOTATION = re.compile(r'"?#(?:group|datatype|default|constant)"?,')  # of InfluxDB; the header is below
 SEP_LINE = re.compile(r'"?sep=(.)"?[,;\t]*', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """`skip` lines stand above the header; `header` is None if the first row has values already."""
+    """`skip` lines are above the header; `header` is None if the first row has values already."""
 
     separator: str
     skip: int
@@ -96,7 +96,7 @@ def layout_of(lines: Iterator[str], source: str) -> Layout:
     first = [cell.strip() for cell in _cells(sample[skip], separator)]
     if len(first) > 2 and sum(map(bool, first)) == 1:
         raise InvalidInput(
-            f"{source}, line {skip + 1} has one value in {len(first)} cells; remove what stands above the header"
+            f"{source}, line {skip + 1} has one value in {len(first)} cells; remove the lines above the header"
         )
     if len(first) > MAX_COLUMNS:
         raise InvalidInput(f"{source} has {len(first)} columns, more than {MAX_COLUMNS}")
@@ -130,7 +130,7 @@ def _single(sample: Sequence[str], source: str) -> str:
     widest = max(len(_cells(line, separator)) for line in rows for separator in SEPARATORS)
     if widest > 1:
         raise InvalidInput(
-            f"{source}: the first line has 1 value and others have {widest}; remove what stands above the header"
+            f"{source}: the first line has 1 value and others have {widest}; remove the lines above the header"
         )
     return ","
 

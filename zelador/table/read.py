@@ -47,7 +47,7 @@ class Wanted:
 class Rows:
     """`values` has the features of each row, one row after the other, NaN for a missing value. `labels` has None for
     a row without a label. `times` are in milliseconds since 1970 UTC; if they are not `calendar`, they only order the
-    rows. `faults` says why a row has no values, by row.
+    rows. `faults` maps a row to the reason why it has no values.
     """
 
     source: str
@@ -243,7 +243,7 @@ def _hint(cells: Sequence[Cell], style: Style, first: bool) -> str:
     if first and not numbers:
         return "; if this line has units or a second header, remove it"
     if any(isinstance(cell, str) and cell.strip(" :").lower() in SUMMARIES for cell in cells):
-        return "; it looks like a summary: remove what stands below the table"
+        return "; it looks like a summary: remove the lines below the table"
     return ""
 
 

@@ -58,7 +58,7 @@ def open_table(path: Path) -> Table:
 
 
 def place_of(table: Table, name: str, option: str | None = None) -> int:
-    """Where the column `name` is. Raises InvalidInput if there is none, naming the `option`, or more than one."""
+    """The place of the column `name`. Raises InvalidInput, naming the `option`, if there is not exactly one."""
     places = [place for place, column in enumerate(table.columns) if column == name]
     if len(places) > 1:
         first, second = places[0] + 1, places[1] + 1

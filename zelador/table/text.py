@@ -176,5 +176,5 @@ class _Survey:
         if self._one_more < self._longer and width >= 2 * self._width - 1:
             why += "; if numbers have decimal commas, separate the columns by semicolons"
         elif line == self._last and width < self._width:
-            why += "; it is the last line: remove what stands below the table"
+            why += "; it is the last line: remove the lines below the table"
         raise InvalidInput(why)

@@ -1,4 +1,4 @@
-"""Opens a file of a table, compressed or not. What comes out is bounded: a small file can unpack to terabytes."""
+"""Opens a file of a table, compressed or not. The unpacked size is bounded, as a small file can unpack to terabytes."""
 
 from __future__ import annotations
 

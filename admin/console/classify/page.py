@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -74,15 +75,20 @@ async def classify(console: Shown, visitor: Visiting, request: Request) -> Respo
 
 
 def number_of(language: Language, text: str) -> float | None:
-    """Parses a number as people type it; None if it is invalid.
+    """Parses a number as people type it; None if it is invalid, or can be read in two ways.
 
-    A comma is the decimal separator in Portuguese, and in English if it is the only separator.
+    Point and comma both are decimal separators, and separators of thousands only as the language has them: before
+    the decimal one, in groups of three. `1.234` in Portuguese, and `1,234` in English, may be a thousand or one.
     """
     cleaned = text.strip().replace("−", "-").replace(" ", "")
-    if language.tag == "pt-BR":
-        cleaned = cleaned.replace(".", "").replace(",", ".") if "," in cleaned else cleaned
-    elif "," in cleaned:
-        cleaned = cleaned.replace(",", "" if "." in cleaned else ".")
+    group, decimal = (".", ",") if language.tag == "pt-BR" else (",", ".")
+    if re.fullmatch(rf"[+-]?[1-9]\d{{0,2}}(\{group}\d{{3}})+", cleaned):
+        return None
+    if group in cleaned and decimal in cleaned:
+        if not re.fullmatch(rf"[+-]?\d{{1,3}}(\{group}\d{{3}})+\{decimal}\d*", cleaned):
+            return None
+        cleaned = cleaned.replace(group, "")
+    cleaned = cleaned.replace(",", ".")
     try:
         found = float(cleaned)
     except ValueError:
@@ -136,7 +142,7 @@ def _inputs(language: Language, model: ModelDetail, typed: Mapping[str, str], is
         text = typed.get(feature.name)
         if text is None:
             middle = seen.median if seen and seen.median is not None else seen.minimum if seen else None
-            text = "" if middle is None or seen is None else language.typed_value(middle, (seen.minimum, seen.maximum))
+            text = "" if middle is None else language.entry(middle, 4)
         value = number_of(language, text)
         low, high = (None, None) if seen is None else (seen.minimum, seen.maximum)
         outside = value is not None and low is not None and high is not None and not low <= value <= high

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Form, Query, Response
 from fastapi import Path as InPath
@@ -53,6 +53,8 @@ class QuarantinePage:
     outcome: str  # of a replay that was just made; empty if there was none
     next: str | None  # id
     may_act: bool
+    passes: dict[str, bool]  # id of a message of this reason to whether the present settings would accept it, if known
+    passing: int  # how many of these they would accept
 
 
 @router.get("", **needs("viewer"))
@@ -103,12 +105,19 @@ actions = pages("quarantine-replay")
 
 
 @actions.post("", **needs("operator"))
-def replay_all(console: Shown, actor: Acting, reason: Annotated[str, Form(max_length=20)] = "") -> Response:
-    """Replays all messages, or those of one reason in the list."""
+def replay_all(
+    console: Shown,
+    actor: Acting,
+    reason: Annotated[str, Form(max_length=20)] = "",
+    only: Annotated[Literal["", "passing"], Form()] = "",
+) -> Response:
+    """Replays all messages, or those in the list: of one reason, only those that would be accepted now."""
     quarantine = console.services.quarantine
     chosen = None
-    if reason:
-        chosen = [entry.id for entry in _newest(console) if reason_of(entry) == reason]
+    if reason or only:
+        found = [entry for entry in _newest(console) if not reason or reason_of(entry) == reason]
+        passes = quarantine.would_pass(found) if only else {}
+        chosen = [entry.id for entry in found if not only or passes.get(entry.id)]
     if chosen is None or chosen:
         acts.replay_many(actor, quarantine, chosen)
     return go("/console/quarantine")
@@ -157,6 +166,8 @@ def _show(
             shown = services.quarantine.get(entries[0].id)
         except NotFound:  # replayed or discarded meanwhile
             shown = None
+    first = [*entries, *((shown,) if shown is not None else ())]
+    passes = services.quarantine.would_pass([*first, *(each for each in matching if each not in first)])
     context = QuarantinePage(
         entries,
         services.ledger.snapshot().kept,
@@ -174,6 +185,8 @@ def _show(
         outcome,
         entries[-1].id if len(later) > PAGE_ROWS else None,
         signed_in(visitor).may("operator"),
+        passes,
+        sum(passes.values()),
     )
     return show(console, visitor, template, context, section="quarantine")
 

@@ -53,14 +53,15 @@ if (attention) {
 }
 
 // A region that is sent again keeps the focus of a keyboard: on the same link, else on its first one.
+const SENT_AGAIN = "#watch, #attention, #states, #events, #rollout, #progress";
 const keyOf = link => link.getAttribute("href") + " " + link.textContent;
 let held = null;
 document.addEventListener("focusin", event => {
-  const region = event.target.closest("#attention, #states, #events, #rollout");
+  const region = event.target.closest(SENT_AGAIN);
   held = region && event.target.href ? { region, link: event.target, key: keyOf(event.target) } : null;
 });
 document.addEventListener("pointerdown", () => { held = null; });
-$$("#attention, #states, #events, #rollout").forEach(region => new MutationObserver(() => {
+$$(SENT_AGAIN).forEach(region => new MutationObserver(() => {
   if (!held || held.region !== region || held.link.isConnected || document.activeElement !== document.body) return;
   ($$("a[href]", region).find(link => keyOf(link) === held.key) || $("a[href]", region))?.focus({ preventScroll: true });
 }).observe(region, { childList: true }));
@@ -101,13 +102,23 @@ $$("[data-copy]").forEach(button => {
   button.addEventListener("click", () => navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent));
 });
 
+// A number as it is typed; NaN if it can be read in two ways (as number_of on the server).
+const number = text => {
+  text = text.replace("−", "-").replace(/\s/g, "");
+  const [group, decimal] = document.documentElement.lang === "pt-BR" ? [".", ","] : [",", "."];
+  const grouped = /^[+-]?[1-9]\d{0,2}(X\d{3})+$/.source.replace("X", "\\" + group);
+  if (RegExp(grouped).test(text)) return NaN;
+  if (text.includes(group) && text.includes(decimal)) text = text.replaceAll(group, "");
+  return parseFloat(text.replace(",", "."));
+};
+
 // Classify: the mark follows the input on its own scale, and says when training never saw such a value.
 $$(".input-row").forEach(row => {
   const input = $("input", row), svg = $("svg[data-scale]", row), warn = $(".warn", row);
   if (!input || !svg) return;
   const [a, b, low, high] = svg.dataset.scale.split(",").map(Number), marker = $("[data-marker]", svg);
   input.addEventListener("input", () => {
-    const value = parseFloat(input.value.replace(",", "."));
+    const value = number(input.value);
     if (!Number.isFinite(value)) return;
     const isOut = value < low || value > high;
     marker.setAttribute("transform", `translate(${8 + 384 * (Math.min(Math.max(value, a), b) - a) / (b - a)} 0)`);

@@ -25,7 +25,7 @@ class Scenario:
     """A set of readings to replay. After the last of `live_rows`, the replay starts over with the first."""
 
     name: str
-    about: str  # one line, shown at the start; says whether the data is real
+    about: str  # one line, shown at startup; says whether the data is real
     features: tuple[str, ...]
     history: Sequence[Sample]
     live_rows: Sequence[Sample]

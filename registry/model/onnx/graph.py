@@ -57,7 +57,9 @@ def _check_opsets(imports: list[Parsed]) -> None:
         if (
             not low <= version <= high or versions.get(domain, version) != version
         ):  # skl2onnx writes the same entry twice
-            raise Refused(f"uses version {version} of the operators of {domain!r}, or two versions; {low} to {high} do")
+            raise Refused(
+                f"uses version {version} of the operators of {domain!r}, or two versions; {low} to {high} are allowed"
+            )
         versions[domain] = version
     if "" not in versions or len(imports) > MAX_IMPORTS:
         raise Refused("declares no operator set, or too many")

@@ -115,7 +115,7 @@ def shape_of(node: Node) -> list[Value]:
 
 
 def constant_of_shape(node: Node) -> list[Value]:
-    """Only with the shape of another value: an arbitrary shape could have any size."""
+    """ConstantOfShape is allowed only with the shape of another value: an arbitrary shape could have any size."""
     shape = node.inputs[0].shape_of
     if shape is None:
         raise Refused("has ConstantOfShape of a shape that is not another value's")

@@ -14,7 +14,7 @@ import redis
 from admin.access.attempts import FORGOTTEN_S, FREE, MAX_ADDRESSES, Attempts
 from admin.access.rate import Rate
 from operations import key_file, last_use
-from operations.audit_log import AuditFile
+from operations.audit_file import AuditFile
 from operations.key_file import KeyFile, new_key
 from tests.integration.api.test_api import READING, is_problem, serving
 from tests.integration.api.test_api import api_settings as api_settings
@@ -202,7 +202,7 @@ def test_a_repeated_post_is_answered_as_before(client: httpx.Client, api_setting
     assert client.post("/v1/keys", json={}, headers=refused).headers[REPLAYED] == "true"
     _, other = new_key(api_settings.api.keys_file, "operator")
     theirs = {**key, "Authorization": f"Bearer {other}"}
-    is_problem(client.post("/v1/runs", json={"notes": "x"}, headers=theirs), 409, "conflict")  # a key of their own
+    is_problem(client.post("/v1/runs", json={"notes": "x"}, headers=theirs), 409, "conflict")  # a separate key
     store = redis.Redis.from_url(api_settings.redis.url)
     names = list(store.scan_iter(f"{{{api_settings.redis.prefix}}}:answer:*"))
     assert names

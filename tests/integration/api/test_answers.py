@@ -15,7 +15,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from admin.api import audit, files
-from operations import audit_log
+from operations import audit_file
 from operations.views import stream
 from registry.functions import save_model
 from registry.model import manifest
@@ -279,7 +279,7 @@ def test_one_real_answer_of_every_operation_is_as_the_document_says(
         (manifest.Manifest, files.Manifest),
         (manifest.Feature, files.Feature),
         (manifest.File, files.File),
-        (audit_log.Change, audit.Change),
+        (audit_file.Change, audit.Change),
         (messages.Prediction, stream.Prediction),
     ],
 )

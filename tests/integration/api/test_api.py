@@ -224,7 +224,7 @@ def test_a_queued_run_is_cancelled_at_once(client: httpx.Client) -> None:
     assert client.get(f"/v1/runs/{run}").json()["error"].startswith("cancelled by key ")
     is_problem(client.post(f"/v1/runs/{run}/cancel"), 409, "conflict")
     is_problem(client.post("/v1/runs/none/cancel"), 404, "not-found")
-    assert client.post("/v1/runs", json={}).status_code == 202  # the place is free
+    assert client.post("/v1/runs", json={}).status_code == 202  # no run is active any more
 
 
 def test_runs_of_the_command_line_are_listed_among_the_others(client: httpx.Client, api_settings: Settings) -> None:

@@ -42,7 +42,7 @@ FAST = {"rate_per_s": 1e6, "rate_burst": 1_000_000, "changes_per_s": 1e6, "chang
 EXAMPLES = 12  # of each operation, at most
 SECONDS = 15.0  # of all
 ANSWER_S = 120.0  # of one; a model is loaded in a process of its own, which takes long on a busy machine
-# Needs an If-Match that fits, the selected model cannot be deleted, a time to come is rarely guessed: test_answers.py
+# These need a matching If-Match, an unselected model or a time in the future, which are rarely guessed: test_answers.py
 # has an answer of these.
 UNLIKELY = {"GET /v1/datasets/{dataset}/histograms/{feature}", "DELETE /v1/models/{name}", "PATCH /v1/models/{name}"}
 UNLIKELY |= {"POST /v1/devices/{device}/shelve", "POST /v1/devices/{device}/unshelve"}
@@ -135,7 +135,7 @@ def test_every_type_of_problem_is_in_the_reference() -> None:
     assert [kind for kind in sorted(kinds) if f"`{kind}`" not in text] == []
 
 
-@pytest.mark.filterwarnings("ignore")  # other people's, of the tool and what it brings
+@pytest.mark.filterwarnings("ignore")  # warnings of the tool and of its dependencies
 def test_schemathesis_finds_no_failure_and_no_answer_that_is_not_documented(api_settings: Settings) -> None:
     select_one(api_settings.registry.url)
     ids = Site(api_settings).refuse(HOT, b'{"lux": 1, "temperature": 2, "vibration": 0.1}', *[b"junk"] * 100)
@@ -179,7 +179,7 @@ def ask(operation: Any, client: httpx.Client, within_s: float, there: dict[str, 
     def go_on(case: Any) -> None:
         held = (
             min(statuses, default=500) < 300 or not case.path_parameters
-        )  # else a busy machine would end it too early
+        )  # otherwise a busy machine would end it too early
         if time.monotonic() > until and len(statuses) > 1 and held:
             return
         if len(statuses) % 2 == 0:

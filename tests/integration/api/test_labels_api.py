@@ -56,7 +56,7 @@ def test_a_label_is_added_listed_and_undone(client: httpx.Client, site: Site) ->
     assert client.get("/v1/labels", params={"all": True}).json()["total"] == 2
     assert client.get("/v1/labels", params={"device": "pump"}).json()["labels"] == []
     twice = client.post("/v1/labels", json={**body, "label": "no", "to": None, "id": "wo"}).json()
-    assert twice["label"]["id"] == "wo.2"  # the first stays in the list as it is
+    assert twice["label"]["id"] == "wo.2"  # the first stays in the list unchanged
     acts = [(each["what"], each["target"]) for each in client.get("/v1/audit").json()["changes"]]
     assert acts[:4] == [
         ("label added", "wo.2"), ("label undone", "wo"), ("label added", "wo"), ("label added", one["id"])
@@ -100,7 +100,7 @@ def test_a_table_is_previewed_imported_and_imported_again(client: httpx.Client, 
     for each in ids:
         client.post(f"/v1/labels/{each}/undo")
     assert labels_of(client) == [None] * 8
-    assert post(ORDERS).json()["added"] == 2  # what was undone may be given again
+    assert post(ORDERS).json()["added"] == 2  # an undone label may be given again
     assert labels_of(client) == [None, "yes", "yes", "yes", None, "no", "no", "no"]
 
 

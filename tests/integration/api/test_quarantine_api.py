@@ -90,7 +90,7 @@ def test_earlier_losses_are_shown_beside_the_ledger(client: httpx.Client, site: 
     assert after["unaccounted"] == 0
     metrics = client.get("/metrics").text
     assert "zelador_sequence_missing 2.0" in metrics
-    assert "zelador_broker_dropped_messages" not in metrics  # what is not known is absent
+    assert "zelador_broker_dropped_messages" not in metrics  # unknown values are absent
 
 
 def test_it_is_not_ready_while_readings_wait_and_none_is_settled(api_settings: Settings, site: Site) -> None:
@@ -99,7 +99,7 @@ def test_it_is_not_ready_while_readings_wait_and_none_is_settled(api_settings: S
     with serving(settings) as client:
         assert client.get("/readyz").status_code == 200
         site.writer.append([entry("a"), entry("b")], [])
-        Event().wait(0.3)  # what is tested is the time that passes
+        Event().wait(0.3)  # this tests the passing of time
         answer = client.get("/readyz")
         assert answer.status_code == 503
         assert re.match(r"2 readings wait and none was settled for \d+ s", answer.json()["detail"])

@@ -37,7 +37,7 @@ def client(
     registry: Registry, api_settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[httpx.Client]:
     (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")  # no registry of its own is made here
+    monkeypatch.chdir(tmp_path / "work")  # no local registry is created
     with serving(api_settings) as found:
         monkeypatch.setenv("ZELADOR_REMOTE__URL", str(found.base_url))
         monkeypatch.setenv("ZELADOR_REMOTE__KEY", found.headers["Authorization"].split()[1])

@@ -19,7 +19,7 @@ from tests.integration.api.test_api import is_problem, serving
 from tests.small_models import select_one
 from zelador.settings import Settings
 
-# What each role may do, in words of its own: the routes' declarations must agree with it.
+# What each role may do, written independently: the routes' declarations must agree with it.
 ADMIN = {
     "POST /v1/models", "DELETE /v1/models/{name}", "GET /v1/keys", "POST /v1/keys", "DELETE /v1/keys/{key}",
     "GET /v1/audit",

@@ -66,7 +66,7 @@ def test_a_run_is_followed_live_and_again_later(api_settings: Settings, eventual
         trainer.report(job, started)
         seen = list[Told]()
         thread = threading.Thread(target=lambda: seen.append(events(client, RUN)))
-        with client.stream("GET", f"/v1/runs/{RUN}/events") as answer:  # one that loses its connection
+        with client.stream("GET", f"/v1/runs/{RUN}/events") as answer:  # a client that loses its connection
             assert told(answer.iter_lines(), "started")[0][2]["message"] == "fetching"
         thread.start()
         ended = happened(2, "compared", kind="candidate_ended", candidate=best, leaderboard=(best,), time_left_s=9.0)
@@ -96,10 +96,10 @@ def test_a_run_is_followed_live_and_again_later(api_settings: Settings, eventual
             refused = client.get(f"/v1/runs/{RUN}/events", headers={"Last-Event-ID": bad})
             assert "Last-Event-ID" in is_problem(refused, 422, "invalid-input")["detail"]
         is_problem(client.get("/v1/runs/none/events"), 404, "not-found")
-        registry.put_run_events(RUN, b'[{"number": "nine"}]')  # what cannot be read is no event
+        registry.put_run_events(RUN, b'[{"number": "nine"}]')  # an unreadable line is not an event
         eventually(lambda: [each[1] for each in events(client, RUN)] == ["ended"], "a new look")
 
-        queue.submit("20261124_115839-bbbb", {}, "test")  # cancelled while it waits: its end has words too
+        queue.submit("20261124_115839-bbbb", {}, "test")  # canceled while it waits: its end has an event too
         assert client.post("/v1/runs/20261124_115839-bbbb/finish").status_code == 409
         queue.cancel("20261124_115839-bbbb", "key 2")
         ((_, kind, data),) = events(client, "20261124_115839-bbbb")

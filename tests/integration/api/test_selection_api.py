@@ -145,14 +145,14 @@ def test_devices_and_predictions(client: httpx.Client, api_settings: Settings, s
     site = Site(api_settings)
     site.writer.append([arrival("a", 1, 2, 5), arrival("b/ü", 1)], [])
     keys = Keys(api_settings.redis.prefix)
-    said = {"label": "yes", "confidence": "", "predicted_at": "2026-11-24T10:00:00.004Z", "model": "small"}
-    store.hset(keys.device("a"), mapping=said)
+    at = "2026-11-24T10:00:00.004Z"
+    store.hset(keys.last_predictions, "a", msgspec.json.encode(("yes", None, at, "small")))
     found = client.get("/v1/devices").json()
     assert (found["total"], found["next"]) == (2, None)
     device = client.get("/v1/devices/a").json()
     assert device in found["devices"]
     assert (device["readings"], device["seq"], device["missing"], device["gaps"]) == (3, 5, 2, [[3, 4]])
-    assert (device["label"], device["confidence"], device["predicted_at"]) == ("yes", None, said["predicted_at"])
+    assert (device["label"], device["confidence"], device["predicted_at"]) == ("yes", None, at)
     is_problem(client.get("/v1/devices/nobody"), 404, "not-found")
     assert client.get("/v1/devices", params={"limit": 1}).json()["next"] == 1
     for number in range(5):

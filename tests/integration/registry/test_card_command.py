@@ -17,7 +17,7 @@ from tests.small_models import FEATURES, rows_and_labels
 from trainer.candidate.build import build
 from trainer.candidate.rebuild import rebuild
 from trainer.candidate.upload import upload
-from trainer.evaluate.parts import Parts
+from trainer.evaluate.split_rows import Parts
 
 
 @pytest.fixture

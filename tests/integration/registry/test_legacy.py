@@ -14,10 +14,10 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 from registry.errors import TypeRefused
-from registry.legacy.load import bring_in
 from registry.legacy.look import look
 from registry.legacy.pickles.contents import contents
 from registry.registry import Registry
+from tests.brought_in import bring_in
 from zelador.errors import InvalidInput, NotFound
 
 X = np.array([[15.0, 14.0, 0.5], [10.0, 24.0, 0.1], [35.0, 44.0, 1.5], [9.0, 80.0, 2.5]])
@@ -66,7 +66,7 @@ def test_a_folder_with_an_index_is_imported_with_its_metadata(old: Path, registr
     for name in ("rf_v1", "modelo_a__o", "loose"):
         assert (found[name].contents.unusual, found[name].contents.trouble) == ((), None)
         assert any(kind.startswith("sklearn.") for kind in found[name].contents.names)
-        bring_in(found[name], registry, trust=True, by="me", features=FEATURES)
+        bring_in(found[name], registry, trust=True, features=FEATURES)
         assert registry.load(name).classify(X).labels == Y
     kept = registry.state.model("rf_v1").metadata
     assert (kept["accuracy"], kept["model_type"], kept["description"]) == (0.92, "RandomForest", "Descrição")
@@ -74,7 +74,7 @@ def test_a_folder_with_an_index_is_imported_with_its_metadata(old: Path, registr
     assert registry.state.model("modelo_a__o").metadata["original_name"] == "modelo ação"
     assert set(registry.manifest("rf_v1").files) == {"model.skops", "golden.json"}  # no pickle is kept
     with pytest.raises(InvalidInput, match="is not there"):
-        bring_in(found["gone"], registry, trust=True, by="me")
+        bring_in(found["gone"], registry, trust=True)
 
 
 @pytest.mark.parametrize("index", [None, "{ damaged", "[1, 2]", '{"x": 3}'])
@@ -96,7 +96,7 @@ def test_inspecting_runs_nothing_and_lists_what_a_load_would_call(tmp_path: Path
         (found,) = look(tmp_path / name)
         assert found.contents.unusual == (f"{os.system.__module__}.system",)
         with pytest.raises(InvalidInput, match=r"system.*only if you trust"):
-            bring_in(found, registry, trust=False, by="me")
+            bring_in(found, registry, trust=False)
     assert not made.exists()
     assert registry.state.models == {}
 
@@ -105,21 +105,21 @@ def test_only_the_inspected_bytes_are_loaded(old: Path, tmp_path: Path, registry
     (found,) = look(old / "loose.joblib")
     (old / "loose.joblib").write_bytes(pickle.dumps(Trap(tmp_path / "made")))
     with pytest.raises(InvalidInput, match="has changed since"):
-        bring_in(found, registry, trust=True, by="me")
+        bring_in(found, registry, trust=True)
     assert not (tmp_path / "made").exists()
 
 
 def test_files_that_are_not_models_or_pickles_are_reported(tmp_path: Path, registry: Registry) -> None:
     (tmp_path / "dict.pkl").write_bytes(pickle.dumps({"a": 1}))
     with pytest.raises(TypeRefused, match=r"dict\.pkl: \['a'\] \(int\) .* holds no model"):
-        bring_in(look(tmp_path / "dict.pkl")[0], registry, trust=True, by="me")
+        bring_in(look(tmp_path / "dict.pkl")[0], registry, trust=True)
     (tmp_path / "text.pkl").write_text("nothing of the kind")
     (found,) = look(tmp_path / "text.pkl")
     assert found.contents.trouble is not None
     with pytest.raises(InvalidInput, match="--trust-anyway"):
-        bring_in(found, registry, trust=True, by="me")
+        bring_in(found, registry, trust=True)
     with pytest.raises(InvalidInput, match="cannot be loaded"):
-        bring_in(found, registry, trust=True, anyway=[tmp_path / "text.pkl"], by="me")
+        bring_in(found, registry, trust=True, anyway=[tmp_path / "text.pkl"])
 
 
 def test_a_strangers_file_never_breaks_the_inspection() -> None:
@@ -141,7 +141,7 @@ import warnings; warnings.simplefilter("ignore")
 import numpy as np, pandas as pd
 from pycaret.classification import ClassificationExperiment
 from registry.functions import upload_of
-from registry.legacy.load import bring_in
+from registry.legacy.load import converted
 from registry.legacy.look import look
 from registry.registry import Registry
 from pathlib import Path
@@ -156,7 +156,8 @@ for kind in ("rf", "ridge"):
     made.save_model(final, "{tmp_path}/" + kind, model_only=False, verbose=False)
     registry.save("direct-" + kind, upload_of(final), by="me")
     (found,) = look(Path("{tmp_path}/" + kind + ".pkl"))
-    bring_in(found, registry, trust=True, by="me")
+    incoming = registry.admit(converted(found, trust=True), 1 << 30, True)
+    registry.add(found.name, incoming.files, incoming.manifest, by="me")
     print(kind, *final.predict(data.drop(columns="target")[:50]))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, cwd=tmp_path)

@@ -252,7 +252,7 @@ def test_verify_checks_for_the_entry_that_services_saw_last(
     assert (alone["expected"], alone["whole"]) == (None, True)
     monkeypatch.setenv("ZELADOR_REDIS__URL", redis_url)
     monkeypatch.setenv("ZELADOR_REDIS__PREFIX", mark)
-    assert "checked for no earlier ETag: no service has noted one" in zelador("models", "verify").out
+    assert "checked for no earlier ETag: no service has recorded one" in zelador("models", "verify").out
     with redis.Redis.from_url(redis_url) as client:
         assert Watch(registry, client, mark, "the API", 30.0).look().trouble is None
     newest = registry.state

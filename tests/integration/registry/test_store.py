@@ -38,7 +38,7 @@ def test_save_load_list_select_delete(registry: Registry) -> None:
     registry.select("two", by="me")
     registry.delete("one", by="me")
     assert list(registry.state.models) == ["two"]
-    assert (registry._store.path / "models" / "one").exists()  # who loads it, or copies the folder, now finds it whole
+    assert (registry._store.path / "models" / "one").exists()  # a reader or a copy of the folder now finds it complete
     assert registry.collect(by="me").removed == ()
     assert len(registry.collect(by="me", grace_s=-1).removed) == 1
     assert not (registry._store.path / "models" / "one").exists()

@@ -115,7 +115,7 @@ def test_running_and_starting_processes_both_report_a_restored_folder(
     new = started(local, client, "new")
     look = new.look()
     assert "its log ends before entry 4" in str(look.trouble)
-    assert look.state is not None  # it goes on with what is there
+    assert look.state is not None  # it continues with the present registry
     assert look.state.selection is not None
     assert seen(local, client).etag == registry.state.etag
     exchange(local, lost)
@@ -192,7 +192,7 @@ def test_an_earlier_acceptance_does_not_cover_a_new_loss(local: Settings, client
     ran_registry.sync()
     exchange(local, backup)
     assert "was read before" in str(ran.look().trouble)
-    client.delete(Keys(local.redis.prefix).registry_seen)  # and a Redis that forgot is no acceptance
+    client.delete(Keys(local.redis.prefix).registry_seen)  # a Redis that lost the record does not count as acceptance
     assert started(local, client, "new").look().trouble is None
     assert "was read before" in str(ran.look().trouble)
 
@@ -222,7 +222,7 @@ def test_an_unreadable_registry_does_not_count_as_a_loss(local: Settings, client
     ran.look()
     logs = Path(local.registry.url) / "log"
     (logs / "00000003.json").rename(logs / "kept")
-    (logs / "00000003.json").mkdir()  # a read of it fails, whoever reads
+    (logs / "00000003.json").mkdir()  # every read of it fails
     assert ran.look().trouble == UNREACHABLE
     (logs / "00000003.json").rmdir()
     (logs / "kept").rename(logs / "00000003.json")

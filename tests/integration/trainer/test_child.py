@@ -80,7 +80,7 @@ def test_a_candidate_that_kills_its_process_costs_only_itself_and_a_run_can_be_f
     assert "it ended the training process (killed by SIGKILL" in board["lr"]
     assert "someone asked the run to finish" in board["ridge"]
     started = [event.candidate.id for event in happened if event.kind == "candidate_started" and event.candidate]
-    assert started == ["nb", "lr", "dt", "ridge"]  # each once, and the baseline never
+    assert started == ["nb", "lr", "dt", "ridge"]  # each once, except for the baseline
     ended = [(event.kind, event.done) for event in happened if event.kind in ("candidate_ended", "candidate_failed")]
     failed, good = "candidate_failed", "candidate_ended"
     assert ended == [(good, 1), (failed, 2), (good, 3), (failed, 4)]
@@ -93,7 +93,7 @@ def test_a_candidate_that_kills_its_process_costs_only_itself_and_a_run_can_be_f
 def trains(child: psutil.Process) -> bool:
     try:
         return any("trainer.run.child" in part for part in child.cmdline())
-    except psutil.NoSuchProcess:  # an earlier test's, whose exit code nobody has read yet
+    except psutil.NoSuchProcess:  # of an earlier test, whose exit code was not read yet
         return False
 
 
@@ -128,7 +128,7 @@ def test_fewer_than_five_and_the_baseline_alone(tmp_path: Path, data: Dataset, m
     assert only["model_type"] == "Ridge"
     assert only["metrics"]["AUC"] == pytest.approx(0.5, abs=0.1)  # calibrated, so it has probabilities
     assert only["confusion"]["labels"] == ["x", "y"]
-    assert "rebuilding Ridge (1 of 1)" in said  # as many as were asked for: nothing to complain about
+    assert "rebuilding Ridge (1 of 1)" in said  # as many as requested, so there is no note
     assert not any("could be used" in message for message in said)
     assert all(row["seconds"] is not None for row in document["leaderboard"])
     with pytest.raises(RunFailed, match="Dummy: the baseline"):

@@ -97,7 +97,7 @@ def test_a_trainer_that_dies_for_good_does_not_block_the_next_run(
         runs.submit(SECOND, {}, "key 1")
     eventually(lambda: not client.exists(f"{{{mark}}}:run-current"), "the lease to end")
     assert runs.submit(SECOND, {}, "key 1").state == "queued"
-    trainer.renew("trainer-1", job)  # it lives after all, but has lost its place
+    trainer.renew("trainer-1", job)  # it is alive after all, but has lost its lease
     assert client.get(f"{{{mark}}}:run-current") == SECOND.encode()
 
 
@@ -144,7 +144,7 @@ def test_a_running_run_stays_active_until_its_trainer_reads_the_request(runs: Tr
     assert trainer.cancelled_by(job) is None
     job = trainer.begin(job)
     assert runs.cancel(FIRST, "key 2").state == "running"
-    trainer.report(job, RunEvent(1, "2026-11-24T11:58:38.004Z", "step", "3 of 14"))  # which writes the record anew
+    trainer.report(job, RunEvent(1, "2026-11-24T11:58:38.004Z", "step", "3 of 14"))  # which writes the record again
     assert trainer.cancelled_by(job) == "key 2"
     with pytest.raises(Conflict, match=FIRST):
         runs.submit(SECOND, {}, "key 1")

@@ -89,7 +89,7 @@ def test_the_schedule_starts_a_run_once_however_many_trainers_there_are(
     now[0] += timedelta(days=1)
     starters[0].step()
     now[0] += timedelta(days=1)
-    starters[1].step()  # that of the day before still waits: one at a time
+    starters[1].step()  # the run of the day before still waits: one at a time
     assert runs(client, settings)[1:] == ["started by the schedule (2026-11-25 02:30 UTC)"]
     assert [act[:2] for act in audit.acts] == [
         ("trainer-1 (the schedule (2026-11-24 02:30 UTC))", "run asked for"),
@@ -190,7 +190,7 @@ def test_the_policy_selects_the_better_model_and_writes_down_what_it_decided(
     assert [act[1] for act in audit.acts] == ["promotion decided", "model selected", "promotion decided"]
     assert kept["promotion"]["holdout_uses"] == 1
 
-    plant = settings.model_copy(update={"features": ("lux",)})  # which sends too little for the model
+    plant = settings.model_copy(update={"features": ("lux",)})  # which does not send all features of the model
     kept = promote(a_run(registry, "newer", 0.2), registry, actor, plant)
     assert (kept["promotion"]["reason"], registry.sync().selection.model) == ("not_selected", "new")
     assert "temperature" in kept["promotion"]["sentence"]

@@ -154,7 +154,7 @@ def test_it_selects_nothing_and_registers_the_models(trained: tuple[Path, dict])
     assert facts["run"] == document["run"]
     assert facts["versions"]["pycaret"]
     for model in document["models"]:
-        card = card_of(registry, model["name"])  # what its plots are drawn from came along
+        card = card_of(registry, model["name"])  # the numbers behind its plots were stored too
         assert card.report["confusion"] == model["confusion"]["counts"]
         assert bool(card.report["roc"]) == (model["holdout"]["AUC"] is not None)
         assert {each["feature"] for each in card.report["importance"]["features"]} == set(FEATURES)

@@ -70,7 +70,7 @@ def test_a_checkpoint_gives_the_same_state(tmp_path: Path, monkeypatch: pytest.M
     for number in range(10):
         assert log.commit([add(a_file(number))], log.state, by="test")
     assert len(list((tmp_path / "checkpoints").iterdir())) == 3
-    (tmp_path / "log" / "00000001.json").unlink()  # not needed any more: the state comes from a checkpoint
+    (tmp_path / "log" / "00000001.json").unlink()  # not needed any more, because the state comes from a checkpoint
     snapshot = open_archive(tmp_path).snapshot()
     assert ArchiveLog(Folder(tmp_path)).sync() == log.state
     assert (snapshot.seq, snapshot.rows, len(snapshot.readings)) == (10, 100, 10)

@@ -60,7 +60,7 @@ def test_the_load_holds_back_what_is_not_acknowledged_and_what_is_not_received(
     drain.start()
     try:
         eventually(lambda: board[SENT] == WINDOW, "as many as may be unacknowledged")
-        broker.sendall(b"\x40\x02\x00\x01" * 10 + b"\x40\x02")  # ten, and the first half of one more
+        broker.sendall(b"\x40\x02\x00\x01" * 10 + b"\x40\x02")  # ten, and half of another one
         eventually(lambda: board[ACKED] == 10, "ten to be counted")
         broker.sendall(b"\x00\x01" + b"\x40\x02\x00\x01" * (WINDOW - 11))
         while (before := board[SENT]) < BACKLOG:

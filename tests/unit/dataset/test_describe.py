@@ -187,7 +187,7 @@ def test_each_oddity_is_found_where_it_is(change: Callable[[int, Row], None], ki
     each = next(each for each in found.findings if each.kind == kind)
     assert each.sentence and each.advice
     assert where in (None, each.feature, each.device)
-    allowed = {kind, "out of range", "clock", "small class"}  # what a change also brings with it
+    allowed = {kind, "out of range", "clock", "small class"}  # a side effect of the change
     assert set(kinds(found)) <= allowed, found.findings
 
 

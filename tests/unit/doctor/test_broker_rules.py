@@ -97,7 +97,7 @@ def test_an_unknown_configuration_is_risky_and_the_fix_says_how_to_check_it() ->
     [
         (Queue(1_000, None), 100.0, 10.0),
         (Queue(1_000_000, 268_435_456), 100.0, 10_000.0),
-        (Queue(None, 120_000), 10.0, 100.0),  # unlimited by count: the bytes decide
+        (Queue(None, 120_000), 10.0, 100.0),  # no limit in messages: the bytes decide
         (Queue(None, None), 10.0, WEEK),  # only the session's expiry limits it
         (None, 10.0, None),
         (Queue(1_000, None), 0.0, None),

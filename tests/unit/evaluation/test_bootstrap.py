@@ -133,4 +133,4 @@ def test_days_that_differ_widen_what_hours_do_not_show() -> None:
     wide = joined(narrow, between_days(answers, Resamples.of(days))).of["Accuracy"]
     assert narrow.of["Accuracy"] is not None and narrow.of["Accuracy"][0] > 0.75
     assert wide is not None and wide[0] < 0.73
-    assert between_days(answers, Resamples.of(days // 2)) == {}  # four days say nothing of others
+    assert between_days(answers, Resamples.of(days // 2)) == {}  # four days say nothing about others

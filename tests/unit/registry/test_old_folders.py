@@ -151,7 +151,7 @@ def test_a_scaler_goes_to_the_model_of_its_folder_or_of_its_name(tmp_path: Path)
 
 def test_a_scaler_without_a_model_is_reported(tmp_path: Path) -> None:
     write(tmp_path, a___m__pkl=MODEL, b___k__pkl=MODEL, c___scaler__pkl=SCALER)
-    assert look_at(tmp_path).passed_over == {"c/scaler.pkl": "it holds no model, and none lies beside it"}
+    assert look_at(tmp_path).passed_over == {"c/scaler.pkl": "it holds no model, and there is none beside it"}
     assert beside(tmp_path, [], [tmp_path / "x"]) == {}
 
 

@@ -96,7 +96,7 @@ def test_entries_manifests_and_checkpoints_are_signed(monkeypatch: pytest.Monkey
     assert checkpoint.decode(store.read(name), keys) is not None
     assert checkpoint.decode(store.read(name), Keyring([NEW])) is None
     assert Registry.on(store, settings(NEW, OLD)).state.selection.model == "one"  # rotated: the old one still verifies
-    assert Registry.on(store).state.selection.model == "one"  # who has no key reads it all the same
+    assert Registry.on(store).state.selection.model == "one"  # a reader without a key can still read it
 
 
 def test_an_unsigned_entry_is_refused_and_the_state_stays() -> None:
@@ -119,7 +119,7 @@ def test_an_entry_that_was_altered_is_refused() -> None:
 
 
 def test_an_unsigned_manifest_is_refused_even_if_the_log_names_it() -> None:
-    store = filled()  # whoever wrote it had no key
+    store = filled()  # its writer had no key
     with pytest.raises(Corrupt, match="vouch for it once"):
         Registry.on(store, settings(OLD))
     log_only = Keyring([OLD])

@@ -112,7 +112,7 @@ def test_a_start_renders_a_large_registry_json_only_if_it_is_not_the_one_that_wa
     claims = {"format": index.FORMAT, "head": registry.state.head, "sha256": hashlib.sha256(forged).hexdigest()}
     text = json.dumps(claims, indent=2).encode() + b"\n"
     states = [b"{ damaged", b"[]", b'{"format": 1}', json.dumps({**claims, "head": "0" * 64}).encode()]
-    if keys:  # without a key, who can write this file can write the log as well
+    if keys:  # without a key, anyone who can write this file can also write the log
         states += [text, Keyring(("2" * 64,)).seal("index", text), keyring.seal("entry", text)]
     for state in states:
         store.put_stream("registry.json", [forged])

@@ -15,14 +15,14 @@ from xgboost import XGBClassifier
 
 from registry.evaluation.bootstrap import Difference
 from registry.model.artifact import PIPELINE, Upload, manifest_of, open_classifier, pack
-from registry.model.manifest import Feature
+from registry.model.manifest import Feature, Threshold
 from trainer.candidate.boosters import Unsupported, library_of, trees_of
 from trainer.candidate.build import NotServable, build
 from trainer.candidate.rebuild import fit, rebuild
 from trainer.compare.ensemble import blend, fitted, stack
 from trainer.evaluate.calibrate import Calibration, scores_of
 from trainer.evaluate.learnable import Learnable
-from trainer.evaluate.parts import Parts
+from trainer.evaluate.split_rows import Parts
 from trainer.evaluate.verdict import Contender, decide
 
 XGB = XGBClassifier(n_estimators=12, n_jobs=1)
@@ -68,6 +68,16 @@ def test_a_blend_and_a_stack_with_them_agree_too() -> None:
     for pipeline in (rebuild(blend(members), parts), fitted(made, parts, lambda *given: fit(*given, balance=None))):
         built = build(pipeline, Calibration.fit(codes[:, None] - 0.5, codes, 0.0), None, parts, 1)
         assert built.onnx is not None and built.compiled_only, built.agreement
+
+
+def test_a_forest_whose_trees_are_split_evenly_is_compiled() -> None:
+    """Half of the trees say "b", so its probability is 0.5, which is the threshold; in single precision it is less."""
+    parts, codes = parts_of(2)
+    pipeline = rebuild(RandomForestClassifier(24, random_state=0), parts)
+    scores = scores_of(pipeline, parts.train)
+    assert (np.abs(scores_of(pipeline, parts.holdout) - 0.5) < 1e-9).any()
+    built = build(pipeline, Calibration.fit(scores, codes, 0.5), Threshold("b", 0.5), parts, 1)
+    assert built.agreement["labels_that_differ"] == 0
 
 
 def test_a_split_that_is_one_float_off_does_not_agree(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,7 +80,7 @@ def test_a_calibration_learns_nothing_from_the_rows_it_is_applied_to() -> None:
     labels = (folds * 7 % 10 >= 5).astype(np.int64)
     scores = folds[:, None] / 10
     honest = cross(scores, labels, folds, 0.5)
-    for fold in range(10):  # without the fold's labels the same, whatever they are
+    for fold in range(10):  # the same without the fold's labels, whatever they are
         other = labels.copy()
         other[folds == fold] = 1 - other[folds == fold]
         assert np.array_equal(cross(scores, other, folds, 0.5)[folds == fold], honest[folds == fold])
@@ -152,7 +152,7 @@ def test_the_more_probable_class_is_the_one_that_the_model_says(model: object, r
     """A calibration that moves the midpoint would learn it from a few days, and be wrong on the next."""
     pipeline, _, values = fitted(model, rows, classes)
     shifted = np.zeros(rows, np.int64) if classes == 2 else np.arange(rows) % 2
-    shifted[: rows // 4] = classes - 1  # labels that the model would be moved by
+    shifted[: rows // 4] = classes - 1  # labels that would shift the model
     moved = Calibration.fit(scores_of(pipeline, values), shifted, middle_of(pipeline))
     said = np.array(NAMES)[moved.probabilities(scores_of(pipeline, values)).argmax(axis=1)]
     assert (said == pipeline.predict(values)).mean() > 0.999

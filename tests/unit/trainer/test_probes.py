@@ -13,7 +13,7 @@ from registry.model.classifier import OnnxEngine
 from trainer.candidate.agreement import probe_rows, thresholds
 from trainer.candidate.compile import _rounded_down, compile_pipeline
 from trainer.candidate.rebuild import rebuild
-from trainer.evaluate.parts import Parts
+from trainer.evaluate.split_rows import Parts
 
 
 def noisy(count: int = 600) -> tuple[np.ndarray, tuple[str, ...]]:

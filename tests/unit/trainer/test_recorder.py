@@ -42,7 +42,7 @@ def test_a_run_is_recorded_from_start_to_end() -> None:
     assert sent[3].message == "compared 1 of 3 classifiers; NB is next"
     assert [(event.done, event.total) for event in sent[1:4]] == [(0, 3), (1, 3), (1, 3)]
     assert saved == [3, 5, 7]
-    assert sent[1].time_left_s is None  # nothing to go by
+    assert sent[1].time_left_s is None  # there is no basis for an estimate
     left = [event.time_left_s for event in sent[2:]]
     assert left == sorted(left, reverse=True)
     assert [(each["id"], each["place"]) for each in recorder.leaderboard()] == [("dt", 1), ("lr", 2), ("nb", None)]

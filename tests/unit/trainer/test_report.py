@@ -15,7 +15,6 @@ from sklearn.metrics import auc, average_precision_score, roc_auc_score
 from registry.evaluation.scores import Answers
 from trainer.evaluate.groups import by_class, by_device
 from trainer.evaluate.learning import Rows, learning, sentence
-from trainer.evaluate.parts import Parts
 from trainer.evaluate.report import (
     POINTS,
     RANGE_BINS,
@@ -28,6 +27,7 @@ from trainer.evaluate.report import (
     report,
     roc,
 )
+from trainer.evaluate.split_rows import Parts
 from trainer.evaluate.threshold import Aim
 
 RANDOM = np.random.default_rng(3)

@@ -73,7 +73,7 @@ def test_many_devices_some_are_held_out_and_the_last_time_of_the_others() -> Non
         assert (of[-120:] == LATER).all()
         assert (of[-180:-120] == EMBARGO).all()
         assert (of[:-180] >= 0).all()
-    assert found.stretches(found.questions["new_device"]) == 2  # a device is one witness of a new machine
+    assert found.stretches(found.questions["new_device"]) == 2  # one device is a single example of a new machine
 
 
 def test_classes_that_device_names_give_away_are_tested_on_whole_devices() -> None:

@@ -86,7 +86,7 @@ def test_a_model_that_could_not_be_built_is_not_taken() -> None:
 def test_luck_in_the_folds_does_not_count_if_the_hold_out_contradicts_it() -> None:
     """Random labels whose p is below 0.05 by luck: rows that no fold has seen decide."""
     lucky = Contender("lr", 0.4, None, None, (0.01, 0.2), 0.1, holdout=0.03)
-    other = Contender("nb", 0.4, None, None, (-0.1, 0.2), 0.05)  # of many that guess, one does well: it is not asked
+    other = Contender("nb", 0.4, None, None, (-0.1, 0.2), 0.05)  # a lucky guesser is not chosen
     assert decide([lucky, other], "F1", Learnable(0.03), {}, 2).kind == "nothing_to_learn"
     assert decide([replace(lucky, holdout=0.3), other], "F1", Learnable(0.03), {}, 2).kind != "nothing_to_learn"
     assert decide([lucky, other], "F1", Learnable(0.004), {}, 2).kind != "nothing_to_learn"  # that is no luck

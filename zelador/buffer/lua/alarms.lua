@@ -131,10 +131,11 @@ local function alarms_readings(r, levels, flat, at, rule, again, now)
     if late then
       r.late = r.late or now
       late = now - r.late < ADOPT
-      if not late then w, jumps = '', true end
+      if not late then w, calm, jumps = '', nil, true end
     end
     if not late and not (again and t == r.t) then
-      if jumps then calm, r.on = nil, r.on and t - (now - (r.seen or now)) end
+      if jumps and r.on then r.on = t - (now - (r.seen or now)) end
+      local gap = t - r.t
       r.t, r.late, fresh, w = t, nil, true, string.sub(w .. level, -rule.window)
       high, answered = high or level == 'h', answered or level ~= 'x'
       local due, begins = not r.on or t - r.on >= hold, false
@@ -142,7 +143,7 @@ local function alarms_readings(r, levels, flat, at, rule, again, now)
         if alarms_count(w, 'l') < rule.off_count then
           calm, begins = nil, c == 'chattering' and level == 'h' and due
         else
-          calm = calm or t
+          calm = calm and calm + math.max(0, gap - math.floor(rule.off_ms / 2)) or t
           if t - calm >= rule.off_ms then w, c, calm, r.by, r.at = '', 'ok', nil, nil, nil end
         end
       elseif level == 'h' and alarms_count(w, 'h') >= rule.on_count then

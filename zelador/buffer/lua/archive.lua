@@ -31,7 +31,7 @@ local function archive_at(readings)                  -- the last entry that is a
 end
 
 -- The number of readings after the entry `from`, up to but not including `to` ('+': all); the oldest and the last of these entries.
--- A replayed reading ('!') is not counted: the archive has it, or it was counted as missed. With `most`, nil instead of the number
+-- A replayed reading ('!') is not counted: the archive has it, or it was counted as missed. With `most`, returns nil instead of the number
 -- if there are more entries: reading a million of them takes a second, during which Redis does nothing else.
 local function archive_count(readings, from, to, most)
   local n, oldest, last, step, seen = 0, nil, from, 1000, 0

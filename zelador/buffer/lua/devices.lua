@@ -1,4 +1,5 @@
--- The known devices: each has an entry in `devices` by the time of its last message, a hash, and perhaps an entry in `missing`.
+-- The known devices: each has an entry in `devices` by the time of its last message, a hash, its newest prediction in `last-predictions`,
+-- and perhaps an entry in `missing`.
 
 local function devices_drop(devices, missing, names)
   if #names == 0 then return end
@@ -9,12 +10,29 @@ local function devices_drop(devices, missing, names)
   redis.call('ZREM', missing, unpack(names))
   local base = string.sub(devices, 1, -8)                         -- {prefix}:
   redis.call('ZREM', base .. 'due', unpack(names))
+  redis.call('HDEL', base .. 'last-predictions', unpack(names))
   for _, name in ipairs(names) do                                 -- a state that was published is removed from the broker
     if redis.call('HDEL', base .. 'states', name) == 1 then
       redis.call('HSET', base .. 'announce', name, 'gone')
       for _, state in ipairs({'ok', 'suspect', 'alarm', 'acknowledged', 'shelved', 'unknown', 'retired'}) do
         redis.call('ZREM', base .. 'states-' .. state, name)
       end
+    end
+  end
+end
+
+-- Stores the newest prediction of each device; `said` is device, prediction, device … One hash, as a call for each device would cost more.
+-- A device that was forgotten since its message gets none.
+local function devices_said(key, devices, said)
+  for from = 1, #said, 2000 do
+    local to = math.min(from + 1999, #said)
+    if redis.call('HSET', key, unpack(said, from, to)) > 0 then
+      local names, gone = {}, {}
+      for i = from, to, 2 do names[#names + 1] = said[i] end
+      for i, heard in ipairs(redis.call('ZMSCORE', devices, unpack(names))) do
+        if not heard then gone[#gone + 1] = names[i] end
+      end
+      if #gone > 0 then redis.call('HDEL', key, unpack(gone)) end
     end
   end
 end

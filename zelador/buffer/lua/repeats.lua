@@ -7,7 +7,7 @@ local function repeats_id(known)
   return id
 end
 
--- A previous version's keys were ids alone. Its sets are used until they have been rotated away: `keyed` in the ledger counts the
+-- A previous version's keys were only ids. Its sets are used until they have been rotated away: `keyed` in the ledger counts the
 -- rotations. A reading whose id is in them counts as a repeat once; then its full key is stored.
 local KEYED = 2
 

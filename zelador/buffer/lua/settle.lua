@@ -1,17 +1,16 @@
 -- Settles a batch in one atomic step: XACK, the ledger, the newest predictions, readings set aside.
 -- Only entries that are still pending count: a second settlement of an entry (after a takeover) changes nothing.
 -- KEYS  1 readings  2 quarantine  3 ledger  4 predictions  5 marks  6 requests  7 states  8 announce  9 events  10 due
---       11 outcomes, then one device hash for each device of ARGV
--- ARGV  1 group  2 keep_predictions  3 keep_devices_s  4 keep_readings
---       5 keep_quarantine  6 keep_quarantine_bytes  7 keep_quarantine_s
---       8 keep_bytes  9, 10 the text before and after the device in a topic
---       11 the number of entries that are completely classified, and for each: id, readings, bytes (-1: not known), 1 if it
+--       11 outcomes  12 last-predictions  13 devices
+-- ARGV  1 group  2 keep_predictions  3 keep_readings
+--       4 keep_quarantine  5 keep_quarantine_bytes  6 keep_quarantine_s
+--       7 keep_bytes  8, 9 the text before and after the device in a topic
+--       10 the number of entries that are completely classified, and for each: id, readings, bytes (-1: not known), 1 if it
 --         contains requests, else 0
 --       then the number of other entries, and for each: the same four, number set aside, and for each of those:
 --         topic, reason, payload, length, digest, received_at, features, profile, device, '<entry> <place>' of the reading
 --       then the number of predictions to show, and each as JSON
---       then the devices, as one flat MessagePack array (an argument for each would cost more); for each: label, confidence,
---         predicted_at, model
+--       then the devices and the newest prediction of each, as one flat MessagePack array (an argument for each would cost more)
 --       then after how many ms a device is looked at for silence, the number of alarm rules, and for each: on_count, window,
 --         off_count, off_ms, hold_ms
 --       then the devices whose state the batch may change, as one flat MessagePack array. First three arrays for the devices with one reading
@@ -23,7 +22,7 @@
 -- aside, whether it is written (written.lua). A lost settlement without readings set aside only costs a repeat.
 local at = 0
 local function take() at = at + 1; return ARGV[at] end
-local group, keep, keep_devices, keep_readings = take(), take(), tonumber(take()), tonumber(take())
+local group, keep, keep_readings = take(), take(), tonumber(take())
 local keep_q, keep_q_bytes, keep_q_s = tonumber(take()), tonumber(take()), tonumber(take())
 local keep_bytes, readings, ledger, requests = tonumber(take()), KEYS[1], KEYS[3], KEYS[6]
 local quarantine = quarantine_open(KEYS[2], ledger, take(), take(), keep_q)
@@ -56,13 +55,7 @@ if aside > 0 then discarded = quarantine_bound(quarantine, keep_q, keep_q_bytes,
 for _ = 1, tonumber(take()) do
   redis.call('XADD', KEYS[4], 'MAXLEN', '~', keep, '*', 'd', take())
 end
-local said = cmsgpack.unpack(take())
-for i = 1, #said, 4 do
-  local key = KEYS[11 + (i + 3) / 4]
-  local new = redis.call('HSET', key, 'label', said[i], 'confidence', said[i + 1], 'predicted_at', said[i + 2], 'model', said[i + 3])
-  if new > 0 and redis.call('HLEN', key) == new then redis.call('UNLINK', key)    -- the device was forgotten since its message
-  elseif new > 0 then redis.call('EXPIRE', key, math.ceil(keep_devices * 1.1)) end  -- append.lua renews it
-end
+devices_said(KEYS[12], KEYS[13], cmsgpack.unpack(take()))
 local look_after, rules, seen = tonumber(take()), {}, {}
 for i = 1, tonumber(take()) do
   rules[i] = {on_count = tonumber(take()), window = tonumber(take()), off_count = tonumber(take()),

@@ -24,7 +24,10 @@ if fleet and newest > tonumber(fleet) then            -- some device is heard ag
 end
 local found, calm = 0, {}
 local names = redis.call('ZRANGEBYSCORE', a.due, '-inf', string.format('%.0f', now), 'LIMIT', 0, limit)
+local taken_due = #names                              -- those that stay in `due` are added again: cheaper than removing the others by name
+if taken_due > 0 then redis.call('ZREMRANGEBYRANK', a.due, 0, taken_due - 1) end
 local least = silent_ms or LEAST_SILENCE
+local quarantined = redis.call('EXISTS', KEYS[6] .. '-order') == 1
 local crossed = redis.call('ZRANGEBYSCORE', KEYS[5], '(' .. (redis.call('GET', KEYS[7]) or '-inf'), string.format('%.0f', now - least), 'WITHSCORES',
   'LIMIT', 0, limit)
 if #crossed > 0 then
@@ -46,9 +49,9 @@ if #names > 0 then texts, times = redis.call('HMGET', a.states, unpack(names)), 
 for i, device in ipairs(names) do
   local text, heard = texts[i], times[i]
   if text and heard and heard + least > now and string.byte(text, TIME_DIGITS + 1) == SPACE then
-    calm[#calm + 1] = device                          -- nothing is wrong, and it was heard not long ago
+    if i > taken_due then calm[#calm + 1] = device end  -- nothing is wrong, and it was heard not long ago
   elseif not heard then                               -- forgotten: nothing of it is retained
-    redis.call('ZREM', a.due, device)
+    if i > taken_due then calm[#calm + 1] = device end
     if text then
       redis.call('HDEL', a.states, device)
       redis.call('ZREM', a.states .. '-' .. alarms_read(text).s, device)
@@ -78,7 +81,7 @@ for i, device in ipairs(names) do
       end
       local was = r.silent and not unseen
       r.silent = r.silent or heard
-      r.reason = alone and alarms_why(KEYS[6], device, heard, 'silent') or 'fleet'
+      r.reason = not alone and 'fleet' or quarantined and alarms_why(KEYS[6], device, heard, 'silent') or 'silent'
       r.w, r.calm = '', nil                           -- what came before the silence ends no alarm, and begins none
       if r.c == 'suspect' then r.c = 'ok' end
       again = was and alone                           -- it was silent with the fleet, and still is
@@ -87,7 +90,8 @@ for i, device in ipairs(names) do
     local next_at = r['until']
     if r.reason == 'fleet' or r.reason == 'not classified' then next_at = math.min(next_at or now + bound, now + bound)
     elseif heard + least <= now and not r.silent and not r.retired then next_at = math.min(next_at or at, math.max(at, now + 1)) end
-    if next_at then alarms_queue(a, 'ZADD', a.due, string.format('%.0f', next_at), device) else calm[#calm + 1] = device end
+    if next_at then alarms_queue(a, 'ZADD', a.due, string.format('%.0f', next_at), device)
+    elseif i > taken_due then calm[#calm + 1] = device end
     alarms_queue(a, 'HSET', a.states, device, alarms_text(r, now))
   end
 end

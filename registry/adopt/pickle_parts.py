@@ -50,7 +50,7 @@ def sort(given: Mapping[str, Any]) -> Parts:
 
 
 def described(part: Part) -> str:
-    """For people: `['scaler'] (StandardScaler)`."""
+    """Describes the part for people, such as `['scaler'] (StandardScaler)`."""
     kind = named(part.what) if is_estimator(part.what) else type(part.what).__name__
     return f"{part.where} ({kind})" if part.where else kind
 

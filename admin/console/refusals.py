@@ -1,0 +1,159 @@
+"""Says in the reader's language why a form was refused; the product's own sentence is in English."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from admin.console.catalog import Messages
+from admin.console.catalog import mark as _
+from admin.console.labels.words import fault_text
+from admin.console.language import Language
+
+SAID: Mapping[str, str] = {  # pattern of a message to its translation
+    r"(?P<field>\w+): ['\"](?P<text>.*)['\"] is no time; .+": _(
+        "%(field)s: “%(text)s” is no time. Write it as 2026-11-25T06:00."
+    ),
+    r"(?P<field>\w+): ['\"](?P<text>.*)['\"] is no day; .+": _(
+        "%(field)s: “%(text)s” is no day. Write it as 2026-11-25."
+    ),
+    r"from: give the time at which the period starts; nothing was labeled": _(
+        "Give the time at which the period starts. Nothing was labeled."
+    ),
+    r"until: (?P<moment>\S+) is in the past; name a future time": _("%(moment)s is in the past. Name a future time."),
+    r"until: (?P<moment>\S+) is more than a year ahead; .+": _(
+        "%(moment)s is more than a year ahead. Retire the device instead."
+    ),
+    r"why: (?P<count>\d+) characters, at most (?P<most>\d+)": _(
+        "The reason has %(count)s characters; it may have %(most)s."
+    ),
+    r".+ is not in alarm": _("The device is not in alarm."),
+    r".+ is not shelved": _("The device is not shelved."),
+    r".+ is retired; restore it first": _("The device is retired. Bring it back first."),
+    r".+ is not retired": _("The device is not retired."),
+    r"choose at least one candidate; nothing was saved": _("Choose at least one candidate. Nothing was saved."),
+    r"at most (?P<most>\d+) models at once; nothing was saved": _(
+        "At most %(most)s models at once. Nothing was saved."
+    ),
+    r"run (?P<run>\S+) has not ended; .+": _("Run %(run)s has not ended. Save its models when it is done."),
+    r"run (?P<run>\S+) has no candidates to save: .+": _("Run %(run)s has no candidates to save. Start another run."),
+    r"run (?P<run>\S+) has no candidate .+": _("Run %(run)s has no such candidate."),
+    r"run (?P<run>\S+) has ended: .+": _("Run %(run)s has ended."),
+    r"run (?P<run>\S+) is active, and only one run can be: .+": _(
+        "Run %(run)s is using the trainer, and only one can go at a time."
+    ),
+    r"run (?P<run>\S+) is not running: .+": _("Run %(run)s is not in progress."),
+    r"this label is in the list already, as .+": _("This label is in the list already."),
+    r"the id .+ names another label; .+": _("The id of the label names another one. Undo that one first."),
+    r"the label .+ was undone a moment ago; add it again": _("The label was undone a moment ago. Add it again."),
+    r"the list of labels is full .+": _("The list of labels is full. Nothing was added."),
+    r"nothing was imported, because (?P<count>\d+) rows cannot be labels .+": _(
+        "Nothing was imported, because some rows cannot be labels: %(count)s. Correct them, or leave them out."
+    ),
+    r"nothing was imported: (?P<why>.+)": _("Nothing was imported. %(why)s"),
+    r"all labels of this import are undone already": _("All labels of this import are undone already."),
+    r"choose a file that has rows; nothing was uploaded": _("Choose a file that has rows. Nothing was uploaded."),
+    r"the candidate .+ is named twice; nothing was saved": _("A candidate is there twice. Nothing was saved."),
+    r"the label .+ is undone already": _("The label is undone already."),
+    r"the label .+ is not undone": _("The label is not undone."),
+    r"there is no label .+": _("There is no such label."),
+    r"there is no run .+": _("There is no such run."),
+    r"there is no device .+": _("There is no such device, or it is new and has no state yet."),
+    r"there is no model .+": _("There is no such model. It may have been renamed or deleted."),
+    r"there is no key .+": _("There is no such key."),
+    r"there is no message .+": _("There is no such message in quarantine. It may have been replayed or discarded."),
+    r"there is no (metric|reason|state) .+": _("The address is mistyped, or the page has moved."),
+    r"the file was removed, because .+": _(
+        "The file was removed: files are kept for an hour at most. Upload it again."
+    ),
+    r"there is a model ['\"](?P<name>.+?)['\"] already; .+": _(
+        "There is a model %(name)s already. Choose another name: a model is never overwritten."
+    ),
+    r"there is a model ['\"](?P<name>.+?)['\"] already, and Windows .+": _(
+        "There is a model %(name)s already, whose name differs by case alone. Choose another name."
+    ),
+    r"['\"](?P<name>.*)['\"] is not a name: .+": _(
+        "“%(name)s” is not a name: 1 to 64 letters, digits, “_”, “-” or “.”, that begin with a letter, a digit or “_”."
+    ),
+    r"['\"](?P<name>.*)['\"] is the name of a device on Windows, .+": _(
+        "“%(name)s” cannot be the name of a folder on Windows. Choose another one."
+    ),
+    r"names: ['\"](?P<name>.*?)['\"] is named twice.*": _("The name %(name)s is there twice. Give each its own."),
+    r"to delete (?P<name>.+), type its name; nothing was deleted": _(
+        "To delete %(name)s, type its name. Nothing was deleted."
+    ),
+    r"(?P<name>.+) is the selected model; select another one before you delete it": _(
+        "%(name)s is the selected model. Select another one before you delete it."
+    ),
+    r"tags: at most (?P<count>\d+), of at most (?P<most>\d+) characters each": _(
+        "At most %(count)s tags, of at most %(most)s characters each."
+    ),
+    r"['\"](?P<name>.*)['\"] is not a tag: .+": _("“%(name)s” is not a tag: 1 to 64 printable characters."),
+    r"type the word to discard the message; nothing was discarded": _(
+        "Type the word to discard. Nothing was discarded."
+    ),
+    r"a note has at most (?P<most>\d+) printable characters": _("A note has at most %(most)s printable characters."),
+    r"(?P<name>\S+) is the last admin key: .+": _("This is the last admin key. Make another one before you revoke it."),
+    r"candidates: choose some of the list; nothing was started": _(
+        "Choose some candidates of the list. Nothing was started."
+    ),
+    r"the cost of a missed reading must be a number .+ and is (?P<text>.+); nothing was started": _(
+        "The cost of a missed reading must be a number above 0, and is %(text)s. Nothing was started."
+    ),
+    r"the cost of a false alarm must be a number .+ and is (?P<text>.+); nothing was started": _(
+        "The cost of a false alarm must be a number above 0, and is %(text)s. Nothing was started."
+    ),
+    r"the share to find, in percent, must be a number .+ and is (?P<text>.+); nothing was started": _(
+        "The share to find must be a number above 0 and up to 100, and is %(text)s. Nothing was started."
+    ),
+    r"the minutes of tuning must be a number .+ up to (?P<most>\d+), and is (?P<text>.+); nothing was started": _(
+        "The minutes of tuning must be a number above 0 and up to %(most)s, and are %(text)s. Nothing was started."
+    ),
+    r"the minutes of the comparison must be a number .+ to (?P<most>\d+), and is (?P<text>.+); nothing was started": _(
+        "The minutes of the comparison must be a number above 0 and up to %(most)s, and are %(text)s. Nothing was "
+        "started."
+    ),
+    r"(?P<name>\S+?)(, whose columns have no names,)? needs (?P<wanted>.+), and the plant sends (?P<sent>.+) "
+    r"\(ZELADOR_FEATURES\): .+": _(
+        "%(name)s needs %(wanted)s, and the plant sends %(sent)s: workers would refuse it. Nothing was changed."
+    ),
+    r"this needs a key of the role (?P<role>\w+); key (?P<key>\S+) has the role (?P<has>\w+)": _(
+        "This needs a key of the role %(role)s; yours has the role %(has)s."
+    ),
+    r"this key may make (?P<count>\S+) requests a second": _("A key may make %(count)s requests a second."),
+    r"this key may make (?P<count>\S+) changes a second": _("A key may make %(count)s changes a second."),
+    r"the request comes from .+": _("The request came from a page of another site."),
+    r"the body may have at most (?P<most>\d+) bytes": _("The form or the file may have at most %(most)s bytes."),
+    r"(body|query|path)\.(?P<field>[\w. ]+): .+": _(
+        "The field %(field)s is missing, or has a value that cannot be used."
+    ),
+}
+MESSAGES = Messages(SAID)
+FIELDS: Mapping[str, str] = {"from": _("From"), "to": _("To"), "until": _("Until")}
+ROLES: Mapping[str, str] = {"viewer": _("viewer"), "operator": _("operator"), "admin": _("admin")}
+
+
+def refusal_text(language: Language, said: str) -> str:
+    """Returns the message as a sentence in the reader's language; an unknown one stays in English."""
+    own = said[:1].upper() + said[1:]
+    if language.tag == "en":
+        return own
+    return MESSAGES.translated(language, said, lambda name, part: _part(language, name, part)) or (
+        fault_text(language, said) or own
+    )
+
+
+def _part(language: Language, name: str, part: str) -> str:
+    match name:
+        case "field":
+            return language.text(FIELDS[part]) if part in FIELDS else part
+        case "role" | "has":
+            return language.text(ROLES.get(part, part))
+        case "why":
+            return refusal_text(language, part)
+        case "moment":
+            return language.day_and_time(part) if re.match(r"\d{4}-\d\d-\d\dT", part) else part
+        case "count" | "most":
+            return language.plain(float(part)) if re.fullmatch(r"\d{1,15}(\.\d+)?", part) else part
+        case _:
+            return part
