@@ -136,14 +136,3 @@ def test_fewer_than_five_and_the_baseline_alone(tmp_path: Path, data: Dataset, m
     assert registry.run(registry.runs()[-1])["state"] in ("done", "failed")
     assert threading.active_count() <= threads
     assert list(here.iterdir()) == []
-
-
-def test_three_classes_are_ranked_by_an_auc_that_is_one(tmp_path: Path) -> None:
-    """With three classes, PyCaret silently scores 0 for logistic regression from decision values."""
-    rows = [[i % 3 + (i * 7 % 13) / 5, (i * 5 % 11) / 3] for i in range(600)]
-    three = assemble(rows, ["abc"[i % 3] for i in range(600)], ("a", "b"), "a test", 10_000, seed=7)
-    options = Options(new_run_id(), "test", "AUC", ("lr", "nb", "ridge"))
-    document = train(three, Settings(), Registry.open(tmp_path), options, Event())
-    found = {model["model_type"]: model["metrics"]["AUC"] for model in document["models"]}
-    assert found["LogisticRegression"] > 0.5
-    assert found["Ridge"] > 0.5

@@ -25,11 +25,18 @@ from zelador.settings import Settings
 pytestmark = [pytest.mark.training, pytest.mark.filterwarnings("ignore")]
 
 
-def do(folder: Path, data: Dataset, candidates: tuple[str, ...], more: More, aim: Aim | None = None) -> Result:
+def do(
+    folder: Path,
+    data: Dataset,
+    candidates: tuple[str, ...],
+    more: More,
+    aim: Aim | None = None,
+    metric: str = "MCC",
+) -> Result:
     import trainer.run.work as work
     from trainer.run.reporter import Reporter
 
-    options = Options("20260101_000000-0000", "test", "MCC", candidates, aim=aim or Aim(), more=more)
+    options = Options("20260101_000000-0000", "test", metric, candidates, aim=aim or Aim(), more=more)
     known = known_of(data)
     plan = split(known, "auto", None, None, 7)
     asked = request_of(data, Settings(), options, plan, None)
@@ -96,3 +103,14 @@ def test_when_the_budget_is_used_up_compared_candidates_count(tmp_path: Path, mo
         assert "the budget of 0.001 s was used up (--budget)" in (board[name]["trouble"] or "")
     assert [each["model_type"] for each in result.candidates] == ["NaiveBayes"]
     assert any("the budget of 0.001 s was used up" in note for note in result.notes)
+
+
+def test_three_classes_are_ranked_by_an_auc_that_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With three classes, PyCaret silently scores 0 for logistic regression from decision values."""
+    monkeypatch.chdir(tmp_path)
+    rows = [[i % 3 + (i * 7 % 13) / 5, (i * 5 % 11) / 3] for i in range(600)]
+    three = assemble(rows, ["abc"[i % 3] for i in range(600)], ("a", "b"), "a test", 10_000, seed=7)
+    result = do(tmp_path, three, ("lr", "nb", "ridge"), More(), metric="AUC")
+    found = {each["model_type"]: each["metrics"]["AUC"] for each in result.candidates}
+    assert found["LogisticRegression"] > 0.5
+    assert found["Ridge"] > 0.5
