@@ -25,7 +25,7 @@ def open_registry(settings: Settings) -> Registry:
         if seen is not None:
             raise NotFound(
                 f"there is no registry at {store.path} (ZELADOR_REGISTRY__URL), but {seen.by} has used one with this "
-                f"Redis, entry {seen.seq} at {seen.at}: correct the path, restore the registry, or make this folder to "
-                "begin a new one"
+                f"Redis, entry {seen.seq} at {seen.at}: correct the path, restore the registry, or create this folder "
+                "to begin a new one"
             )
     return Registry.open(settings.registry)

@@ -113,7 +113,7 @@ def test_classifying_by_hand(site: Site, accepted: str, typed: dict[str, str], s
         shape(answer)
 
 
-def test_what_was_asked_before_is_shown_beside_the_answer(site: Site) -> None:
+def test_the_previous_question_is_shown_beside_the_answer(site: Site) -> None:
     """It travels in the form; what another model was asked, and what is not whole, is left out."""
     values = {"f.lux": "4", "f.temperature": "9", "f.vibration": "99"}
     other = '{"model": "none", "values": ["77"], "label": "yes", "share": 1}'

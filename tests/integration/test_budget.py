@@ -124,7 +124,7 @@ def test_readings_that_are_known_and_labels_that_came_late(own: Settings) -> Non
     assert memory(client, *(f"{{budget}}:late-labels:{i}" for i in range(2))) <= 1.9 * content
 
 
-def test_what_is_shown(own: Settings) -> None:
+def test_shown_predictions_stay_within_their_budget(own: Settings) -> None:
     writer, reader = make_writer(own, Event(), "test"), make_reader(own, Event(), "worker")
     labels = {f"{'x' * 30}{i:02d}": 0.01 for i in range(85)}  # just as long as is shown whole
     shown = [Prediction("p", str(i), "d", "t", next(iter(labels)), 0.01, labels, "m", "d", 3, "now") for i in range(20)]

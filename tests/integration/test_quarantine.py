@@ -58,7 +58,7 @@ def site(settings: Settings) -> Site:
     return Site(settings)
 
 
-def test_what_would_be_accepted_now_is_said_and_changes_nothing(site: Site) -> None:
+def test_messages_that_would_pass_now_are_counted_without_a_change(site: Site) -> None:
     long = b'{"lux": 1, "temperature": 5000, "vibration": 0.1, "more": "%s"}' % (b"x" * 500)
     hot, wide, bad, huge = site.refuse(HOT, long, b"{", b"[%s" % (b"1," * 700_000))
     site.writer.append([], [Refused.of("sensors/press/reading", "cut", b"{}" * 40, 1_000, most=10)])

@@ -26,7 +26,7 @@ def test_the_folder_holds_a_link_of_the_right_name(bare: Path) -> None:
     assert libgomp.libgomp_environment()[libgomp.VARIABLE] == str(folder)
 
 
-def test_what_was_set_before_is_kept(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_earlier_values_of_the_variable_are_kept(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(libgomp.VARIABLE, "/opt/lib")
     assert libgomp.libgomp_environment()[libgomp.VARIABLE].endswith(":/opt/lib")
 

@@ -93,7 +93,7 @@ def moved(work: Path, temporary: Path) -> list[list[str]]:
     return [line.split("|") for line in done.stdout.splitlines()]
 
 
-def test_the_folder_is_empty_and_shared_by_our_processes_alone(tmp_path: Path) -> None:
+def test_the_folder_is_empty_and_shared_only_by_our_processes(tmp_path: Path) -> None:
     work, temporary = tmp_path / "work", tmp_path / "tmp"
     work.mkdir()
     temporary.mkdir()

@@ -206,7 +206,7 @@ def test_a_length_survives_a_round_trip() -> None:
 # ── passwords ────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_hash_is_salted_and_fits_its_password_alone() -> None:
+def test_a_hash_is_salted_and_matches_only_its_password() -> None:
     one, other = hashed("secret"), hashed("secret")
     assert one != other
     assert password_matches(one, b"secret")

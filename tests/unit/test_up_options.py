@@ -28,12 +28,14 @@ from zelador.settings import ArchiveSettings, Settings, load_settings
         (None, "x.pem", "y.pem", "--tls-cert needs --listen"),
     ],
 )
-def test_what_cannot_be_listened_on_is_said(listen: str | None, cert: str | None, key: str | None, reason: str) -> None:
+def test_an_address_that_cannot_be_listened_on_is_reported(
+    listen: str | None, cert: str | None, key: str | None, reason: str
+) -> None:
     with pytest.raises(InvalidInput, match=reason):
         listening(listen, cert and Path(cert), key and Path(key))
 
 
-def test_a_certificate_that_cannot_be_used_is_said(tmp_path: Path) -> None:
+def test_an_unusable_certificate_is_reported(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"--tls-cert .*no.pem: No such file"):
         Listen("127.0.0.1", tmp_path / "no.pem", tmp_path / "no.pem").context()
     junk = tmp_path / "junk.pem"

@@ -31,7 +31,7 @@ def test_no_file_overlaps_another_package_of_the_lock(wheel: Path) -> None:
     assert {name for name in tops if {name, f"{name}.py"} & site} == set()
 
 
-def test_the_commands_run_from_the_wheel_alone(wheel: Path, tmp_path: Path) -> None:
+def test_the_commands_run_from_only_the_wheel(wheel: Path, tmp_path: Path) -> None:
     """They do not use the checkout, so a package or a data file that the wheel lacks fails here."""
     with zipfile.ZipFile(wheel) as file:
         file.extractall(tmp_path / "site")

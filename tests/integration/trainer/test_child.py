@@ -104,7 +104,7 @@ def test_a_run_that_takes_too_long_is_ended(tmp_path: Path, data: Dataset) -> No
     assert gone(child._process.pid)
 
 
-def test_a_child_does_not_outlive_its_parent(tmp_path: Path, eventually: Callable[..., None]) -> None:
+def test_a_child_exits_with_its_parent(tmp_path: Path, eventually: Callable[..., None]) -> None:
     """The parent is killed with SIGKILL, so it cannot stop its child."""
     code = "import time; from trainer.run.process import Child; print(Child()._process.pid, flush=True); time.sleep(99)"
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
@@ -116,7 +116,9 @@ def test_a_child_does_not_outlive_its_parent(tmp_path: Path, eventually: Callabl
     eventually(lambda: gone(child), "the child to end", within_s=60)
 
 
-def test_fewer_than_five_and_the_baseline_alone(tmp_path: Path, data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_may_have_fewer_than_five_candidates_or_only_the_baseline(
+    tmp_path: Path, data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """PyCaret returns a single model without a list; the baseline is never registered. The run leaves no log."""
     (here := tmp_path / "here").mkdir()
     monkeypatch.chdir(here)

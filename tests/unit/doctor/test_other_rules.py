@@ -57,7 +57,7 @@ def test_overlapping_templates_are_detected(one: str, other: str, overlaps: bool
         ({"redis": {"url": "unix:///run/redis.sock"}}, "redis.access", "fine"),
     ],
 )
-def test_a_setting_that_is_risky_is_named_alone(changed: dict, check: str, state: str) -> None:
+def test_only_the_risky_setting_is_named(changed: dict, check: str, state: str) -> None:
     found = states(Settings(**changed))
     assert found.pop(check) == state
     assert set(found.values()) == {"fine"}

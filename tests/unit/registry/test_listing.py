@@ -22,7 +22,7 @@ anything = st.recursive(
 
 @settings(deadline=None)  # a busy machine is no fault
 @given(st.lists(anything, max_size=8))
-def test_columns_give_back_what_was_packed(values: list) -> None:
+def test_packed_columns_unpack_to_the_same_values(values: list) -> None:
     assert unpack(json.loads(json.dumps(pack(values)))) == values
 
 

@@ -124,7 +124,7 @@ def test_a_start_renders_a_large_registry_json_only_if_it_is_not_the_one_that_wa
     assert b'"new"' in (store.read("registry.json") or b"")
 
 
-def test_a_cold_start_reads_the_checkpoint_and_the_tail_alone(store: Memory) -> None:
+def test_a_cold_start_reads_only_the_checkpoint_and_the_tail(store: Memory) -> None:
     (newest, *_) = checkpoint.numbers(store)
     for seq in range(1, newest):
         store.delete(log_entry.key(seq))
