@@ -191,7 +191,10 @@ def translations(tag: str) -> NullTranslations:
     packed = io.BytesIO()
     write_mo(packed, catalog)
     packed.seek(0)
-    return GNUTranslations(packed)
+    found = GNUTranslations(packed)
+    # Also in Portuguese, 0 takes the plural ("0 leituras"): the singular of a text has its 1 written out.
+    found.plural = lambda count: int(count != 1)  # type: ignore[attr-defined]
+    return found
 
 
 def language(tag: str, zone: tzinfo) -> Language:

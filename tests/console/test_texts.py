@@ -213,3 +213,13 @@ def test_values_of_a_feature_have_the_same_decimals_in_a_column() -> None:
 def test_what_cannot_be_seen_of_a_name_is_written_out() -> None:
     assert visible("press\u200b-07\u202e") == "press\\u200b-07\\u202e"
     assert visible("מכבש-07") == "מכבש-07"
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_no_count_but_one_takes_the_singular(tag: str) -> None:
+    """The singular says "1": with the plural rule of Portuguese, "1 passaria agora" stood for none."""
+    translations = language(tag, plant_zone("UTC")).translations
+    singular, plural = "1 would pass now", "%(shown)s would pass now"
+    one, none, two = (translations.ngettext(singular, plural, count) for count in (1, 0, 2))
+    assert one.startswith("1 ")
+    assert none == two != one
