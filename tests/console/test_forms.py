@@ -128,21 +128,6 @@ def test_what_was_asked_before_is_shown_beside_the_answer(site: Site) -> None:
         assert ">77<" not in answer.text
 
 
-def test_what_was_asked_before_is_shown_beside_the_answer(site: Site) -> None:
-    """It travels in the form; what another model was asked, and what is not whole, is left out."""
-    values = {"f.lux": "4", "f.temperature": "9", "f.vibration": "99"}
-    other = '{"model": "none", "values": ["77"], "label": "yes", "share": 1}'
-    with site.client("viewer") as client:
-        first = client.post("/console/classify", data=values).text
-        assert "Asked before" not in first
-        asked = html.unescape(re.search(r'name="asked" value="([^"]+)"', first)[1])  # type: ignore[index]
-        answer = client.post("/console/classify", data={**values, "f.lux": "5", "asked": [asked, "{", other]})
-        assert answer.status_code == 200
-        assert answer.text.count('name="asked"') == 2
-        assert '<td class="num">4</td>' in answer.text
-        assert ">77<" not in answer.text
-
-
 def test_the_audit_log_is_exported_without_formulas(site: Site) -> None:
     with site.client("admin") as client:
         wanted = {"device": "press-07", "from": "2026-11-20T10:00", "label": "yes", "note": "W4"}
