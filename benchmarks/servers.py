@@ -54,7 +54,7 @@ class Program:
         return self.process.pid
 
     def check(self) -> None:
-        """Raises Failed with the last lines of its output if the process has ended."""
+        """Checks that the process is running. Raises Failed with the last lines of its output if it has ended."""
         code = self.process.poll()
         if code is not None:
             raise Failed(f"{self.name} ended with {code}: {self.last_words()}")
@@ -84,7 +84,7 @@ class Stack:
 
 
 def check_programs() -> None:
-    """Raises Unavailable if a program is missing; the message says what to install."""
+    """Checks that all programs exist. Raises Unavailable if one is missing; the message says what to install."""
     missing = [name for name in NEEDED if found_program(name) is None]
     if missing:
         raise Unavailable(

@@ -47,7 +47,7 @@ def show(document: RunDocument) -> None:
         console.print(Text(clean(f"The live model: {live['note']}.")), soft_wrap=True)
     failed = [row for row in document["leaderboard"] if row["place"] is None]
     for row in failed:
-        console.print(Text(clean(f"{row['model_type']} failed: {row['trouble']}")), soft_wrap=True)
+        console.print(Text(clean(f"{row['model_type']}{_how(row['trouble'])}: {row['trouble']}")), soft_wrap=True)
     for note in document["split"]["notes"]:
         console.print(Text(clean(f"- {note}")), soft_wrap=True)
     if (promotion := document.get("promotion")) is not None:
@@ -74,3 +74,8 @@ def _metric_name(metric: str, document: RunDocument) -> str:
 
 def _interval(interval: tuple[float, float] | None) -> str:
     return "–" if interval is None else f"{interval[0]:.3f} – {interval[1]:.3f}"
+
+
+def _how(trouble: str | None) -> str:
+    """Returns " failed", unless the candidate was left out or ended by somebody's wish."""
+    return "" if (trouble or "").startswith("it was not ") else " failed"

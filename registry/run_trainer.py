@@ -43,7 +43,7 @@ def death_of(
     if facts is None:
         return None
     if (now or datetime.now(timezone.utc)) > datetime.fromisoformat(facts["until"]):
-        return "its trainer ended without a word; start the run again"
+        return "its trainer ended without reporting; start the run again"
     found = (began or began_of)(facts["pid"])
     if facts["host"] == (host or socket.gethostname()) and found != facts["began"]:
         return f"its trainer (process {facts['pid']}) was killed in the middle of this run; start the run again"

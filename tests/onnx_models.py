@@ -106,7 +106,7 @@ def compiled(name: str, classes: int = 2, text: bool = True, step: str | None = 
 
 
 def every_kind(whole: bool) -> Iterator[tuple[str, bytes]]:
-    """Each estimator with two and three classes and both kinds of labels; not `whole`: in two of the four."""
+    """Yields each estimator with two and three classes and both kinds of labels; without `whole`, two of the four."""
     for name in ESTIMATORS:
         for classes, text in ((2, True), (3, False), (2, False), (3, True))[: 4 if whole else 2]:
             yield f"{name}, {classes} classes", compiled(name, classes, text)

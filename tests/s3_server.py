@@ -47,7 +47,7 @@ def run_s3(faults: float = 0.0, seed: int = 7) -> Iterator[dict[str, str]]:
 
 
 class Faulty:
-    """The application of `inner`; faults begin once the bucket is there."""
+    """The application of `inner`; faults begin once the bucket exists."""
 
     def __init__(self, inner, share: float, seed: int) -> None:
         self.inner, self.share = inner, share

@@ -111,7 +111,7 @@ class _Served:
         self.out: deque[tuple[int, tuple[str, bytes]]] = deque()
 
     def run(self) -> None:
-        """Until the client or the cut ends it. Raises OSError when the connection breaks."""
+        """Serves until the client or the cut ends the connection. Raises OSError when it breaks."""
         held = b""
         while data := self._sock.recv(65_536):
             held += data

@@ -18,7 +18,7 @@ MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", 
 def moment_of(text: str, day_first: bool, zone: tzinfo = timezone.utc) -> int | None:
     """Milliseconds since 1970 UTC; None if it is not a date. A time without a zone is in `zone`.
 
-    `day_first`: of 3/4/2026, which is read in one way or the other.
+    `day_first`: 3/4/2026 is April 3, not March 4.
     """
     if len(text) > MAX_LENGTH:
         return None

@@ -1,7 +1,7 @@
 """Idempotency-Key on POSTs: a repeat with the same key returns the stored response and is not processed again.
 
 Responses are stored in Redis with a lifetime. A request that never finished (the process died) blocks its key for a
-while; then a repeat is processed. What the first one had changed shows in the response (a taken name, a running run).
+while; then a repeat is processed. Its response shows what the first one had changed (a taken name, a running run).
 A POST that changes nothing (classify) is always processed: that costs no more than looking up a response.
 """
 

@@ -46,6 +46,7 @@ class Sessions:
         self._clock = clock
         self._away_until = 0.0
         self._known: OrderedDict[str, tuple[str, float]] = OrderedDict()  # digest: (id of the key, time of lookup)
+        self._ended: OrderedDict[str, None] = OrderedDict()  # digests; Redis may have failed at the sign-out
 
     def begin(self, key: Key) -> str:
         """Begins a session of `key`, and returns the value of its cookie. Raises redis.RedisError."""
@@ -78,6 +79,8 @@ class Sessions:
         While Redis does not answer, sessions that this process knows stay valid.
         """
         digest = _digest(token)
+        if digest in self._ended:
+            return None
         seen = self._known.get(digest)
         if seen is not None and self._clock() < self._away_until:
             return self._valid(seen[0])
@@ -98,6 +101,9 @@ class Sessions:
     def end(self, token: str) -> None:
         """Ends a session. This process forgets it even if Redis fails. Raises redis.RedisError."""
         digest = _digest(token)
+        self._ended[digest] = None
+        if len(self._ended) > MAX_KNOWN:
+            self._ended.popitem(last=False)
         known = self._known.pop(digest, None)
         found: Any = self._client.get(self._names.session(digest))
         identity = found.decode() if found is not None else known[0] if known else None

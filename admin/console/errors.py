@@ -76,6 +76,7 @@ def _context(request: Request, problem: Problem, console: Console, visitor: Visi
         "instance": request.url.path,
     }
     again = own_path(visitor.path if request.method == "GET" else _referer(request))
+    since = console.services.outage.since if is_away else None
     return ErrorPage(
         problem.status,
         heading,
@@ -84,8 +85,8 @@ def _context(request: Request, problem: Problem, console: Console, visitor: Visi
         keeps,
         again,
         json.dumps(document, indent=2, ensure_ascii=False),
-        console.services.outage.since if is_away else None,
-        is_away and request.method == "GET",
+        since,
+        since is not None and request.method == "GET",  # if Redis answers and refuses, loading it again changes nothing
         is_away and cookie_name(request.scope["scheme"]) in request.cookies,
     )
 

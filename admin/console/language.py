@@ -50,7 +50,7 @@ class Language:
         """Formats a number with the language's separators; a dash for an unknown one."""
         if value is None or value != value:
             return "–"
-        text = f"{value:,.{decimals}f}".replace("-", "−")
+        text = f"{value:z,.{decimals}f}".replace("-", "−")
         return text.translate(SWAPPED) if self.tag == "pt-BR" else text
 
     def plain(self, value: float) -> str:

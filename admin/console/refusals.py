@@ -124,23 +124,48 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
     r"this key may make (?P<count>\S+) changes a second": _("A key may make %(count)s changes a second."),
     r"the request comes from .+": _("The request came from a page of another site."),
     r"the body may have at most (?P<most>\d+) bytes": _("The form or the file may have at most %(most)s bytes."),
+    r"Redis does not answer: .+": _("Redis does not answer"),
+    r"they could not be read; the admin server wrote why in its log": _(
+        "They could not be read. The admin server wrote why in its log."
+    ),
+    r".+: no column says (?P<field>\w+); it has (?P<names>.+)\. Name it with .+": _(
+        "No column says which one is: %(field)s. The table has %(names)s. Choose the column."
+    ),
+    r".+ has more than (?P<most>\d+) rows; .+": _("The table has more than %(most)s rows. Use a part of it."),
+    r".+ has (?P<count>\d+) columns, more than (?P<most>\d+)": _(
+        "The table has %(count)s columns, more than %(most)s."
+    ),
+    r".+ has no rows( below its header)?|.+ is empty; it has no rows": _("The table has no rows."),
+    r".+ is not a table in text form; .+": _("This is not a table: take a CSV, JSON lines, Parquet or Arrow file."),
+    r".+: not (?P<name>\S+) text; save it as UTF-8": _("The table is not text in UTF-8. Save it as UTF-8."),
+    r".+: two columns are named (?P<name>['\"].*['\"]), .+": _("Two columns are named %(name)s. Rename one of them."),
+    r".+: (?P<text>['\"].*['\"]) is not a time of the calendar": _("%(text)s is no time of the calendar."),
+    r".+: (?P<text>['\"].*['\"]) can be day and month .+": _(
+        "%(text)s can be read in two ways, day or month first. Write it as 2026-12-31."
+    ),
     r"(body|query|path)\.(?P<field>[\w. ]+): .+": _(
         "The field %(field)s is missing, or has a value that cannot be used."
     ),
 }
 MESSAGES = Messages(SAID)
-FIELDS: Mapping[str, str] = {"from": _("From"), "to": _("To"), "until": _("Until")}
+FIELDS: Mapping[str, str] = {
+    "from": _("From"), "to": _("To"), "until": _("Until"), "device": _("Device"), "label": _("Label"),
+}  # fmt: skip
 ROLES: Mapping[str, str] = {"viewer": _("viewer"), "operator": _("operator"), "admin": _("admin")}
+
+
+def translated_refusal(language: Language, said: str) -> str:
+    """Returns the message as a sentence in the reader's language; empty for an unknown one."""
+    if language.tag == "en":
+        return said[:1].upper() + said[1:]
+    return MESSAGES.translated(language, said, lambda name, part: _part(language, name, part)) or (
+        fault_text(language, said)
+    )
 
 
 def refusal_text(language: Language, said: str) -> str:
     """Returns the message as a sentence in the reader's language; an unknown one stays in English."""
-    own = said[:1].upper() + said[1:]
-    if language.tag == "en":
-        return own
-    return MESSAGES.translated(language, said, lambda name, part: _part(language, name, part)) or (
-        fault_text(language, said) or own
-    )
+    return translated_refusal(language, said) or said[:1].upper() + said[1:]
 
 
 def _part(language: Language, name: str, part: str) -> str:

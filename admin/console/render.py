@@ -18,6 +18,7 @@ from admin.console import charts
 from admin.console.labels.words import fault_text, finding_kind, finding_text, source_text
 from admin.console.language import Language
 from admin.console.quarantine.words import reason_text
+from admin.console.refusals import translated_refusal
 from admin.console.runs.events import event_text, step_text
 from admin.console.runs.words import said_text
 from admin.console.static_files import static_file
@@ -82,6 +83,7 @@ class Renderer:
             data_advice=lambda finding: data_advice(language, finding),
             happened=lambda event, metric: event_text(language, event, metric),
             said=lambda text: said_text(language, text),
+            refused=lambda text: translated_refusal(language, text),
             reason=lambda text: reason_text(language, text),
             step=lambda message: step_text(language, message or ""),
             period=lambda label: period(language, label["from"], label["to"]),

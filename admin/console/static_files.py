@@ -1,6 +1,6 @@
 """Serves the console's static files, under names with their digest, so that browsers can keep them.
 
-Files are read and compressed once. URLs in the style sheet are replaced by these names.
+Files are read and compressed once, ours without comments. URLs in the style sheet are replaced by these names.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ KINDS = {
     ".txt": "text/plain; charset=utf-8",
 }
 URL = re.compile(rb'url\("([^"]+)"\)')
+COMMENTS = {".css": re.compile(rb"/\*.*?\*/\s*", re.DOTALL), ".js": re.compile(rb"^[ \t]*//.*\n", re.MULTILINE)}
 FOREVER = "public, max-age=31536000, immutable"
 
 
@@ -43,6 +44,8 @@ def static_file(name: str) -> StaticFile:
     """Returns the file in `static/` with this name, such as `vendor/htmx.min.js`."""
     path = FOLDER / name
     data = path.read_bytes()
+    if path.parent == FOLDER and path.suffix in COMMENTS:  # our own files, not those of others
+        data = COMMENTS[path.suffix].sub(b"", data)
     if path.suffix == ".css":
         data = URL.sub(lambda found: f'url("{static_file(found[1].decode()).url}")'.encode(), data)
     packed = gzip.compress(data, 9, mtime=0)

@@ -42,7 +42,7 @@ class Run:
 
 
 def train(data: Dataset, candidates: Sequence[str], seed: int, later: Dataset | None = None) -> Run:
-    """Raises InvalidInput if a run would refuse the data."""
+    """Trains as a run does. Raises InvalidInput if a run would refuse the data."""
     from trainer.run import work
 
     check(data, FOLDS, DRAWN_HOLDOUT)

@@ -12,6 +12,7 @@ from registry.facts import Model, describe_model
 from registry.names import check_new_names
 from registry.registry import Registry
 from registry.run_document import default_name, new_run_id
+from registry.run_trainer import death_of
 from zelador.errors import Conflict, InvalidInput, NotFound, ZeladorError
 from zelador.training_queue import Run, RunRequest, TrainingQueue
 from zelador.training_queue.run import ACTIVE
@@ -104,6 +105,8 @@ def _kept(registry: Registry, run: str) -> tuple[int, ...]:
     document = registry.run(run)
     found = registry.candidates(run)
     if not found:
+        if document["state"] in ACTIVE and (why := death_of(document.get("trainer"))) is not None:
+            raise NotFound(f"run {run} has no candidates to save: {why}")
         if document["state"] in ACTIVE:
             raise Conflict(f"run {run} has not ended; save its models when it is done")
         raise NotFound(f"run {run} has no candidates to save: it {document['state']}; start another run")

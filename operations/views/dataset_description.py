@@ -15,7 +15,7 @@ GapView = TypedDict(
         "device": Annotated[str, Field(description="The device.")],
         "from": Annotated[str, Field(description="The device's last reading before the pause; ISO 8601, UTC.")],
         "to": Annotated[str, Field(description="The device's first reading after it.")],
-        "seconds": Annotated[float, Field(description="The time between them.")],
+        "seconds": Annotated[float, Field(description="The time between the two readings.")],
     },
 )
 GapView.__doc__ = "A pause of a device that stands out."
@@ -83,7 +83,7 @@ DescriptionView = TypedDict(
         "rows": Annotated[int, Field(description="Number of readings.")],
         "devices": Annotated[int, Field(description="Number of devices.")],
         "from": Annotated[str | None, Field(description="Time of the first reading; ISO 8601, UTC; null if none.")],
-        "to": Annotated[str | None, Field(description="Time of the last one.")],
+        "to": Annotated[str | None, Field(description="Time of the last reading; ISO 8601, UTC; null if none.")],
         "classes": Annotated[dict[str, int], Field(description="Readings by label, the most frequent first.")],
         "unlabeled": Annotated[int, Field(description="Readings without a label.")],
         "by_device": Annotated[

@@ -47,10 +47,10 @@ class DatasetView(TypedDict):
 
 
 class CachedView(DatasetView):
-    """A data set that is kept."""
+    """A data set in the cache."""
 
     bytes: Annotated[int, Field(description="Size on disk.")]
-    described: Annotated[bool, Field(description="True if it was described too.")]
+    described: Annotated[bool, Field(description="True if its description is cached too.")]
 
 
 class DatasetReader:

@@ -109,7 +109,7 @@ def _end_of(data: bytes, member: _Member, directory: int) -> int:
     """The end of the packed bytes. The header before them must match the directory."""
     at = member.offset
     if at + LOCAL.size > directory:
-        raise OddLayout("a file lies outside of it")
+        raise OddLayout("a file is outside of it")
     magic, _needs, flags, method, _time, _date, _crc, packed, _unpacked, name, extra = LOCAL.unpack_from(data, at)
     start = at + LOCAL.size
     same = (flags, method, data[start : start + name]) == (member.flags, member.method, member.name)
@@ -118,5 +118,5 @@ def _end_of(data: bytes, member: _Member, directory: int) -> int:
         raise OddLayout("the header of a file in it does not match its directory")
     end = start + int(name) + int(extra) + member.packed
     if end > directory:
-        raise OddLayout("a file lies outside of it")
+        raise OddLayout("a file is outside of it")
     return end

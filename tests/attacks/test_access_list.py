@@ -149,7 +149,7 @@ def test_a_device_publishes_only_its_own_readings(broker: Broker, pair: tuple[Cl
 
 
 def test_a_device_reads_only_topics_about_itself(broker: Broker, pair: tuple[Client, Client]) -> None:
-    """Also through a wildcard, and as the member of a shared subscription."""
+    """This also holds for a wildcard and for a shared subscription."""
     device, _ = pair
     device.subscribe("#", "sensors/#", "$share/g/sensors/+/reading", "zelador/status/#", "$SYS/#")
     ours = service(broker.port, "publisher")

@@ -88,7 +88,7 @@ def test_a_live_region_keeps_the_focus_of_the_keyboard(chromium: Browser, site: 
 
 
 def test_a_model_is_selected_in_a_dialog_and_seen_on_the_worker(chromium: Browser, site: Site) -> None:
-    """By keyboard alone."""
+    """Everything is done by keyboard."""
     with window(chromium, site, "operator") as found:
         page = found.open("/console/models/other")
         page.get_by_role("link", name="Select…").focus()

@@ -274,6 +274,12 @@ def test_a_known_session_continues_while_redis_is_away(site: Site) -> None:
     assert sessions.find(begun) is not None
     with pytest.raises(redis.RedisError):
         sessions.find(unseen)
+    with pytest.raises(redis.RedisError):
+        sessions.end(begun)
+    sessions._client = redis.Redis.from_url(site.settings.redis.url)
+    assert sessions.find(begun) is None, "it has ended, although Redis still has it"
+    sessions._client.close()
+    sessions._client = gone
     revoke(site.settings.api.keys_file, record.id)
     assert sessions.find(seen) is None
     gone.close()

@@ -105,7 +105,7 @@ def test_work_orders_are_previewed_mapped_imported_and_undone_as_a_whole(site: S
         files = {"file": ("orders <1>.csv", ORDERS.encode())}
         path = client.post("/console/labels/import", files=files).headers["location"]
         page = client.get(path)
-        assert "Fine: 1. To look at: 1. Left out: 2." in page.text
+        assert "1 row is fine, 1 needs a look, 2 cannot be used." in page.text
         assert "orders &lt;1&gt;.csv" in page.text
         assert "press-77" in page.text
         assert "press-07?" in page.text  # did you mean

@@ -134,7 +134,7 @@ def test_an_answer_is_sent_at_once_on_a_connection_that_is_kept(site: Site) -> N
     with _listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
         accepted, _ = listening.accept()
         with accepted:
-            assert accepted.proto == socket.IPPROTO_TCP  # of which asyncio makes TCP_NODELAY
+            assert accepted.proto == socket.IPPROTO_TCP  # asyncio sets TCP_NODELAY on it
 
 
 def test_the_page_after_a_form_shows_what_the_form_changed(site: Site) -> None:

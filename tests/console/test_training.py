@@ -1,4 +1,4 @@
-"""A training run, started on the page and watched to its end; two of its models are saved under chosen names."""
+"""A training run, by keyboard alone: started on the page, watched, finished early; two of its models are saved."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from threading import Event
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 import trainer.service
 from command.demo.scenarios.by_name import scenario
@@ -20,6 +20,11 @@ from tests.console.conftest import Site, window
 ALL = os.environ.get("TEST_CONSOLE") == "1"  # make test-console: a run takes most of a minute
 pytestmark = [pytest.mark.training, pytest.mark.skipif(not ALL, reason="make test-console runs it")]
 RUN_MS = 170_000
+MAX_TABS = 120
+OUTLINE = """each => [each, each.parentElement].some(one => {
+  const style = getComputedStyle(one);
+  return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1.5 || style.boxShadow !== "none";
+})"""
 
 
 @pytest.fixture
@@ -40,30 +45,72 @@ def labeled(site: Site) -> Iterator[Site]:
     assert not thread.is_alive()
 
 
+class Keyboard:
+    """Somebody with a keyboard alone."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+
+    def reach(self, wanted: Locator) -> None:
+        """Presses Tab until `wanted` has the focus, which can be seen."""
+        for _ in range(MAX_TABS):
+            self._page.keyboard.press("Tab")
+            if wanted.evaluate("each => each === document.activeElement"):
+                assert wanted.evaluate(OUTLINE), f"the focus on {wanted} cannot be seen"
+                return
+        raise AssertionError(f"Tab does not reach {wanted}")
+
+    def press(self, wanted: Locator, key: str = "Enter") -> None:
+        self.reach(wanted)
+        self._page.keyboard.press(key)
+
+    def write(self, wanted: Locator, text: str) -> None:
+        self.reach(wanted)
+        self._page.keyboard.press("Control+a")
+        self._page.keyboard.type(text)
+
+
 @pytest.mark.timeout(300)
-def test_a_run_is_started_and_watched_and_two_of_its_models_are_saved(chromium: Browser, labeled: Site) -> None:
+def test_a_run_is_started_watched_and_finished_early_and_two_models_are_saved_by_keyboard(
+    chromium: Browser, labeled: Site
+) -> None:
     with window(chromium, labeled, "operator") as found:
-        page = found.open("/console/training")
+        page, keys = found.open("/console/training"), Keyboard(found.page)
         expect(page.locator(".verdict")).to_contain_text("labeled readings")
-        page.get_by_text("Choose…").click()
-        for name in ("Logistic Regression", "Decision Tree", "Naive Bayes"):
-            page.get_by_label(name).check()
-        page.get_by_role("button", name="Start training").click()
+        keys.press(page.locator("summary", has_text="Choose…"))
+        for name in ("Logistic Regression", "K Neighbors", "Naive Bayes", "Decision Tree", "Random Forest"):
+            keys.press(page.get_by_label(name, exact=True), "Space")
+        keys.press(page.get_by_role("button", name="Start training"))
         page.wait_for_url("**/console/runs/*")
         expect(page.locator("progress")).to_be_visible()
-        expect(page.locator("#progress")).to_contain_text("Leaderboard so far", timeout=RUN_MS)
-        expect(page.get_by_role("link", name="Finish early…")).to_be_visible()  # without loading the page again
-        expect(page.locator("#run-state")).to_contain_text("Running")
+        expect(page.locator("#run-state")).to_contain_text("Running", timeout=RUN_MS)
+        finish, dialog = page.get_by_role("link", name="Finish early…"), page.locator("dialog#finish")
+        expect(page.locator("#progress tbody tr").nth(2)).to_be_visible(timeout=RUN_MS)
+        expect(finish).to_be_visible()  # without loading the page again
+        keys.press(finish)
+        expect(dialog).to_be_visible()
+        assert dialog.evaluate("each => each.contains(document.activeElement)")
+        page.keyboard.press("Escape")
+        expect(dialog).to_be_hidden()
+        expect(finish).to_be_focused()
+        page.keyboard.press("Enter")
+        keys.press(dialog.get_by_role("button", name="Finish with these"))
         expect(page.locator(".picks")).to_be_visible(timeout=RUN_MS)  # the page loads itself again when the run ends
-        assert page.locator(".picks > li").count() == 3
-        for rank, name in ((1, "the-first"), (3, "the-third")):
-            page.locator(f"#name{rank}").fill(name)
-            page.locator(f"#note{rank}").fill("kept by hand")
-            page.locator(f"#keep{rank}").check()
-        page.get_by_role("button", name="Save the chosen ones").click()
+        assert page.locator(".picks > li").count() >= 2
+        for rank, name in ((1, "the-first"), (2, "the-second")):
+            boxes = {field: page.locator(f"#{field}{rank}") for field in ("keep", "name", "note")}
+            order = page.locator(f"#keep{rank}, #name{rank}, #note{rank}").evaluate_all(
+                "all => all.map(each => each.id)"
+            )
+            for field in (each.rstrip("0123456789") for each in order):
+                if field == "keep":
+                    keys.press(boxes[field], "Space")
+                else:
+                    keys.write(boxes[field], name if field == "name" else "kept by hand")
+        keys.press(page.get_by_role("button", name="Save the chosen ones"))
         expect(page.locator(".picks .state.done")).to_have_count(2)
-        page.get_by_role("link", name=re.compile("the-.*third")).click()
-        expect(page.locator("h1")).to_have_text("the-third")
+        keys.press(page.get_by_role("link", name=re.compile("the-.*second")))
+        expect(page.locator("h1")).to_have_text("the-second")
         expect(page.locator("#note")).to_have_value("kept by hand")
         page.goto("/console/models")
         expect(page.get_by_role("link", name=re.compile("the-.*first"))).to_be_visible()

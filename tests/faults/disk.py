@@ -1,4 +1,4 @@
-"""The disk below a site: which file system it is, and one that is kept busy with syncing.
+"""The disk of a site: the type of its file system, and a load that keeps it busy with syncing.
 
 On tmpfs an fsync costs nothing, and Redis never answers before it has written, so a test there would prove nothing.
 """

@@ -40,7 +40,7 @@ class Plan:
 
 
 def arguments(given: list[str]) -> tuple[Plan, bool]:
-    """Raises Wrong."""
+    """Parses the arguments. Raises Wrong."""
 
     class Parser(argparse.ArgumentParser):
         def error(self, message: str) -> NoReturn:

@@ -60,7 +60,7 @@ def overflows_above(folder: Path) -> None:
 
 @whole_matrix
 def test_readings_that_make_the_model_raise(make_trial: Callable[..., Trial], note: Note) -> None:
-    """Each is set aside alone, even by a worker that takes over from one that died for another reason."""
+    """Each such reading is set aside alone, even by a worker that takes over from one that died for another reason."""
     trial = make_trial(model=overflows_above)
     poison = f'{{"lux":{POISON},"temperature":20,"vibration":0.1}}'.encode()
     with trial.load():

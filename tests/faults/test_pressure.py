@@ -55,7 +55,7 @@ def test_a_redis_without_memory_loses_nothing(trial: Trial, note: Note) -> None:
 
 
 def small_disk() -> None:
-    """In the child: a write beyond the limit fails, as on a full disk, instead of ending the process."""
+    """Makes a write of the child beyond the limit fail, as on a full disk, instead of ending the process."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (DISK, resource.RLIM_INFINITY))
 

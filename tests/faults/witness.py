@@ -67,7 +67,7 @@ class _OnOneConnection:
 
 
 class IngestTap(_OnOneConnection):
-    """On the wire between an ingester and its broker. `looks`: the session that looks for unread topics, at QoS 0."""
+    """A witness between an ingester and its broker. `looks`: the session that looks for unread topics, at QoS 0."""
 
     looks = False
 
@@ -86,7 +86,7 @@ class IngestTap(_OnOneConnection):
 
 
 class WorkerTap(_OnOneConnection):
-    """On the wire between a worker and its broker."""
+    """A witness between a worker and its broker."""
 
     def sent(self, data: bytes) -> None:
         for first, body in self._sent.feed(data):

@@ -119,7 +119,7 @@ def test_a_kill_between_a_commit_and_a_rename_is_repaired(tmp_path: Path, monkey
 
 
 def test_the_same_file_written_by_two_processes_counts_once(tmp_path: Path) -> None:
-    """Both read the same batch, or merge the same files: the bytes are equal, and so is the path."""
+    """Both processes read the same batch, or merge the same files: the bytes are equal, and so is the path."""
     archive = open_archive(tmp_path, make=True)
     write(archive, MONDAY, "a", "b")
     write(archive, MONDAY + 30_000, "c")

@@ -40,7 +40,7 @@ class Site:
         self._clock = itertools.count(NOW)
 
     def send(self, *messages: object, device: str = "press", batch: bool = False) -> Accepted:
-        """Each message in a batch of its own, received a millisecond after the one before; or all in one."""
+        """Sends each message in a separate batch, a millisecond after the previous one; or all in one batch."""
         arrivals = []
         for message in messages:
             topic, payload = self.settings.topics.reading.replace("{device_id}", device), json.dumps(message).encode()

@@ -160,7 +160,7 @@ def test_both_report_it_and_the_worker_continues_until_it_is_accepted(
         assert said_by == ["ERROR", "ERROR"]  # the API's and the worker's, once each
         accepted = zelador("models", "accept", "--why", "the disk died")
         assert accepted.code == 0
-        eventually(lambda: trouble() == "", "the worker to take it up")
+        eventually(lambda: trouble() == "", "the worker to load it")
         eventually(lambda: device.asks() == "small", "its model to be taken up")
         assert client.get("/readyz").json() == {"ready": True, "model": "small", "detail": "small is selected"}
         assert [model["name"] for model in client.get("/v1/models").json()["models"]] == ["small"]

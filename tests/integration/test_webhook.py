@@ -62,7 +62,7 @@ class Hook:
         self.server.server_close()
 
 
-def test_the_webhook_is_signed_and_sent_again_until_it_is_taken(
+def test_webhook_requests_are_signed_and_repeated_until_accepted(
     plant: Settings, eventually: Callable[..., None]
 ) -> None:
     hook = Hook(failures=2)

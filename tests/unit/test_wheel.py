@@ -32,7 +32,7 @@ def test_no_file_overlaps_another_package_of_the_lock(wheel: Path) -> None:
 
 
 def test_the_commands_run_from_the_wheel_alone(wheel: Path, tmp_path: Path) -> None:
-    """Not from the checkout: a package or a data file that the wheel lacks fails here."""
+    """They do not use the checkout, so a package or a data file that the wheel lacks fails here."""
     with zipfile.ZipFile(wheel) as file:
         file.extractall(tmp_path / "site")
     code = (

@@ -4,13 +4,13 @@ Each reading has a level: `h` (the model says an alarm class, with a probability
 probability of the alarm classes is below `low`), `m` (between), `x` (the model gave no answer). An alarm turns on when
 `on_count` of the last `window` readings are `h`, and off when `off_count` of them have been `l` for `off_s` seconds,
 without a break. Both empty the window: readings from before an alarm do not end it, and readings of one alarm never
-turn on another. Of a time without readings, at most half of `off_s` counts: missing data end no alarm. The rule follows
-ISA-18.2: separate limits for on and off, and a delay for off.
+turn on another. A gap without readings counts for at most half of `off_s`: missing data does not end an alarm. The rule
+follows ISA-18.2: separate limits for on and off, and a delay for off.
 
 An alarm ends as soon as the device has recovered, but the next one begins at least `hold_s` seconds after it began.
-Until then, a device that would be in alarm again is `chattering` (shown as suspect), and nobody is called. If it still
-is when the time is over, the next reading at level h begins an alarm. So no input gives more than one alarm in `hold_s`
-seconds. Since a recovered device is shown as well at once, no other rule can promise that.
+Until then, a device that would be in alarm again is `chattering` (shown as suspect), and nobody is called. If it is
+still chattering after that time, the next reading at level h begins an alarm. So no input gives more than one alarm in
+`hold_s` seconds. Because a recovered device is shown as ok at once, no other rule can promise that.
 
 `buffer/lua/alarms.lua` is the same rule inside Redis, because several workers classify the readings of one device. A
 property test compares the two. There the time of the newest reading is accurate to a second.

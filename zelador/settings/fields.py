@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import (
-    Field,
-)
+from pydantic import Field, model_validator
 
 from zelador.settings.section import Section
 
@@ -28,6 +26,15 @@ class FieldSettings(Section):
     maximum: float | None = Field(
         default=None, description="Largest physical value, after scaling. A reading above it is quarantined."
     )
+
+    @model_validator(mode="after")
+    def _can_be_met(self) -> FieldSettings:
+        """Otherwise every reading would be quarantined, or every value would be 0."""
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError(f"minimum {self.minimum:g} is larger than maximum {self.maximum:g}; correct one of them")
+        if self.scale == 0:
+            raise ValueError("scale 0 makes every value 0; use 1 for values that need no conversion")
+        return self
 
 
 # The physical range rejects a broken sensor, not an alarm, so it is wider than anything that a machine may do.

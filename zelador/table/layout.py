@@ -55,7 +55,7 @@ def rows_of(lines: Iterator[str], separator: str, source: str) -> Iterator[tuple
             cells = next(reader, None)
         except csv.Error as error:
             raise InvalidInput(
-                f"{source}, line {reader.line_num}: {error}; is a quotation mark not closed before it?"
+                f"{source}, line {reader.line_num}: {error}; is an earlier quotation mark not closed?"
             ) from None
         if cells is None:
             return

@@ -240,7 +240,7 @@ if (past && window.uPlot) {
   };
   const show = () => {
     drawn.splice(0).forEach(([chart]) => chart.destroy());
-    $$("[data-device-chart]").forEach(box => {
+    $$("[data-device-chart]").filter(box => box.clientWidth).forEach(box => {  // the others are folded away
       const column = values[box.dataset.deviceChart], height = box.classList.contains("high") ? 240 : 104;
       box.replaceChildren();
       const chart = new uPlot({
@@ -262,6 +262,7 @@ if (past && window.uPlot) {
   }
   show();
   document.fonts?.ready.then(show);
+  $$("[data-charts]").forEach(each => each.addEventListener("toggle", show));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
   let soon;
   addEventListener("resize", () => { clearTimeout(soon); soon = setTimeout(show, 80); });

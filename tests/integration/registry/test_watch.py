@@ -267,7 +267,7 @@ def test_a_service_creates_no_registry_at_a_mistyped_path(local: Settings, clien
     )
     assert open_registry(local).state.seq == 1  # the first one of this Redis
     assert started(local, client, "this").look().trouble is None
-    with pytest.raises(NotFound, match=r"there is no registry at .*registryx .*make this folder to begin a new one"):
+    with pytest.raises(NotFound, match=r"there is no registry at .*registryx .*create this folder to begin a new one"):
         open_registry(mistyped)
     assert not Path(mistyped.registry.url).exists()
     assert open_registry(local).state.seq == 1

@@ -81,7 +81,7 @@ def test_the_fewer_blocks_the_wider() -> None:
 
 
 def test_a_paired_difference_sees_what_two_intervals_hide() -> None:
-    """Both err together in the hard blocks, and one errs a little more everywhere."""
+    """Both models err together in the hard blocks, and one errs a little more everywhere."""
     given, blocks = in_runs(9, blocks=20)
     draw = np.random.default_rng(1)
     worse = np.where(draw.random(len(given)) < 0.12, 1 - given.predicted, given.predicted)

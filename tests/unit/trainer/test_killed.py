@@ -7,10 +7,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
+from operations.acts import runs
+from registry.registry import Registry
 from registry.run_trainer import TrainerFacts, began_of, death_of, this_process
+from zelador.clock import now_iso
+from zelador.errors import Conflict, NotFound
 
 
 @pytest.fixture
@@ -47,4 +52,16 @@ def test_a_process_on_another_machine_counts_until_its_time_limit() -> None:
     elsewhere: TrainerFacts = {**this_process(60), "host": "another", "pid": 1, "began": "x"}
     assert death_of(elsewhere) is None
     late = datetime.now(timezone.utc) + timedelta(hours=2)
-    assert "without a word" in (death_of(elsewhere, now=late) or "")
+    assert "without reporting" in (death_of(elsewhere, now=late) or "")
+
+
+def test_whoever_saves_the_models_of_a_killed_run_is_told_so(tmp_path: Path) -> None:
+    registry, run = Registry.open(tmp_path), "20261127_035635-e5bb"
+    killed: TrainerFacts = {**this_process(60), "began": "an earlier boot/17"}
+    begun = {"run": run, "by": "me", "started_at": now_iso(), "state": "running"}
+    registry.put_run(run, {**begun, "trainer": killed})
+    with pytest.raises(NotFound, match=r"has no candidates to save: its trainer .* was killed"):
+        runs.picks(registry, run, None, (), ())
+    registry.put_run(run, {**begun, "trainer": this_process(60)})
+    with pytest.raises(Conflict, match="has not ended"):
+        runs.picks(registry, run, None, (), ())

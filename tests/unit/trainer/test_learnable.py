@@ -50,7 +50,7 @@ def test_random_labels_are_nothing_to_learn(times: np.ndarray | None) -> None:
 
 
 def test_slow_readings_and_slow_labels_are_nothing_to_learn() -> None:
-    """Both drift; a test that moved single labels would find a relation between them."""
+    """Readings and labels both drift; a test that moved single labels would find a relation between them."""
     found = [
         asked(np.stack([slow(3_000), slow(3_000)], axis=1), (slow(3_000) > 0).astype(np.int64), None, np.arange(3_000))
         for _ in range(5)

@@ -89,7 +89,8 @@ end
 -- Records the state shown, if it or its facts have changed: to be published, and as an event. `again`: an event also if it is the same
 -- state, for another reason.
 local function alarms_show(a, device, r, facts, now, by, why, again, no_event)
-  local shown, before, quiet = alarms_shown(r, now), r.s, no_event
+  local shown, before = alarms_shown(r, now), r.s
+  local quiet = no_event and shown ~= 'alarm'         -- no alarm is without an event
   if shown == before and facts == alarms_facts(r) then return end
   if shown ~= before then
     if before ~= '' then alarms_queue(a, 'ZREM', a.states .. '-' .. before, device) end
