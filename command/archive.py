@@ -11,7 +11,7 @@ import typer
 from command.empty_folder import move_to_empty_folder
 from command.home import OfHome, settings_of
 from command.output import output, table
-from command.process import prepare
+from command.process import prepare, quick_imports
 from command.terminal import print_json, say
 from zelador.printable import clean
 
@@ -35,7 +35,8 @@ def archive(context: typer.Context, home: OfHome = None) -> None:
     settings, stop = prepare("archive", home=home)
     settings = move_to_empty_folder(settings)
     os.nice(NICE)
-    from archive.service import run
+    with quick_imports():
+        from archive.service import run
 
     run(settings, stop)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Thread
@@ -33,6 +35,16 @@ def stop_event() -> Event:
     signal.signal(signal.SIGTERM, note)
     signal.signal(signal.SIGINT, note)
     return stop
+
+
+@contextmanager
+def quick_imports() -> Iterator[None]:
+    """Switches the garbage collector off, which takes a sixth of the time although imports leave no garbage."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def relax_garbage_collector() -> None:

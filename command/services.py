@@ -5,7 +5,7 @@ from __future__ import annotations
 from threading import Event
 
 from command.empty_folder import move_to_empty_folder
-from command.process import prepare, relax_garbage_collector
+from command.process import prepare, quick_imports, relax_garbage_collector
 from zelador.libgomp import restart_with_libgomp
 from zelador.priority import yield_to_others
 from zelador.settings import Settings
@@ -14,7 +14,8 @@ from zelador.settings import Settings
 def ingest() -> None:
     """Receive readings from the broker and store them in Redis."""
     settings, stop = _prepare("ingest")
-    from ingest.service import run
+    with quick_imports():
+        from ingest.service import run
 
     relax_garbage_collector()
     run(settings, stop)
@@ -24,7 +25,8 @@ def infer() -> None:
     """Classify the readings in Redis with the selected model, and publish the predictions."""
     restart_with_libgomp()
     settings, stop = _prepare("inference")
-    from inference.service import run
+    with quick_imports():
+        from inference.service import run
 
     relax_garbage_collector()
     run(settings, stop)
@@ -35,7 +37,8 @@ def trainer() -> None:
     restart_with_libgomp()
     settings, stop = _prepare("trainer")
     yield_to_others(settings.training.nice)  # it decodes all readings that it trains on
-    from trainer.service import run
+    with quick_imports():
+        from trainer.service import run
 
     run(settings, stop)
 
@@ -44,7 +47,8 @@ def api() -> None:
     """Serve the admin API."""
     restart_with_libgomp()
     settings, stop = _prepare("api")
-    from admin.service import run
+    with quick_imports():
+        from admin.service import run
 
     run(settings, stop)
 

@@ -28,11 +28,13 @@ HIGHEST_FILE = 4_096
 
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[2]))
+    gc.disable()
     import skops.io  # noqa: F401 - what takes long; onnxruntime starts a thread, and comes after the fork
 
     import registry.bundle.bundle  # noqa: F401
 
     gc.freeze()
+    gc.enable()
     woken, wakes = os.pipe()
     os.set_blocking(wakes, False)
     os.set_blocking(woken, False)
