@@ -35,6 +35,7 @@ class ErrorPage:
     lede: str
     steps: tuple[Step, ...]
     keeps: tuple[tuple[str, str], ...]
+    held: str  # what cannot be done until then; may be empty
     again: str  # path
     document: str
     since: int | None = None  # when Redis stopped answering (ms since 1970 UTC), if that is the reason
@@ -60,6 +61,7 @@ def _context(request: Request, problem: Problem, console: Console, visitor: Visi
     heading, lede, steps = _words(problem, language)
     is_away = problem.kind == "redis-unavailable"
     keeps: tuple[tuple[str, str], ...] = ()
+    held = ""
     if is_away:
         keeps = tuple((language.text(name), language.text(text)) for name, text in KEEPS_WITHOUT_REDIS)
         if request.method != "GET":
@@ -68,6 +70,7 @@ def _context(request: Request, problem: Problem, console: Console, visitor: Visi
             lede = language.text("Your session cannot be read now. It has not ended: the page is back with Redis.")
     if problem.kind in ("corrupt", "model-refused", "unavailable"):
         keeps = tuple((language.text(name), language.text(text)) for name, text in KEEPS)
+        held = language.text(HELD) if problem.kind == "corrupt" else ""
     document = {
         "type": f"/problems/{problem.kind}",
         "title": problem.title,
@@ -83,6 +86,7 @@ def _context(request: Request, problem: Problem, console: Console, visitor: Visi
         lede,
         steps,
         keeps,
+        held,
         again,
         json.dumps(document, indent=2, ensure_ascii=False),
         since,
@@ -98,8 +102,12 @@ def _referer(request: Request) -> str:
 
 
 KEEPS = (
-    (_("Live classification"), _("The workers keep the model that they have in memory.")),
-    (_("Devices, quarantine"), _("They do not depend on the registry.")),
+    (_("Live classification"), _("The workers keep the model that they have in memory. No reading waits for this.")),
+    (_("Devices, labels, quarantine"), _("They do not depend on the registry.")),
+)
+HELD = _(
+    "Selecting, saving and deleting models, until the registry can be read again. A worker that starts now has no "
+    "model to load."
 )
 KEEPS_WITHOUT_REDIS = (
     (_("Models, runs that ended"), _("They are in the registry, which does not depend on Redis.")),
@@ -140,8 +148,20 @@ WORDS: Mapping[str, tuple[str, str | None, tuple[Step, ...]]] = {
             ),
             Step(
                 _("Was the folder restored or copied over?"),
-                _("Then the newest entries are missing. Restore the whole folder from one backup."),
+                _("Then the newest entries are missing. Restore the whole folder from one backup; never merge two."),
             ),
+        ),
+    ),
+    "model-refused": (
+        _("This model cannot be read"),
+        _("Its files do not match their digests, so this page does not guess. Other models are not affected."),
+        (
+            Step(
+                _("See what is wrong"),
+                _("It names the file, and changes nothing:"),
+                "zelador models verify",
+            ),
+            Step(_("Restore its files from a backup"), _("Or select another model: this one is refused until then.")),
         ),
     ),
     "redis-unavailable": (
@@ -167,7 +187,7 @@ WORDS: Mapping[str, tuple[str, str | None, tuple[Step, ...]]] = {
     "unavailable": (_("This cannot be done now"), None, (WHAT_IS_WRONG,)),
 }
 OTHERS = (_("This was not done"), None, (Step(_("Go back and change the form"), _("Nothing was changed.")),))
-SAME_AS = {"model-refused": "corrupt", "outcome-unknown": "unavailable"}
+SAME_AS = {"outcome-unknown": "unavailable"}
 
 
 def _words(problem: Problem, language: Language) -> tuple[str, str, tuple[Step, ...]]:

@@ -20,7 +20,7 @@ from admin.console.language import Language
 from admin.console.quarantine.words import reason_text
 from admin.console.refusals import translated_refusal
 from admin.console.runs.events import event_text, step_text
-from admin.console.runs.words import said_text
+from admin.console.runs.words import error_text, said_text
 from admin.console.static_files import static_file
 from admin.console.training.words import data_advice, data_kind, data_text
 from admin.console.words import STATES, device_why, feature_text, label_text, period
@@ -83,6 +83,7 @@ class Renderer:
             data_advice=lambda finding: data_advice(language, finding),
             happened=lambda event, metric: event_text(language, event, metric),
             said=lambda text: said_text(language, text),
+            run_error=lambda text: error_text(language, text),
             refused=lambda text: translated_refusal(language, text),
             reason=lambda text: reason_text(language, text),
             step=lambda message: step_text(language, message or ""),

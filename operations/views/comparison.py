@@ -151,7 +151,7 @@ def comparison(run: RunView, metric: str | None = None) -> Comparison:
         tuple(map(str, document.get("classes") or ())),
         _integer(document.get("rows")),
         _integer(document.get("holdout_rows")),
-        axis_of([row.interval for row in packed if row.interval]),
+        axis_of([row.interval for row in packed or others if row.interval and not row.is_baseline]),
         tied,
         numbers(verdict).get("p"),
         text_of(split.get("asked")),

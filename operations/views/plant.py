@@ -92,6 +92,12 @@ class PlantView:
         return any(device.state == "unknown" and device.reason == "fleet" for device in self.not_ok or ())
 
     @property
+    def silent_since(self) -> str | None:
+        """When the last reading of all devices arrived, if nothing arrives from any."""
+        silent = [each for each in self.not_ok or () if each.state == "unknown" and each.reason == "fleet"]
+        return max((each.silent_since or each.heard_at for each in silent), default=None)
+
+    @property
     def live(self) -> int | None:
         """Workers that run the selected model."""
         return None if self.workers is None else sum(worker["state"] == "live" for worker in self.workers)

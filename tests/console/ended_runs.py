@@ -12,6 +12,7 @@ from registry.model.artifact import manifest_of, pack
 from registry.registry import Registry
 from registry.run_document import RunDocument
 from tests.small_models import upload
+from zelador.training_queue.event import RunEvent, Standing, encode
 
 CLEAR = "20261124_115838-a38d"  # its three candidates can be saved
 TIED, NOTHING, NOT_EVALUABLE, FAILED, CANCELLED = (f"20261124_12000{place}-aaaa" for place in range(5))
@@ -50,6 +51,25 @@ PROMOTION = {
 }
 
 
+def events_of(ended: list[dict[str, Any]], current: str) -> list[RunEvent]:
+    """The events of a run of five candidates: some have ended, and one is being compared."""
+    standings = [
+        Standing(each["id"], each["model_type"], each["metrics"]["F1"], None, each["seconds"], None) for each in ended
+    ]
+    found = [RunEvent(1, "2026-11-24T12:00:00Z", "started", "fetching the labeled readings")]
+    for place, each in enumerate(standings, start=2):
+        found.append(
+            RunEvent(
+                place, f"2026-11-24T12:00:0{place}Z", "candidate_ended", "", place - 1, 5, each,
+                tuple(standings[: place - 1]), 40.0,
+            )
+        )  # fmt: skip
+    begins = Standing("x", current, None, None, None, None)
+    done = len(standings)
+    found.append(RunEvent(done + 2, "2026-11-24T12:00:09Z", "candidate_started", "", done, 5, begins))
+    return found
+
+
 def put_ended_runs(registry: Registry, folder: Path) -> None:
     document = json.loads(Path(__file__).with_name("run.json").read_text(encoding="utf-8"))
     registry.put_run(CLEAR, cast(RunDocument, document | {"promotion": PROMOTION}))
@@ -69,8 +89,18 @@ def put_ended_runs(registry: Registry, folder: Path) -> None:
         TIED: {"verdict": {"kind": "tied", "sentence": sentence, "tied": names[:2], "p": 0.005}},
         NOTHING: {"verdict": {"kind": "nothing_to_learn", "sentence": "There is nothing.", "tied": [], "p": 0.4}},
         NOT_EVALUABLE: {"verdict": {"kind": "not_evaluable", "sentence": "It cannot be.", "tied": [], "p": None}},
-        FAILED: {"state": "failed", "error": "the child process was killed <9>", "models": []},
-        CANCELLED: {"state": "cancelled", "models": [], "leaderboard": []},
+        FAILED: {
+            "state": "failed",
+            "error": "the child process was killed <9>",
+            "models": [],
+            "leaderboard": document["leaderboard"][:2],
+        },
+        CANCELLED: {
+            "state": "cancelled",
+            "models": [],
+            "leaderboard": document["leaderboard"][:2],
+            "error": "cancelled by key 4f2a91c0",
+        },
     }
     for run, changes in ends.items():
         ended = {**copy.deepcopy(document), "run": run, **changes}
@@ -78,3 +108,5 @@ def put_ended_runs(registry: Registry, folder: Path) -> None:
             for model in ended["models"]:
                 model["not_recommended"] = True
         registry.put_run(run, cast(RunDocument, ended))
+    for run in (FAILED, CANCELLED):
+        registry.put_run_events(run, encode(events_of(document["leaderboard"][:2], "RandomForest")))

@@ -252,7 +252,7 @@ def test_a_run_is_started_and_cancelled_by_forms(site: Site) -> None:
         shape(client.get(f"{path}/finish"))
         assert client.post(f"{path}/finish").status_code == 409  # it has not begun
         assert client.post(f"{path}/cancel").status_code == 303
-        assert "The run was canceled" in client.get(path).text
+        assert "Canceled by " in client.get(path).text
 
 
 def test_training_shows_the_readings_of_the_chosen_days_and_devices(site: Site) -> None:

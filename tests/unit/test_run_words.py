@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from admin.console.labels.words import fault_text
+from admin.console.labels.importing import left_out_of, odd_of
+from admin.console.labels.words import fault_text, finding_text
 from admin.console.language import language, plant_zone
 from admin.console.runs.events import event_text, step_text
-from admin.console.runs.words import said_text
+from admin.console.runs.words import canceled_by, error_text, said_text
 from zelador.errors import InvalidInput
-from zelador.labels.rules import Wish, checked
+from zelador.labels import Label
+from zelador.labels.rules import Wish, checked, findings
 from zelador.settings import Settings
 from zelador.training_queue.event import RunEvent, Standing
 
@@ -84,3 +86,55 @@ def test_a_row_that_cannot_be_a_label_says_why_in_portuguese(wish: Wish, said: s
     with pytest.raises(InvalidInput) as refused:
         checked(wish, Settings(), "somebody", 2_000_000_000_000, "import")
     assert said in fault_text(PT, str(refused.value)), str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            "the training process ended without a result (killed by SIGKILL: often by the system, when memory runs "
+            "out); start the run again",
+            "O processo de treinamento foi morto, muitas vezes pelo sistema, quando a memória acaba.",
+        ),
+        (
+            "its trainer (process 41) was killed in the middle of this run; start the run again",
+            "O treinador foi morto no meio desta execução. Inicie a execução de novo.",
+        ),
+        (
+            "the run took longer than 0.5 s (ZELADOR_TRAINING__TIMEOUT_S)",
+            "A execução levou mais tempo do que pode: 0.5 s (ZELADOR_TRAINING__TIMEOUT_S).",
+        ),
+        ("no space left on device", ""),
+    ],
+)
+def test_the_reason_why_a_run_failed_is_translated(error: str, said: str) -> None:
+    assert error_text(PT, error) == said
+
+
+def test_who_canceled_a_run_is_read_from_its_end() -> None:
+    assert canceled_by("cancelled by key 4f2a91c0") == "key 4f2a91c0"
+    assert canceled_by("the run was cancelled") == ""
+
+
+def test_findings_that_say_the_same_of_several_rows_are_one() -> None:
+    """One overlap with the list is said of two rows, and an overlap of two rows of the table in other words."""
+    english = language("en", plant_zone("UTC"))
+
+    def label(begin: int, end: int, text: str) -> Label:
+        start = 1_763_000_000_000
+        return checked(Wish("press-07", start + begin, start + end, text), Settings(), "test", 0, "import")
+
+    listed = label(0, 1_000_000, "no")
+    new = [(label(0, 300, "yes"), 12), (label(400, 700, "yes"), 40), (label(600, 900, "yes"), 41)]
+    (found,) = odd_of(findings(new, [listed], {"press-07"}, 1_800_000_000_000))
+    assert found.lines == ((12, 40, 41), (41,))
+    assert [finding_text(english, each) for each in found.what] == [
+        "In a part of this period press-07 has the label “no” already. There the new label counts, because it is "
+        "later.",
+        "Two rows about press-07 overlap, and the other says “yes”. Where they do, the later row counts.",
+    ]
+
+
+def test_rows_that_are_left_out_for_one_reason_are_named_together() -> None:
+    faults = [(3, "from is missing"), (5, "the device is missing"), (9, "from is missing")]
+    assert left_out_of(faults) == (((3, 9), "from is missing"), ((5,), "the device is missing"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from admin.access.identity import Acting
 from admin.access.roles import needs
 from admin.console.console import Console, Shown
 from admin.console.labels.page import choices_of
+from admin.console.labels.words import is_of_rows
 from admin.console.page import go, pages, show, signed_in
 from admin.console.visitor import Visiting
 from operations.actor import Actor
@@ -33,6 +34,7 @@ router = pages("labels/import")
 PAGE_ROWS = 200
 MAX_NAME = 100  # characters of a file's name
 MAX_OPTIONS = 200  # columns to choose from
+MAX_SAID = 6  # findings of one kind, and reasons, above the table
 
 Token = Annotated[str, InPath(max_length=40)]
 Rows = Literal["all", "look", "out"]
@@ -77,6 +79,15 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Odd:
+    """Findings of one kind that differ in their words, each with the rows that it is about."""
+
+    what: tuple[Finding, ...]
+    lines: tuple[tuple[int, ...], ...]  # of each
+    more: int  # that are not among them
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
     rows: tuple[Row, ...]
     fine: int
@@ -85,7 +96,8 @@ class Preview:
     known: int
     readings: int
     devices: int
-    findings: tuple[Finding, ...]
+    odd: tuple[Odd, ...]
+    left_out: tuple[tuple[tuple[int, ...], str], ...]  # rows, and why; not all
     taken: Mapping[str, str]  # role to column
     notes: tuple[str, ...]
 
@@ -196,6 +208,30 @@ def _read(
         return columns, None, str(error)
 
 
+def odd_of(findings: Sequence[Finding]) -> tuple[Odd, ...]:
+    """Returns the findings by kind; those that say the same of several rows are one."""
+    kinds: dict[str, dict[tuple[str, tuple[str, ...], bool], list[Finding]]] = {}
+    for finding in findings:
+        alike = (finding.device, finding.details, is_of_rows(finding))
+        kinds.setdefault(finding.kind, {}).setdefault(alike, []).append(finding)
+    return tuple(
+        Odd(
+            tuple(each[0] for each in [*parts.values()][:MAX_SAID]),
+            tuple(tuple(f.line for f in each if f.line is not None) for each in [*parts.values()][:MAX_SAID]),
+            max(0, len(parts) - MAX_SAID),
+        )
+        for parts in kinds.values()
+    )
+
+
+def left_out_of(faults: Sequence[tuple[int, str]]) -> tuple[tuple[tuple[int, ...], str], ...]:
+    """Returns the reasons why rows are left out, each with its rows."""
+    reasons: dict[str, list[int]] = {}
+    for line, why in faults:
+        reasons.setdefault(why, []).append(line)
+    return tuple((tuple(lines), why) for why, lines in [*reasons.items()][:MAX_SAID])
+
+
 def _preview(console: Console, done: acts.Imported, shown: Rows) -> Preview:
     odd: dict[int | None, list[Finding]] = {}
     for finding in done.findings:
@@ -218,7 +254,8 @@ def _preview(console: Console, done: acts.Imported, shown: Rows) -> Preview:
         done.known,
         views.imported(done)["readings"],
         len({label.device for label in done.labels}),
-        done.findings,
+        odd_of(done.findings),
+        left_out_of(done.faults),
         dict(done.columns),
         done.notes,
     )

@@ -25,12 +25,18 @@ KINDS: Mapping[str, str] = {
     "label case": _("Spelling"),
 }
 SENTENCES: Mapping[str, str] = {
-    "overlap": _("%(device)s already has the label “%(what)s” in a part of it. There, the one added later counts."),
+    "overlap": _(
+        "In a part of this period %(device)s has the label “%(what)s” already. There the new label counts, because it "
+        "is later."
+    ),
     "unknown device": _("No device %(device)s has sent a reading yet. The label counts as soon as it does."),
     "future": _("The period of %(device)s reaches into the future, to %(what)s. Are the date and its time zone right?"),
     "long": _("The period of %(device)s lasts %(what)s days. Is the year right?"),
     "label case": _("The labels %(what)s differ by case or blanks alone. Training takes them for different classes."),
 }
+OVERLAP_OF_ROWS = _(
+    "Two rows about %(device)s overlap, and the other says “%(what)s”. Where they do, the later row counts."
+)
 FAULTS: Mapping[str, str] = {  # pattern of the English reason why a row cannot be a label, to its translation
     r"the device is missing": _("The device is missing."),
     r"from is missing": _("The start is missing."),
@@ -61,9 +67,14 @@ def finding_kind(language: Language, finding: Finding) -> str:
     return language.text(KINDS.get(finding.kind, finding.kind))
 
 
+def is_of_rows(finding: Finding) -> bool:
+    """True for an overlap of two rows of one table, false for one with a label of the list."""
+    return finding.kind == "overlap" and finding.sentence.startswith("two periods of ")
+
+
 def finding_text(language: Language, finding: Finding) -> str:
     """Returns a finding as a sentence; one of an unknown kind stays in English."""
-    pattern = SENTENCES.get(finding.kind)
+    pattern = OVERLAP_OF_ROWS if is_of_rows(finding) else SENTENCES.get(finding.kind)
     if pattern is None:
         return f"{finding.sentence}; {finding.advice}"
     if finding.kind == "future":

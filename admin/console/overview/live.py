@@ -126,7 +126,10 @@ def _also(now: PlantView) -> tuple[DeviceView, ...]:
     """Returns other devices that need attention. Without a model, each is unknown: that says nothing of a device."""
     if now.selection is None:
         return ()
-    return tuple(device for device in now.not_ok or () if device not in now.in_alarm[:1])[:ALSO]
+    others = [device for device in now.not_ok or () if device not in now.in_alarm[:1]]
+    if now.is_fleet_silent:  # one event, which is said above them
+        others = [device for device in others if device.state != "unknown"]
+    return tuple(others[:ALSO])
 
 
 def _last(console: Console, now: PlantView, feature: str) -> dict[str, float]:

@@ -17,7 +17,7 @@ from admin.console.console import Console, Shown
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.pulse import moment
 from admin.console.render import Renderer
-from admin.console.runs.words import decision_text, verdict_text
+from admin.console.runs.words import canceled_by, decision_text, verdict_text
 from admin.console.stream import Live, Topic
 from admin.console.visitor import Visiting, Visitor
 from admin.console.words import known_devices, people
@@ -83,6 +83,7 @@ class Progress:
     leaderboard: tuple[Standing, ...]
     events: tuple[RunEvent, ...]
     asked: Literal["cancel", "finish"] | None = None  # requested by a person, and not done yet
+    candidate: str = ""  # that is being compared, or was when the run ended
 
     @property
     def best(self) -> float:
@@ -94,7 +95,7 @@ class RunPage:
     run: RunView
     found: Comparison
     picks: tuple[Pick, ...]
-    progress: Progress | None  # while it is queued or running
+    progress: Progress | None  # while it is queued or running, and of one that did not end well
     names: dict[str, str]
     may_act: bool
     now: PlantView
@@ -102,7 +103,7 @@ class RunPage:
     decision: str  # why a model was or was not selected automatically
     report: Report | None  # of the recommended candidate, while its files are kept
     known: frozenset[str]  # devices of the report that have a page
-    happened: tuple[RunEvent, ...]  # the newest events of a run that did not end well, newest first
+    canceled_by: str
 
     @property
     def took_s(self) -> float | None:
@@ -215,7 +216,9 @@ def progress(console: Console, run: RunView) -> Progress:
     ranked = next((each.leaderboard for each in reversed(events) if each.leaderboard), ())
     left = next((each.time_left_s for each in reversed(events) if each.time_left_s is not None), None)
     steps = (counted.done or 0, counted.total) if counted is not None and counted.total else progress_of(run)
-    return Progress(steps, left, ranked, tuple(reversed(events[-EVENTS:])), asked)
+    tried = next((each for each in reversed(events) if each.candidate is not None), None)
+    name = tried.candidate.model_type if tried and tried.candidate and tried.kind == "candidate_started" else ""
+    return Progress(steps, left, ranked, tuple(reversed(events[-EVENTS:])), asked, name)
 
 
 def _show(
@@ -238,7 +241,7 @@ def _show(
         view,
         found,
         tuple(picks),
-        progress(console, view) if view.is_active else None,
+        progress(console, view) if view.is_active or view.state in ("failed", "cancelled") else None,
         people(console.services) if key.may("admin") else {},
         key.may("operator"),
         console.plant.read(),
@@ -246,7 +249,7 @@ def _show(
         decision_text(language, found),
         report,
         known_devices(console.services, report),
-        progress(console, view).events if view.state in ("failed", "cancelled") else (),
+        canceled_by(view.error or ""),
     )
     live = "run" if view.is_active else "watch"
     return show(console, visitor, template, context, section="runs", live=live)

@@ -70,6 +70,31 @@ SAID: Mapping[str, str] = {  # pattern of the trainer's message about a candidat
     ),
 }
 SAID_MESSAGES = Messages(SAID)
+ERRORS: Mapping[str, str] = {  # pattern of the reason why a run failed, to its translation
+    r"the trainer was stopped in the middle of this run; start the run again": _(
+        "The trainer was stopped in the middle of this run. Start the run again."
+    ),
+    r"its trainer \(process \d+\) was killed in the middle of this run; start the run again": _(
+        "Its trainer was killed in the middle of this run. Start the run again."
+    ),
+    r"its trainer ended without reporting; start the run again": _(
+        "Its trainer ended without a word. Start the run again."
+    ),
+    r"the run was stopped before it had a result; start it again": _(
+        "The run was stopped before it had a result. Start it again."
+    ),
+    r"the training process ended without a result \(killed by SIGKILL.*\); start the run again": _(
+        "The training process was killed, often by the system, when memory runs out."
+    ),
+    r"the run was told to finish before any candidate was compared": _(
+        "Someone asked the run to finish early, before any candidate was compared."
+    ),
+    r"the run took longer than (?P<limit>\S+) s \(ZELADOR_TRAINING__TIMEOUT_S\)": _(
+        "The run took longer than it may: %(limit)s s (ZELADOR_TRAINING__TIMEOUT_S)."
+    ),
+}
+ERROR_MESSAGES = Messages(ERRORS)
+CANCELED = re.compile(r"cancell?ed by (?P<by>.+)")
 DECISIONS: Mapping[str, str] = {  # by the reason of a decision
     "better": _("The interval lies above the margin of %(margin)s."),
     "no_model": _("The run has no model."),
@@ -127,6 +152,17 @@ def decision_text(language: Language, found: Comparison) -> str:
 def said_text(language: Language, said: str) -> str:
     """Translates the trainer's message about a candidate or the test; empty for an unknown one."""
     return SAID_MESSAGES.translated(language, said, lambda _name, part: _figure(language, part))
+
+
+def error_text(language: Language, error: str) -> str:
+    """Translates why a run failed; empty for an unknown reason."""
+    return ERROR_MESSAGES.translated(language, error, lambda _name, part: part)
+
+
+def canceled_by(error: str) -> str:
+    """Returns who canceled a run, from the reason why it ended; empty if that does not say it."""
+    found = CANCELED.fullmatch(error)
+    return "" if found is None else found["by"]
 
 
 def _figure(language: Language, text: str) -> str:
