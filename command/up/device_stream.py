@@ -28,6 +28,11 @@ class DeviceStream:
         self._needed = 0  # bytes that the buffer needs before the next check
         self._passing = 0  # remaining bytes of the current packet, which may pass
 
+    @property
+    def is_between_packets(self) -> bool:
+        """Returns whether the broker has received complete packets only."""
+        return not self._passing and not self._held
+
     def feed(self, data: bytes) -> bytes:
         """Returns the bytes that may be sent to the broker now. Raises Refused."""
         if self._passing >= len(data):

@@ -1,9 +1,9 @@
 """The gate: a proxy through which devices reach the embedded broker.
 
-When the embedded broker stops, it loses everything, including acknowledged messages that it has not delivered. So
-a stop begins at the gate: it stops reading from devices, the ingester takes what the broker still has, and only then
-the broker is stopped. After a start, the gate admits devices only when the ingester has subscribed, because a broker
-without a subscriber acknowledges a reading and drops it.
+When the embedded broker stops, it loses everything, including acknowledged messages that it has not delivered. So a
+stop begins at the gate: it takes no more readings from devices, the ingester takes what the broker still has,
+subscribers take the predictions, and only then the broker is stopped. After a start, the gate admits devices only when
+the ingester has subscribed, because a broker without a subscriber acknowledges a reading and drops it.
 
 The gate also detects MQTT 5 or 3.1.1 from the first packet, so that one port serves both (rumqttd needs a listener
 for each). It refuses devices that use the client id of a service (services do not connect through the gate), and
@@ -31,7 +31,7 @@ from zelador.unread import UnreadTopics
 
 log = logging.getLogger(__name__)
 
-FLUSH_S = 0.05
+FLUSH_S = 0.05  # without a message from the broker, which then has sent everything
 LOG_S, LOG_LINES = 60.0, 10  # for refused devices
 # rumqttd refuses these ids and more than 10,010 connections, and crashes when a refused client reconnects.
 FORBIDDEN_IN_IDS = frozenset("+#$/")
@@ -66,6 +66,7 @@ class Gate:
         self._log_limit = LogLimit(LOG_S, LOG_LINES)
         self.port, self.v5_port, self.v4_port = port, v5_port, v4_port
         self.holding = False
+        self.sent = 0  # chunks from the broker to devices since the hold
         self.admitted = asyncio.Event()
         self.devices: set[Device] = set()
         self._loop = asyncio.new_event_loop()
@@ -102,7 +103,7 @@ class Gate:
             self._loop.call_soon_threadsafe(self.admission.update, records)
 
     def hold(self) -> None:
-        """Stops reading from devices. What the broker sends to them is still delivered."""
+        """Stops taking readings from devices. What the broker sends to them is still delivered."""
         if self._thread.is_alive():
             self._call(self._hold())
 
@@ -135,16 +136,16 @@ class Gate:
         for server in self._servers:
             server.close()
         for device in self.devices:
-            if device.transport is not None:
-                device.transport.pause_reading()
+            device.hold()
 
     async def _flush(self, within_s: float) -> None:
         deadline = self._loop.time() + within_s
-        await asyncio.sleep(FLUSH_S)  # the broker may be sending
-        while any(d.transport and d.transport.get_write_buffer_size() for d in self.devices):
+        sent = -1
+        while sent != self.sent or any(d.transport and d.transport.get_write_buffer_size() for d in self.devices):
             if self._loop.time() > deadline:
                 return
-            await asyncio.sleep(FLUSH_S)
+            sent = self.sent
+            await asyncio.sleep(FLUSH_S)  # the broker may be sending
 
     async def _close(self) -> None:
         await self._hold()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from command.up.admission import Admission, Guest, denial
 from command.up.connect_packet import MQTT_5, Connect, read_connect
 from command.up.device_stream import DeviceStream, Refused, check_topic
+from command.up.held_stream import HeldStream
 from command.up.ports import HOST
 from command.up.rights_stream import RightsStream
 from command.up.topic_tap import TopicTap
@@ -37,13 +38,15 @@ class Side(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.peer is not None and self.peer.transport is not None:
             self.peer.transport.write(data)
+            if self._gate.holding and isinstance(self.peer, Device):
+                self._gate.sent += 1
 
     def pause_writing(self) -> None:
         if self.peer is not None and self.peer.transport is not None:
             self.peer.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        is_held = self._gate.holding and isinstance(self.peer, Device)
+        is_held = isinstance(self.peer, Device) and self.peer.is_held
         if self.peer is not None and self.peer.transport is not None and not is_held:
             self.peer.transport.resume_reading()
 
@@ -60,7 +63,9 @@ class Device(Side):
     def __init__(self, gate: Gate) -> None:
         super().__init__(gate)
         self._start = bytearray()
+        self.is_held = False  # True: nothing is read from the device any more
         self._stream: DeviceStream | None = None  # set if the broker needs protection from some packets
+        self._acknowledgements: HeldStream | None = None  # set while only these pass
         self._rights: RightsStream | None = None  # set if the broker has no access list of its own
         self._tap: TopicTap | None = None  # set while its topics are counted
         self._guest: Guest | None = None
@@ -131,6 +136,8 @@ class Device(Side):
         """Returns what the broker may receive of `data`. Raises Refused."""
         if self._stream is not None:
             data = self._stream.feed(data)
+        if self._acknowledgements is not None:
+            data = self._acknowledgements.feed(data)
         return data if self._rights is None else self._rights.feed(data)
 
     async def _identify(self, admission: Admission, connect: Connect) -> bool:
@@ -202,8 +209,18 @@ class Device(Side):
                 return
         self.peer, broker.peer = broker, self
         broker.transport.write(start)
-        if not self._gate.holding:
+        self.is_held = self._gate.holding
+        if not self.is_held:
             self.transport.resume_reading()
+
+    def hold(self) -> None:
+        """Lets nothing pass from the device any more, except, to a broker that forgets, acknowledgements."""
+        if self._stream is not None and self._stream.is_between_packets:
+            self._acknowledgements = HeldStream()
+            return
+        self.is_held = True
+        if self.transport is not None:
+            self.transport.pause_reading()
 
     def _refuse(self, why: str) -> None:
         self._gate.complain(why)

@@ -36,7 +36,7 @@ INGEST_S = DRAIN_S + 2.0  # time limit on a stop, like the next four
 SERVICES_S = 6.0
 ARCHIVE_S = 10.0
 SERVERS_S = 30.0  # for broker and Redis, because a broker that is killed loses what it has not written
-FLUSH_S = 1.0  # for messages from the broker to devices
+FLUSH_S = 3.0  # for messages from the broker to devices
 STOP_S = INGEST_S + DRAIN_S + FLUSH_S + SERVICES_S + ARCHIVE_S + SERVERS_S  # the longest orderly stop
 UNENCRYPTED = "passwords and readings travel unencrypted to %s: use --tls-cert and --tls-key"
 EMBEDDED = Own()
@@ -174,12 +174,12 @@ class Up:
             log.warning("the gate did not answer: %s", error)
         self._supervisor.stop(["ingest"], INGEST_S)
         answers.let_drain(self.settings)
+        self._supervisor.stop(["inference", "trainer", "api"], SERVICES_S)
         try:
             if self._is_open:
                 self._gate.flush(FLUSH_S)
-        except (RuntimeError, OSError) as error:
+        except (RuntimeError, TimeoutError, OSError) as error:
             log.warning("the gate did not send everything to devices: %s", error)
-        self._supervisor.stop(["inference", "trainer", "api"], SERVICES_S)
         self._supervisor.stop(["archive"], ARCHIVE_S)  # it writes the batch in its memory
         self._supervisor.stop(["broker", "redis"], SERVERS_S)
         self._gate.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import itertools
 import socket
 
 import paho.mqtt.client as paho
@@ -18,6 +19,7 @@ from command.up.client_ids import ReservedIds
 from command.up.connect_packet import MAX_CONNECT_BYTES, read_connect
 from command.up.device_stream import MAX_FILTER_PACKET, DeviceStream, Refused
 from command.up.gate import Gate
+from command.up.held_stream import HeldStream
 from command.up.ports import HOST, bound, choose
 from zelador.errors import Unavailable
 from zelador.settings import Settings
@@ -177,6 +179,29 @@ def test_an_honest_devices_bytes_pass_unchanged_however_they_are_cut(level: int,
         passed += gate.feed(stream[begin:end])
         assert stream.startswith(passed)
     assert passed == stream
+
+
+@given(st.data())
+def test_only_acknowledgements_of_a_held_device_pass_however_they_are_cut(data: st.DataObject) -> None:
+    sent = data.draw(st.lists(packets(), max_size=8))
+    stream = b"".join(sent)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
+    gate, held, passed = DeviceStream(5), HeldStream(), b""
+    held_at = data.draw(st.integers(0, len(sent)))
+    before = len(b"".join(sent[:held_at]))
+    assert gate.feed(stream[:before]) == stream[:before] and gate.is_between_packets
+    for begin, end in itertools.pairwise([before, *(cut for cut in cuts if cut > before), len(stream)]):
+        passed += held.feed(gate.feed(stream[begin:end]))
+    assert passed == b"".join(each for each in sent[held_at:] if each[0] >> 4 in (4, 5, 7, 12))
+
+
+@given(packets(), st.data())
+def test_a_stream_knows_whether_it_is_between_packets(sent: bytes, data: st.DataObject) -> None:
+    gate, cut = DeviceStream(5), data.draw(st.integers(1, len(sent) - 1))
+    gate.feed(sent[:cut])
+    assert not gate.is_between_packets
+    gate.feed(sent[cut:])
+    assert gate.is_between_packets
 
 
 def text(raw: bytes) -> bytes:
