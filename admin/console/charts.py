@@ -158,10 +158,10 @@ def _y(value: float) -> float:
     return 214 - 204 * value
 
 
-def _unit_ticks() -> str:
+def _unit_ticks(language: Language) -> str:
     return "".join(
-        f'<text x="{_x(v):g}" y="232" text-anchor="middle">{v:g}</text>'
-        f'<text x="28" y="{_y(v) + 4:g}" text-anchor="end">{v:g}</text>'
+        f'<text x="{_x(v):g}" y="232" text-anchor="middle">{language.plain(v)}</text>'
+        f'<text x="28" y="{_y(v) + 4:g}" text-anchor="end">{language.plain(v)}</text>'
         f'<path class="p-grid" d="M{_x(v):g},10V214M34,{_y(v):g}H244"/>'
         for v in (0.0, 0.5, 1.0)
     )
@@ -173,6 +173,7 @@ def roc(
     label: str,
     x_title: str,
     y_title: str,
+    language: Language,
     mark: tuple[float, float, str] | None = None,
 ) -> Markup:
     """Renders a ROC curve. `mark` is the model's operating point: share of false alarms, share found, caption."""
@@ -184,11 +185,17 @@ def roc(
         anchor = ' text-anchor="end"' if mark[0] > 0.6 else ""
         beside = x - 8 if anchor else x + 8
         body += f'<text class="ink" x="{beside:.1f}" y="{min(y + 18, 206):.1f}"{anchor}>{escape(mark[2])}</text>'
-    return svg(250, 252, _square(_unit_ticks(), x_title, y_title) + body, label)
+    return svg(250, 252, _square(_unit_ticks(language), x_title, y_title) + body, label)
 
 
 def calibration(
-    predicted: Sequence[float], observed: Sequence[float], rows: Sequence[int], label: str, x_title: str, y_title: str
+    predicted: Sequence[float],
+    observed: Sequence[float],
+    rows: Sequence[int],
+    label: str,
+    x_title: str,
+    y_title: str,
+    language: Language,
 ) -> Markup:
     """Renders observed rate by predicted probability. The bars are numbers of rows, on a logarithmic scale."""
     body = '<path class="p-dash" d="M34,214L244,10"/>'
@@ -197,7 +204,7 @@ def calibration(
         body += f'<rect class="p-wash" x="{_x(p) - 7:.0f}" y="{214 - height:.0f}" width="14" height="{height:.0f}"/>'
     for p, o in zip(predicted, observed, strict=False):
         body += f'<circle class="p-fill" cx="{_x(p):.1f}" cy="{_y(o):.1f}" r="3.5"/>'
-    return svg(250, 252, _square(_unit_ticks(), x_title, y_title) + body, label)
+    return svg(250, 252, _square(_unit_ticks(language), x_title, y_title) + body, label)
 
 
 def importance(rows: Sequence[tuple[str, float, float]], label: str, number: Sequence[str]) -> Markup:
@@ -276,7 +283,9 @@ def histogram(found: Histogram, labels: Sequence[str], unit: str, language: Lang
     return svg(width, 84, f'{body}<path class="p-axis" d="M0,64.5H{width}"/>{ends}', label)
 
 
-def cost_curve(thresholds: Sequence[float], costs: Sequence[float], chosen: float | None, label: str) -> Markup:
+def cost_curve(
+    thresholds: Sequence[float], costs: Sequence[float], chosen: float | None, language: Language, label: str
+) -> Markup:
     """Renders what errors cost by threshold, from 0 to 1, a dot at the model's threshold, and a dashed line at 0.5."""
     top = max(costs, default=1.0) or 1.0
 
@@ -285,7 +294,7 @@ def cost_curve(thresholds: Sequence[float], costs: Sequence[float], chosen: floa
 
     body = "".join(
         f'<path class="p-grid" d="M{8 + 544 * v:g},12V142"/><text x="{8 + 544 * v:g}" y="159" text-anchor="'
-        f'{"start" if v == 0 else "end" if v == 1 else "middle"}">{v:g}</text>'
+        f'{"start" if v == 0 else "end" if v == 1 else "middle"}">{language.plain(v)}</text>'
         for v in (0, 0.25, 0.5, 0.75, 1)
     )
     body += '<path class="p-axis" d="M8,142.5H552"/><path class="p-dash" d="M280,12V142"/>'

@@ -71,13 +71,13 @@ REASONS: Mapping[str, str] = {
 }
 EVENTS: Mapping[str, str] = {
     "ok": _("%(device)s is OK again"),
-    "suspect": _("%(device)s is suspect"),
     "alarm": _("%(device)s is in alarm"),
     "acknowledged": _("%(device)s: alarm acknowledged"),
     "shelved": _("%(device)s is shelved"),
     "unknown": _("%(device)s is unknown"),
     "retired": _("%(device)s is retired"),
 }
+WELL = ("ok", "suspect")
 FLEET_EVENTS: Mapping[str, str] = {  # of no device in particular
     "ok": _("Readings arrive again"),
     "unknown": _("All devices are silent"),
@@ -169,8 +169,18 @@ def device_why(language: Language, device: DeviceView, names: Mapping[str, str])
             return ""
 
 
+def is_told(event: DeviceEventView) -> bool:
+    """True if the overview lists a change: not one between OK and suspect, of which only some are recorded."""
+    return event.before not in WELL or event.state not in WELL
+
+
 def device_event(language: Language, event: DeviceEventView) -> Event:
     device = event.device_id or language.text("All devices")
+    if event.state == "suspect" and event.before in STATES:
+        before = language.text(STATES[event.before])
+        return Event(
+            event.at, language.text("%(device)s: no longer “%(state)s”", device=device, state=before), event.state
+        )
     pattern = FLEET_EVENTS.get(event.state) if event.device_id is None else EVENTS.get(event.state)
     text = f"{device}: {event.state}" if pattern is None else language.text(pattern, device=device)
     return Event(event.at, text, event.state)

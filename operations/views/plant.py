@@ -82,6 +82,16 @@ class PlantView:
         return 0 if self.counts is None else self.counts["alarm"]
 
     @property
+    def acknowledged(self) -> int:
+        """Devices whose alarm somebody acknowledged, and that are still in alarm."""
+        return 0 if self.counts is None else self.counts["acknowledged"]
+
+    @property
+    def unclassified(self) -> int:
+        """Devices that are in no state, because none of their readings was classified yet."""
+        return max(0, (self.device_count or 0) - sum((self.counts or {}).values()))
+
+    @property
     def in_alarm(self) -> tuple[DeviceView, ...]:
         """The devices in alarm that are shown, the newest first."""
         return tuple(device for device in self.not_ok or () if device.state == "alarm")

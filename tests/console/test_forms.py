@@ -200,6 +200,15 @@ def test_an_alarm_is_acknowledged_shelved_and_retired_by_forms(site: Site) -> No
         assert "mill-03" in client.get("/console/states/alarm").text
         assert client.post("/console/devices/mill-03/acknowledge").status_code == 303
         assert client.get(device).json()["state"] == "acknowledged"
+        overview = client.get("/console/overview").text
+        assert "No alarm needs somebody; 1 is acknowledged and still on." in overview or "Needs maintenance" in overview
+        assert re.search(r'href="/console/states/acknowledged">\d+ acknowledged alarm', overview)
+        lede = re.sub(
+            r"<[^>]+>", "", client.get("/console/devices").text.partition('class="lede">')[2].partition("</p>")[0]
+        )
+        whole, *parts = map(int, re.findall(r"\d+", lede))
+        assert ", 1 acknowledged" in lede
+        assert whole == sum(parts), lede  # every device is in one of the states named
         refused = client.post("/console/devices/mill-03/unshelve")
         assert refused.status_code == 409
         shape(refused)

@@ -13,7 +13,7 @@ import pytest
 
 from admin.service import _listen
 from tests.console.conftest import Site
-from tests.console.ended_runs import CLEAR, ENDED
+from tests.console.ended_runs import CLEAR, ENDED, TIED
 from tests.console.outline import Outline, shape
 
 RAIL = ("overview", "devices", "labels", "quarantine", "models", "training", "runs", "classify")
@@ -38,6 +38,13 @@ def test_a_page_can_be_read(reader: httpx.Client, path: str) -> None:
     assert answer.status_code == 200, answer.text[-600:]
     page = shape(answer)
     assert page.of("html")[0]["lang"] == reader.headers["accept-language"]
+
+
+def test_a_run_says_its_verdict_once_in_the_reader_s_language(reader: httpx.Client) -> None:
+    text = reader.get(f"/console/runs/{TIED}").text
+    is_english = reader.headers["accept-language"] == "en"
+    assert text.count("cannot be told apart by F1; take") == is_english
+    assert ("Ranked by F1 on the folds" in text) == is_english
 
 
 def test_every_link_of_every_page_leads_somewhere(site: Site) -> None:

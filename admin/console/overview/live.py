@@ -15,7 +15,7 @@ from admin.console.pulse import Sample, moment
 from admin.console.render import Renderer
 from admin.console.seen import Usual, seen_by_model
 from admin.console.stream import Live, Topic
-from admin.console.words import Event, device_event, people, sentence
+from admin.console.words import Event, device_event, is_told, people, sentence
 from operations.key_file import Role
 from operations.views.devices import DeviceView
 from operations.views.plant import PlantView
@@ -27,6 +27,7 @@ FEED_ROWS = 10
 ALARM_ROWS = 6
 SHOWN_FEATURES = 3
 EVENTS = 9
+READ_EVENTS = 200  # of devices, because some of them are not told
 ALSO = 4
 EVENTS_S = 2.0
 SETUP_PARTS = ("attention", "flow", "ledger")
@@ -227,8 +228,8 @@ def _events(console: Console, renderer: Renderer, is_admin: bool, has_redis: boo
 
     def read() -> tuple[Event, ...]:
         try:
-            events = services.device_events.page(EVENTS)[0] if has_redis else []
-            found = [device_event(language, event) for event in events]
+            events = services.device_events.page(READ_EVENTS)[0] if has_redis else []
+            found = [device_event(language, event) for event in events if is_told(event)][:EVENTS]
         except (redis.RedisError, OSError):
             found = []
         if is_admin:

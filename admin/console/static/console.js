@@ -139,6 +139,12 @@ const CHARTS = {
 const KEPT_POINTS = 180, HEIGHT = 172;
 const offset = clock ? Number(clock.dataset.offset || 0) : 0;
 const timeOfDay = seconds => new Date((seconds + offset * 60) * 1000).toISOString().slice(11, 16);
+const figure = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 6 });
+const figures = (_u, ticks) => ticks.map(value => value === null ? "" : value >= 1e7 ? figure.format(value / 1e6) + "M" : value >= 1e4 ? figure.format(value / 1e3) + "k" : figure.format(value));
+const times = of => (chart, ticks) => ticks.map(tick => {  // none that the right edge would clip
+  const { min, max } = chart.scales.x, text = of(tick);
+  return (chart.width - 42) * (max - tick) / (max - min || 1) < 3.2 * text.length ? "" : text;
+});
 const charts = [];
 let points = null;
 const axis = (size, more) => ({ stroke: color("ink-3"), font: "11px Geist", size, gap: 4, ticks: { show: false }, grid: { stroke: color("rule"), width: 1 }, ...more });
@@ -151,7 +157,7 @@ function draw(box) {
     cursor: { sync: { key: "overview" }, drag: { x: false, y: false }, points: { size: 5 } },
     scales: { x: { time: true }, y: { range: (_u, _low, high) => [0, Math.max(1, (known.length ? high : 1) * 1.15)] } },
     series: [{}, ...strokes.map(stroke => ({ stroke: color(stroke), width: 1.5, points: { show: false } }))],
-    axes: [axis(22, { values: (_u, ticks) => ticks.map(timeOfDay), space: 60, incrs: [60, 120, 300, 600, 900] }), axis(40, { space: 32, values: (_u, ticks) => ticks.map(value => value >= 1e7 ? value / 1e6 + "M" : value >= 1e4 ? value / 1e3 + "k" : value) })],
+    axes: [axis(22, { values: times(timeOfDay), space: 60, incrs: [60, 120, 300, 600, 900] }), axis(40, { space: 32, values: figures })],
   }, data, box);
   chart.root.setAttribute("role", "img");
   chart.root.setAttribute("aria-label", box.dataset.label);
@@ -248,7 +254,7 @@ if (past && window.uPlot) {
         cursor: { sync: { key: "device" }, drag: { x: Boolean(from), y: false, setScale: false }, points: { size: 5 } },
         scales: { x: { time: true, range: [at[0], at.at(-1)] } }, hooks: { drawClear: [shade], draw: [strip], setSelect: [pick] },
         series: [{}, { stroke: color("ink-2"), width: 1.5, points: { show: false } }],
-        axes: [axis(22, { values: (_u, ticks) => ticks.map(clockOf), space: 70 }), axis(34, { space: 32 })],
+        axes: [axis(22, { values: times(clockOf), space: 70 }), axis(34, { space: 32, values: figures })],
       }, unbroken(column), box);
       chart.root.setAttribute("role", "img");
       chart.root.setAttribute("aria-label", box.dataset.label);

@@ -1,0 +1,40 @@
+"""The console's words for changes of devices, and the numbers of its charts."""
+
+from __future__ import annotations
+
+import pytest
+
+from admin.console import charts
+from admin.console.language import Language, language, plant_zone
+from admin.console.words import device_event, is_told
+from operations.views.device_events import DeviceEventView
+
+EN, PT = (language(tag, plant_zone("UTC")) for tag in ("en", "pt-BR"))
+
+
+def change(before: str, state: str) -> DeviceEventView:
+    nothing = dict.fromkeys(("by", "why", "label", "probability", "model", "reading_id"))
+    return DeviceEventView("1-0", "2026-11-26T12:00:00Z", "press", before=before, state=state, **nothing)  # type: ignore[arg-type]
+
+
+def test_no_device_is_left_suspect_among_what_happened() -> None:
+    """A device that is suspect and then OK has no line; the end of an alarm always has one."""
+    assert not is_told(change("ok", "suspect"))
+    assert not is_told(change("suspect", "ok"))
+    for before, state, said in (
+        ("suspect", "alarm", "press is in alarm"),
+        ("alarm", "ok", "press is OK again"),
+        ("acknowledged", "suspect", "press: no longer “Acknowledged”"),
+    ):
+        assert is_told(change(before, state))
+        assert device_event(EN, change(before, state)).sentence == said
+
+
+@pytest.mark.parametrize(("reader", "half"), [(EN, "0.5"), (PT, "0,5")])
+def test_an_axis_has_the_numbers_of_the_reader_s_language(reader: Language, half: str) -> None:
+    for chart in (
+        charts.roc([0.0, 1.0], [0.0, 1.0], "", "", "", reader),
+        charts.calibration([0.5], [0.5], [9], "", "", "", reader),
+        charts.cost_curve([0.0, 1.0], [1.0, 2.0], 0.5, reader, ""),
+    ):
+        assert f">{half}</text>" in chart
