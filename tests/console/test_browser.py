@@ -66,6 +66,11 @@ def test_an_alarm_is_red_on_the_open_page_and_can_be_acknowledged(chromium: Brow
         page.wait_for_url("**/console/devices/pump-12")
         page.get_by_role("button", name="Acknowledge").click()
         expect(page.locator(".runline .acknowledged")).to_be_visible()
+        expect(page.locator("h1")).to_be_focused()  # the button is gone
+        for button in ("Dark", "PT", "EN"):
+            page.get_by_role("button", name=button, exact=True).press("Enter")
+            expect(page.get_by_role("button", name=button, exact=True)).to_have_attribute("aria-pressed", "true")
+            expect(page.locator(":focus")).to_have_accessible_name(button)
         page.get_by_role("link", name="Shelve…").click()
         dialog = page.get_by_role("dialog")
         expect(dialog).to_be_visible()
@@ -219,6 +224,16 @@ def test_without_scripts_a_page_shows_everything(chromium: Browser, site: Site) 
         page = found.open("/console/overview")
         expect(page.locator("[data-chart=rate] svg")).to_be_visible()
         expect(page.locator("#feed table")).to_be_visible()
+        found.open("/console/labels")
+        page.fill("#ld", "press-07")
+        page.fill("#lf", "2026-11-20T10:00:00")
+        page.fill("#lt", "2026-11-20T09:00:00")
+        page.fill("#ln", "W9")
+        page.get_by_role("button", name="Add the label").click()
+        expect(page.locator("#refused")).to_contain_text("is not after")
+        expect(page.locator("#refused")).to_be_focused()
+        filled = [page.input_value(f"#{name}") for name in ("ld", "lf", "lt", "ln")]
+        assert filled == ["press-07", "2026-11-20T10:00", "2026-11-20T09:00", "W9"]
         found.open("/console/models/other")
         page.get_by_role("link", name="Select…").click()
         page.wait_for_url("**/console/models/other/select")

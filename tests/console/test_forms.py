@@ -270,10 +270,11 @@ def test_training_shows_the_readings_of_the_chosen_days_and_devices(site: Site) 
         shape(wrong)
         assert "The readings cannot be loaded" in wrong.text
         labeled = site.plant
+        labeled.publish(BAD, "lathe-71")  # has no label, so it does not count
         for step in range(4):
             labeled.publish(BAD if step % 2 else {"lux": 400.0, "temperature": 45.0, "vibration": 0.1 + step},
                             "lathe-70", label=("no", "yes")[step % 2])  # fmt: skip
-        wait_for(lambda: "4 labeled readings of 1 device" in _loaded_again(client, "lathe-7*"), "the readings")
+        wait_for(lambda: "4 labeled readings of 1 device." in _loaded_again(client, "lathe-7*"), "the readings")
         page = client.get("/console/training?devices=lathe-7*")
         shape(page)
         assert "Class too small" in page.text
