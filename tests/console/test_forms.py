@@ -274,13 +274,14 @@ def test_training_shows_the_readings_of_the_chosen_days_and_devices(site: Site) 
         for step in range(4):
             labeled.publish(BAD if step % 2 else {"lux": 400.0, "temperature": 45.0, "vibration": 0.1 + step},
                             "lathe-70", label=("no", "yes")[step % 2])  # fmt: skip
-        wait_for(lambda: "4 labeled readings of 1 device." in _loaded_again(client, "lathe-7*"), "the readings")
+        wait_for(lambda: "Among 5 readings of 2 devices" in _loaded_again(client, "lathe-7*"), "the readings")
         page = client.get("/console/training?devices=lathe-7*")
         shape(page)
+        assert "4 labeled readings of 1 device." in page.text
         assert "Class too small" in page.text
         assert 'value="lathe-7*"' in page.text
     with site.client("viewer") as client:  # loading another one is expensive
-        assert "4 labeled readings of 1 device" not in client.get("/console/training?devices=lathe-7*").text
+        assert "Among 5 readings of 2 devices" not in client.get("/console/training?devices=lathe-7*").text
 
 
 def _loaded_again(client: httpx.Client, devices: str) -> str:
