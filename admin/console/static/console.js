@@ -77,16 +77,21 @@ const takeFocus = place => {
   if (place.matches("h1, h2")) place.tabIndex = -1;
   place.focus();
 };
-try {
-  const sent = JSON.parse(sessionStorage.getItem("sent"));
-  sessionStorage.removeItem("sent");
-  if (sent && Date.now() - sent.at < 30000 && document.activeElement === document.body && !$("[autofocus], [aria-invalid]")) {
-    const same = $$("form button").find(button => buttonOf(button, button.form) === sent.button);
-    const menu = same && !same.checkVisibility() && same.closest("[popover]");
-    const shown = menu ? $(`[popovertarget=${menu.id}]`) : same?.checkVisibility() ? same : null;
-    takeFocus($("h2#done") || shown || (sent.heading && document.getElementById(sent.heading)) || $("h1"));
-  } else if (sent) $("[aria-invalid]")?.focus();
-} catch { /* without a store, the browser decides */ }
+const refocus = sent => {
+  const wrong = $("[aria-invalid]");
+  if (document.activeElement !== document.body || $("[autofocus]")) return;
+  const same = $$("form button").find(button => buttonOf(button, button.form) === sent.button);
+  const menu = same && !same.checkVisibility() && same.closest("[popover]");
+  const shown = menu ? $(`[popovertarget=${menu.id}]`) : same?.checkVisibility() ? same : null;
+  takeFocus(wrong || $("h2#done") || shown || (sent.heading && document.getElementById(sent.heading)) || $("h1"));
+};
+addEventListener("load", () => {  // a "#" in the address has taken the focus away by then
+  try {
+    const sent = JSON.parse(sessionStorage.getItem("sent"));
+    sessionStorage.removeItem("sent");
+    if (sent && Date.now() - sent.at < 30000) requestAnimationFrame(() => refocus(sent));
+  } catch { /* without a store, the browser decides */ }
+});
 
 // Pause stops the list of predictions, nothing else. It waits too while the keyboard is in it.
 let paused = false;
