@@ -66,6 +66,11 @@ def test_an_alarm_is_red_on_the_open_page_and_can_be_acknowledged(chromium: Brow
         page.wait_for_url("**/console/devices/pump-12")
         page.get_by_role("button", name="Acknowledge").click()
         expect(page.locator(".runline .acknowledged")).to_be_visible()
+        expect(page.locator("h1")).to_be_focused()  # the button is gone
+        for button in ("Dark", "PT", "EN"):
+            page.get_by_role("button", name=button, exact=True).press("Enter")
+            expect(page.get_by_role("button", name=button, exact=True)).to_have_attribute("aria-pressed", "true")
+            expect(page.locator(":focus")).to_have_accessible_name(button)
         page.get_by_role("link", name="Shelve…").click()
         dialog = page.get_by_role("dialog")
         expect(dialog).to_be_visible()
@@ -157,13 +162,17 @@ def test_classifying_in_portuguese_on_a_phone(chromium: Browser, site: Site) -> 
         page.get_by_role("link", name="other").click()
         page.get_by_label("Lux").fill("400")
         page.get_by_label("Vibração").fill("5,2")
+        page.get_by_label("Temperatura").fill("-400")
+        page.keyboard.press("Enter")
+        expect(page.locator(".error")).to_have_text("Baixo demais: no mínimo −100 °C.")
+        expect(page.get_by_label("Temperatura")).to_be_focused()
         page.get_by_label("Temperatura").fill("95,5")
         expect(page.locator(".warn:visible")).to_contain_text("Fora do que o modelo já viu")
         page.keyboard.press("Enter")
         expect(page.locator(".answer")).to_have_text("Precisa de manutenção")
         expect(page.locator(".caution")).to_contain_text("95,5")
         expect(page.locator("html")).to_have_attribute("lang", "pt-BR")
-        assert found.said == []
+        assert not [said for said in found.said if "422" not in said]
 
 
 ALL = os.environ.get("TEST_CONSOLE") == "1"  # make test-console
@@ -219,6 +228,16 @@ def test_without_scripts_a_page_shows_everything(chromium: Browser, site: Site) 
         page = found.open("/console/overview")
         expect(page.locator("[data-chart=rate] svg")).to_be_visible()
         expect(page.locator("#feed table")).to_be_visible()
+        found.open("/console/labels")
+        page.fill("#ld", "press-07")
+        page.fill("#lf", "2026-11-20T10:00:00")
+        page.fill("#lt", "2026-11-20T09:00:00")
+        page.fill("#ln", "W9")
+        page.get_by_role("button", name="Add the label").click()
+        expect(page.locator("#refused")).to_contain_text("is not after")
+        expect(page.locator("#refused")).to_be_focused()
+        filled = [page.input_value(f"#{name}") for name in ("ld", "lf", "lt", "ln")]
+        assert filled == ["press-07", "2026-11-20T10:00", "2026-11-20T09:00", "W9"]
         found.open("/console/models/other")
         page.get_by_role("link", name="Select…").click()
         page.wait_for_url("**/console/models/other/select")

@@ -102,6 +102,9 @@ def test_a_model_is_deleted_only_with_its_name_typed(site: Site) -> None:
         ("en", {"lux": "1,234", "temperature": "45", "vibration": "0.4"}, 422, "Write thousands without a separator."),
         ("pt-BR", {"lux": "1.234", "temperature": "45", "vibration": "0,4"}, 422, "Escreva milhares sem separador."),
         ("pt-BR", {"lux": "0.412", "temperature": "45.5", "vibration": "0,4"}, 200, "Não precisa de manutenção"),
+        ("en", {"lux": "4", "temperature": "-400", "vibration": "0.4"}, 422, "Too low: at least −100 °C."),
+        ("pt-BR", {"lux": "4", "temperature": "1000,1", "vibration": "1"}, 422, "Alto demais: no máximo 1.000 °C."),
+        ("en", {"lux": "4", "temperature": "45", "vibration": "1e39"}, 422, "Too high: at most 1,000"),
         ("en", {"lux": "nan", "temperature": "1e999", "vibration": ""}, 422, "This is not a number."),
     ],
 )
@@ -110,6 +113,9 @@ def test_classifying_by_hand(site: Site, accepted: str, typed: dict[str, str], s
         answer = client.post("/console/classify", data={f"f.{name}": text for name, text in typed.items()})
         assert answer.status_code == status, answer.text[-500:]
         assert said in answer.text
+        assert answer.text.count('aria-invalid="true"') == (status == 422) + ("nan" in typed.values()) * 2
+        assert all(f'value="{text}"' in answer.text for text in typed.values())
+        assert "readings[0]" not in answer.text
         shape(answer)
 
 
@@ -273,16 +279,18 @@ def test_training_shows_the_readings_of_the_chosen_days_and_devices(site: Site) 
         shape(wrong)
         assert "The readings cannot be loaded" in wrong.text
         labeled = site.plant
+        labeled.publish(BAD, "lathe-71")  # has no label, so it does not count
         for step in range(4):
             labeled.publish(BAD if step % 2 else {"lux": 400.0, "temperature": 45.0, "vibration": 0.1 + step},
                             "lathe-70", label=("no", "yes")[step % 2])  # fmt: skip
-        wait_for(lambda: "4 labeled readings of 1 device" in _loaded_again(client, "lathe-7*"), "the readings")
+        wait_for(lambda: "Among 5 readings of 2 devices" in _loaded_again(client, "lathe-7*"), "the readings")
         page = client.get("/console/training?devices=lathe-7*")
         shape(page)
+        assert "4 labeled readings of 1 device." in page.text
         assert "Class too small" in page.text
         assert 'value="lathe-7*"' in page.text
     with site.client("viewer") as client:  # loading another one is expensive
-        assert "4 labeled readings of 1 device" not in client.get("/console/training?devices=lathe-7*").text
+        assert "Among 5 readings of 2 devices" not in client.get("/console/training?devices=lathe-7*").text
 
 
 def _loaded_again(client: httpx.Client, devices: str) -> str:
@@ -325,8 +333,19 @@ def test_two_of_the_five_are_saved_with_names_and_notes(site: Site) -> None:
         refused = client.post(f"{path}/save", data=form)
         assert refused.status_code == 409
         shape(refused)
+        assert "There is a model" in refused.text
         assert client.get("/v1/models/first-of-run").status_code == 404
         assert client.post(f"{path}/save", data={}).status_code == 422
+        wrong = client.post(f"{path}/save", data={**form, "name3": "a b", "note2": "not chosen"})
+        assert wrong.status_code == 422
+        shape(wrong)
+        assert "is not a name" in wrong.text
+        for kept in ("first-of-run", "kept as &lt;b&gt;quick&lt;/b&gt;", "a b", "not chosen"):
+            assert f'value="{kept}"' in wrong.text, kept
+        assert re.findall(r'name="keep" value="(\d)" checked', wrong.text) == ["1", "3"]
+        none = client.post(f"{path}/save", data={"name1": "mine"}, headers={"Accept-Language": "pt-BR"})
+        assert "Escolha" in none.text
+        assert 'value="mine"' in none.text
         saved = client.post(f"{path}/save", data={**form, "name3": ""})
         assert saved.status_code == 303, saved.text[-300:]
         page = client.get(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import time
 from datetime import datetime, timedelta, timezone
@@ -90,6 +91,14 @@ def test_an_invalid_label_is_refused_with_its_reason(site: Site) -> None:
             assert answer.status_code == 422, wrong
             assert said in answer.text, wrong
             shape(answer)
+            for page, sent in (("device", {"back": "device"}), ("list", {})):  # the form again, as it was filled
+                sent = {**good, "note": "W<4", "other": "worn out", "to": "2026-11-20T11:00", **wrong, **sent}
+                again = client.post("/console/labels", data=sent, headers={"Accept-Language": "pt-BR"})
+                if again.status_code == 303:
+                    continue  # the other label counts
+                shape(again)
+                assert (page, again.text.count('id="refused"')) == (page, 1), wrong
+                assert all(f'value="{html.escape(sent[name])}"' in again.text for name in ("from", "other", "note"))
         assert client.post("/console/labels/undo", data={"id": "none"}).status_code == 404
     with site.client("viewer") as client:
         assert client.post("/console/labels", data=good).status_code == 403

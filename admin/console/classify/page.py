@@ -23,6 +23,8 @@ from operations.views.plant import PlantView
 from registry.listing import Query as Listed
 from registry.model.rows import Answer
 from zelador.errors import InvalidInput, NotFound
+from zelador.ranges import limits, objection
+from zelador.settings import FieldSettings, Settings
 
 router = pages("classify")
 
@@ -40,7 +42,8 @@ class Input:
     high: float | None
     counts: Sequence[int]  # of values in training, in bins of equal width from low to high
     is_outside: bool
-    is_wrong: bool  # not a number
+    is_wrong: bool  # no number, or one that is refused
+    refused: str  # why the number is refused; empty if it is accepted, or is no number
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,7 @@ def _page(
     model = None if name is None else model_detail(services.registry, name)
     if model is None and is_asked:
         raise NotFound("there is no model to ask; train or import one")
-    inputs = () if model is None else tuple(_inputs(language, model, typed, is_asked))
+    inputs = () if model is None else tuple(_inputs(language, services.settings, model, typed, is_asked))
     answer, now_asked = None, None
     if model is not None and is_asked and not any(each.is_wrong for each in inputs):
         reading = {each.name: each.value for each in inputs}
@@ -135,7 +138,27 @@ def _asked(model: ModelDetail, inputs: Sequence[Input], answer: Answer) -> Asked
     return Asked(model.row.name, [each.text for each in inputs[:SHOWN_VALUES]], answer["label"], share)
 
 
-def _inputs(language: Language, model: ModelDetail, typed: Mapping[str, str], is_asked: bool) -> list[Input]:
+def _refusal(language: Language, value: float, field: FieldSettings) -> str:
+    """Returns why no sensor can have this value, or no model compute with it; empty if it is accepted."""
+    if objection(value, "value", field) is None:
+        return ""
+
+    def shown(limit: float) -> str:
+        return f"{language.plain(limit)} {field.unit}".rstrip()
+
+    low, high = limits(field)
+    if value < low:
+        if field.minimum is None:
+            return language.text("This number is too small to compute with.")
+        return language.text("Too low: at least %(low)s.", low=shown(low))
+    if field.maximum is None:
+        return language.text("This number is too large to compute with.")
+    return language.text("Too high: at most %(high)s.", high=shown(high))
+
+
+def _inputs(
+    language: Language, settings: Settings, model: ModelDetail, typed: Mapping[str, str], is_asked: bool
+) -> list[Input]:
     found = []
     for feature in model.features:
         seen = feature.seen
@@ -146,9 +169,10 @@ def _inputs(language: Language, model: ModelDetail, typed: Mapping[str, str], is
         value = number_of(language, text)
         low, high = (None, None) if seen is None else (seen.minimum, seen.maximum)
         outside = value is not None and low is not None and high is not None and not low <= value <= high
-        wrong = is_asked and value is None
+        refused = _refusal(language, value, settings.field(feature.name)) if value is not None else ""
+        wrong = is_asked and (value is None or bool(refused))
         counts = seen.counts if seen else ()
-        found.append(Input(feature.name, feature.unit, text, value, low, high, counts, outside, wrong))
+        found.append(Input(feature.name, feature.unit, text, value, low, high, counts, outside, wrong, refused))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import quote, urlencode
@@ -12,15 +13,15 @@ from admin.access.identity import Acting
 from admin.access.roles import needs
 from admin.console.console import Console, Shown
 from admin.console.language import Language
-from admin.console.page import go, pages, renderer, show, signed_in
-from admin.console.visitor import Visiting
+from admin.console.page import go, pages, show, signed_in
+from admin.console.visitor import Visiting, Visitor
 from admin.console.words import people
 from operations.acts import labels as acts
 from operations.views.labels import LabelFilter, LabelSummary, LabelView, odd
 from operations.views.plant import PlantView
 from zelador.errors import InvalidInput, NotFound
 from zelador.labels.label import SOURCES
-from zelador.labels.rules import MAX_ID, MAX_NOTE, Finding, Wish
+from zelador.labels.rules import MAX_ID, Finding, Wish
 from zelador.messages import MAX_LABEL
 
 router = pages("labels")
@@ -30,8 +31,6 @@ MAX_CHOICES = 6
 MAX_DEVICE = 512
 
 LabelId = Annotated[str, Form(alias="id", max_length=MAX_ID)]
-From = Annotated[str, Form(alias="from", max_length=32)]
-To = Annotated[str, Form(alias="to", max_length=32)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +39,19 @@ class Done:
 
     label: LabelView
     findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """The form of a label as it was sent, and why it was refused, in English."""
+
+    device: str = ""
+    begin: str = ""
+    end: str = ""
+    label: str = ""
+    other: str = ""
+    note: str = ""
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +75,7 @@ class LabelsPage:
     done: Done | None
     batch: Batch | None
     choices: tuple[str, ...]  # labels to choose from
-    device: str  # for the form
+    typed: Typed  # that the form is filled with
     limit: int  # bytes of a table
     before: str | None  # path of the previous page
     after: str | None
@@ -86,15 +98,30 @@ def show_labels(
     imported: Annotated[int | None, Query(ge=0, le=2**53)] = None,
     device: Annotated[str, Query(max_length=MAX_DEVICE)] = "",
 ) -> Response:
-    services = console.services
     chosen = next((each for each in SOURCES if each == source), None)
     wanted = LabelFilter(
         label=label or None, source="import" if imported is not None else chosen, by=by or None, text=q.strip(),
         added_at=imported, undone=undone == "yes",
     )  # fmt: skip
-    rows, total = services.label_views.page(PAGE_ROWS, offset, wanted)
     asked = {"q": q, "label": label, "source": source, "by": by, "undone": undone}
     kept = {key: value for key, value in asked.items() if value} | ({} if imported is None else {"imported": imported})
+    return show_list(console, visitor, wanted, kept, offset, imported, done, Typed(device))
+
+
+def show_list(
+    console: Console,
+    visitor: Visitor,
+    wanted: LabelFilter,
+    kept: Mapping[str, object],
+    offset: int,
+    imported: int | None,
+    done: str,
+    typed: Typed,
+    status: int = 200,
+) -> Response:
+    """Shows the labels that are `wanted`, which the fields `kept` of an address ask for."""
+    services = console.services
+    rows, total = services.label_views.page(PAGE_ROWS, offset, wanted)
 
     def path(start: int) -> str:
         given = {**kept, **({"offset": start} if start else {})}
@@ -113,7 +140,7 @@ def show_labels(
         None if not done else done_of(console, done),
         None if imported is None or not rows else Batch(imported, rows[0]["by"], total),
         choices_of(now, summary),
-        device,
+        typed,
         services.settings.api.max_body_bytes,
         path(max(0, offset - PAGE_ROWS)) if offset else None,
         path(offset + PAGE_ROWS) if offset + PAGE_ROWS < total else None,
@@ -121,40 +148,21 @@ def show_labels(
         people(services) if key.may("admin") else {},
         key.may("operator"),
     )
-    return show(console, visitor, "labels/page.html", context, section="labels")
-
-
-@router.post("", **needs("operator"))
-def add(
-    console: Shown,
-    visitor: Visiting,
-    actor: Acting,
-    device: Annotated[str, Form(max_length=MAX_DEVICE)],
-    begin: From,
-    end: To = "",
-    label: Annotated[str, Form(max_length=MAX_LABEL)] = "",
-    other: Annotated[str, Form(max_length=MAX_LABEL)] = "",
-    note: Annotated[str, Form(max_length=MAX_NOTE)] = "",
-    back: Annotated[str, Form(max_length=10)] = "",
-) -> Response:
-    services, language = console.services, renderer(console, visitor).language
-    wish = wish_of(language, device, begin, end, other.strip() or label, note)
-    done = acts.add(actor, services.labels, services.settings, wish, "console")
-    return _to(done.label.id, done.label.device if back == "device" else "")
+    return show(console, visitor, "labels/page.html", context, section="labels", status=status)
 
 
 @router.post("/undo", **needs("operator"))
 def undo(console: Shown, actor: Acting, label: LabelId, back: Annotated[str, Form(max_length=10)] = "") -> Response:
     services = console.services
     acts.undo(actor, services.labels, label)
-    return _to(label, services.label_views.one(label)["device"] if back == "device" else "")
+    return to_label(label, services.label_views.one(label)["device"] if back == "device" else "")
 
 
 @router.post("/redo", **needs("operator"))
 def redo(console: Shown, actor: Acting, label: LabelId, back: Annotated[str, Form(max_length=10)] = "") -> Response:
     services = console.services
     done = acts.redo(actor, services.labels, services.settings, label, "console")
-    return _to(done.label.id, done.label.device if back == "device" else "")
+    return to_label(done.label.id, done.label.device if back == "device" else "")
 
 
 @router.post("/undo-import", **needs("operator"))
@@ -193,7 +201,7 @@ def done_of(console: Console, label: str) -> Done | None:
         return None
 
 
-def _to(label: str, device: str) -> Response:
+def to_label(label: str, device: str) -> Response:
     asked = urlencode({"done": label})
     if device:
         return go(f"/console/devices/{quote(device, safe='')}?{asked}#done")

@@ -66,6 +66,33 @@ $$(SENT_AGAIN).forEach(region => new MutationObserver(() => {
   ($$("a[href]", region).find(link => keyOf(link) === held.key) || $("a[href]", region))?.focus({ preventScroll: true });
 }).observe(region, { childList: true }));
 
+// After a form, the keyboard goes on at the same button of the new page; if that is gone, at the heading of its region.
+const buttonOf = (button, form) => [form.getAttribute("action"), button?.name, button?.value, button?.textContent.trim()].join(" ");
+const headingOf = form => $("h1, h2", form.closest("section, .page-head") || document)?.id || "";
+document.addEventListener("submit", event => {
+  const sent = { at: Date.now(), button: buttonOf(event.submitter, event.target), heading: headingOf(event.target) };
+  try { sessionStorage.setItem("sent", JSON.stringify(sent)); } catch { /* the page works without it */ }
+});
+const takeFocus = place => {
+  if (place.matches("h1, h2")) place.tabIndex = -1;
+  place.focus();
+};
+const refocus = sent => {
+  const wrong = $("[aria-invalid]");
+  if (document.activeElement !== document.body || $("[autofocus]")) return;
+  const same = $$("form button").find(button => buttonOf(button, button.form) === sent.button);
+  const menu = same && !same.checkVisibility() && same.closest("[popover]");
+  const shown = menu ? $(`[popovertarget=${menu.id}]`) : same?.checkVisibility() ? same : null;
+  takeFocus(wrong || $("h2#done") || shown || (sent.heading && document.getElementById(sent.heading)) || $("h1"));
+};
+addEventListener("load", () => {  // a "#" in the address has taken the focus away by then
+  try {
+    const sent = JSON.parse(sessionStorage.getItem("sent"));
+    sessionStorage.removeItem("sent");
+    if (sent && Date.now() - sent.at < 30000) requestAnimationFrame(() => refocus(sent));
+  } catch { /* without a store, the browser decides */ }
+});
+
 // Pause stops the list of predictions, nothing else. It waits too while the keyboard is in it.
 let paused = false;
 const pause = $("[data-pause]");

@@ -37,6 +37,11 @@ class Facts:
         return sum(self.description.classes.values()) if self.description else 0
 
     @property
+    def labeled_devices(self) -> int:
+        """The number of devices with a labeled reading; a device without one has empty counts, or none."""
+        return sum(any(counts.values()) for counts in self.description.by_device.values()) if self.description else 0
+
+    @property
     def labels(self) -> tuple[tuple[str, int], ...]:
         """The number of readings by label, the most frequent first."""
         return tuple(self.description.classes.items()) if self.description else ()
