@@ -1,4 +1,4 @@
-"""Shows the progress of a training run on the terminal; without a terminal, prints a line for each event but those of folds."""
+"""Shows the progress of a training run on the terminal; without one, prints a line for each event but folds."""
 
 from __future__ import annotations
 
