@@ -19,6 +19,7 @@ from admin.console.labels.words import fault_text, finding_kind, finding_text, s
 from admin.console.language import Language
 from admin.console.quarantine.words import reason_text
 from admin.console.refusals import translated_refusal
+from admin.console.runs import charts as run_charts
 from admin.console.runs.events import event_text, step_text
 from admin.console.runs.words import error_text, said_text
 from admin.console.static_files import static_file
@@ -92,7 +93,12 @@ class Renderer:
             device_why=lambda device, names: device_why(language, device, names),
         )
         found.globals.update(
-            icon=icon, static=lambda name: static_file(name).url, charts=charts, language=language, plant=self.plant
+            icon=icon,
+            static=lambda name: static_file(name).url,
+            charts=charts,
+            run_charts=run_charts,
+            language=language,
+            plant=self.plant,
         )
         return found
 

@@ -45,15 +45,52 @@ class CandidateRow:
     against_live: float | None  # how much better it is than the selected model, on the same rows
     against_live_interval: Pair | None
     is_calibrated: bool
+    from_first: float | None  # over all folds, from the recommended candidate
+    from_first_interval: Pair | None
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A part of the hold-out. `name` is new_device or later."""
+    """A part of the rows: `learned`, or of the hold-out `new_device` or `later`. Times are ISO 8601."""
 
     name: str
     rows: int | None
     blocks: int | None
+    devices: int | None = None
+    begin: str | None = None
+    end: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The scores with labels moved at random: `counts` in bins of equal width from `low` to `high`; the real score."""
+
+    metric: str
+    real: float
+    moves: int
+    as_good: int
+    low: float
+    high: float
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SeenClass:
+    """A class by device: readings on each device of `Seen`, on how many devices, and whether it can be evaluated."""
+
+    label: str
+    rows: tuple[int, ...]
+    devices: int
+    is_alone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Which class was seen on which device; of `total` devices, those with most readings."""
+
+    devices: tuple[str, ...]
+    total: int
+    classes: tuple[SeenClass, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +147,23 @@ class Comparison:
     data_begin: str | None  # ISO 8601
     data_end: str | None
     decision: Decision | None  # None if the settings ask for none
+    learned: Question | None
+    moved: Moved | None
+    seen: Seen | None  # only if a class cannot be evaluated
 
     @property
     def first(self) -> CandidateRow | None:
         """The recommended candidate."""
         return self.packed[0] if self.packed else None
+
+    @property
+    def compared(self) -> int:
+        """The number of candidates, without the baseline."""
+        return sum(not row.is_baseline for row in (*self.packed, *self.others))
+
+    @property
+    def failed(self) -> int:
+        return sum(row.score is None and row.trouble is not None for row in self.others)
 
     @property
     def baseline(self) -> CandidateRow | None:
@@ -157,16 +206,47 @@ def comparison(run: RunView, metric: str | None = None) -> Comparison:
         text_of(split.get("asked")),
         _integer(split.get("folds")),
         text_of(split.get("folds_by")),
-        tuple(
-            Question(name, _integer(_mapping(each).get("rows")), _integer(_mapping(each).get("blocks")))
-            for name, each in _mapping(split.get("questions")).items()
-        ),
+        tuple(_question(name, _mapping(each)) for name, each in _mapping(split.get("questions")).items()),
         _integer(document.get("train_rows")),
         _live(_mapping(document.get("reference")), chosen),
         time_of(_mapping(document.get("data")).get("from")),
         time_of(_mapping(document.get("data")).get("to")),
         _decision(_mapping(document.get("promotion"))),
+        _question("learned", _mapping(split.get("learned"))) if split.get("learned") else None,
+        _moved(_mapping(verdict.get("moved"))),
+        _seen(_mapping(split.get("seen"))),
     )
+
+
+def _question(name: str, found: Mapping[str, Any]) -> Question:
+    rows, blocks, devices = (_integer(found.get(key)) for key in ("rows", "blocks", "devices"))
+    return Question(name, rows, blocks, devices, time_of(found.get("from")), time_of(found.get("to")))
+
+
+def _moved(found: Mapping[str, Any]) -> Moved | None:
+    counts = tuple(each for each in found.get("counts") or () if _integer(each) is not None)
+    figures = numbers(found)
+    if not counts or not {"real", "low", "high"} <= figures.keys():
+        return None
+    moves, as_good = _integer(found.get("moves")) or sum(counts), _integer(found.get("as_good")) or 0
+    metric = text_of(found.get("metric"))
+    return Moved(metric, figures["real"], moves, as_good, figures["low"], figures["high"], counts)
+
+
+def _seen(found: Mapping[str, Any]) -> Seen | None:
+    devices = tuple(map(str, found.get("devices") or ()))
+    classes = [
+        SeenClass(
+            str(label),
+            tuple(_integer(count) or 0 for count in _mapping(each).get("rows") or ()),
+            _integer(_mapping(each).get("devices")) or 0,
+            _mapping(each).get("alone") is True,
+        )
+        for label, each in _mapping(found.get("classes")).items()
+    ]
+    if not devices or any(len(each.rows) != len(devices) for each in classes):
+        return None
+    return Seen(devices, max(len(devices), _integer(found.get("of")) or 0), tuple(classes))
 
 
 def _live(found: Mapping[str, Any], metric: str) -> Live | None:
@@ -237,6 +317,8 @@ def _row(each: Mapping[str, Any], metric: str, tied: Sequence[str], is_first: bo
         numbers(each.get("difference")).get(metric),
         pair_of(_mapping(each.get("difference_intervals")).get(metric)),
         each.get("calibrated") is True,
+        numbers(each.get("from_first")).get(metric),
+        pair_of(_mapping(each.get("from_first_intervals")).get(metric)),
     )
 
 

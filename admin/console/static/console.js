@@ -31,7 +31,7 @@ const run = $("[data-run]");
 if (run) {
   stream?.addEventListener("idle", event => { if (event.detail.data !== run.dataset.run) location.reload(); });
   const finish = $("[data-open=finish]");  // there is something to finish with as soon as a candidate has ended
-  if (finish) new MutationObserver(() => { finish.hidden = !$("table", run) || Boolean($("[data-asked]", run)); }).observe(run, { childList: true, subtree: true });
+  if (finish) new MutationObserver(() => { finish.hidden = !$("tbody b", run) || Boolean($("[data-asked]", run)); }).observe(run, { childList: true, subtree: true });
 }
 
 // What is still being loaded is looked at again, unless somebody has begun to fill the form.
