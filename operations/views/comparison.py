@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from operations.views.models import numbers, pair_of, text_of, time_of
 from operations.views.runs import RunView
 from zelador.model_metrics import METRICS
+from zelador.training_queue.event import Standing
 
 BASELINE = ("Dummy", "dummy")
+CHANCE = 0.05  # labels that do as well more often, moved at random, teach nothing
+LEFT_OUT = ("it was not compared: ", "it was not finished: ")  # begins the trouble of such a candidate
 STEPS = re.compile(r"(\d{1,6}) of (\d{1,6})")
 
 Pair = tuple[float, float]
@@ -47,6 +50,22 @@ class CandidateRow:
     is_calibrated: bool
     from_first: float | None  # over all folds, from the recommended candidate
     from_first_interval: Pair | None
+
+    @property
+    def is_left_out(self) -> bool:
+        return self.trouble is not None and self.trouble.startswith(LEFT_OUT)
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """Of `all` readings of a class, `found`; of the `others`, as many as `false` counted as it."""
+
+    label: str
+    other: str
+    found: int
+    all: int
+    false: int
+    others: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +176,31 @@ class Comparison:
         return self.packed[0] if self.packed else None
 
     @property
-    def compared(self) -> int:
+    def is_chance(self) -> bool:
+        """True if labels moved at random do as well as the real ones."""
+        return self.chance is not None and self.chance > CHANCE
+
+    @property
+    def candidates(self) -> int:
         """The number of candidates, without the baseline."""
         return sum(not row.is_baseline for row in (*self.packed, *self.others))
 
     @property
+    def left_out(self) -> int:
+        """The number of those that were not compared, because the run finished early or its budget was used up."""
+        return sum(row.is_left_out for row in self.others if not row.is_baseline)
+
+    @property
     def failed(self) -> int:
-        return sum(row.score is None and row.trouble is not None for row in self.others)
+        return sum(row.score is None and row.trouble is not None and not row.is_left_out for row in self.others)
+
+    def hits(self, row: CandidateRow) -> Hits | None:
+        """What a candidate finds of the positive class, or of the second of two, in held-out readings."""
+        table, classes = row.confusion, self.classes
+        if len(classes) != 2 or [len(counts) for counts in table] != [2, 2] or not any(map(sum, table)):
+            return None
+        at = classes.index(self.positive) if self.positive in classes else 1
+        return Hits(classes[at], classes[1 - at], table[at][at], sum(table[at]), table[1 - at][at], sum(table[1 - at]))
 
     @property
     def baseline(self) -> CandidateRow | None:
@@ -328,7 +365,26 @@ def axis_of(pairs: Sequence[Pair]) -> Pair:
         return (0.0, 1.0)
     low, high = min(a for a, _ in pairs), max(b for _, b in pairs)
     room = (high - low) * 0.1 or 0.05
-    return (max(-1.0, low - room), min(1.0, high + room))
+    return (max(0.0 if low >= 0 else -1.0, low - room), min(1.0, high + room))
+
+
+def with_standings(found: Comparison, standings: Sequence[Standing]) -> Comparison:
+    """Adds the candidates that had ended when the trainer was killed, which only the events of the run have."""
+    if found.packed or found.others or not standings:
+        return found
+    rows = tuple(
+        _row(
+            {
+                "place": place if each.score is not None else None, "model_type": each.model_type,
+                "metrics": {found.metric: each.score}, "intervals": {found.metric: each.interval},
+                "seconds": each.seconds, "trouble": each.trouble,
+            },
+            found.metric, (), False,
+        )
+        for place, each in enumerate(standings, start=1)
+    )  # fmt: skip
+    intervals = [row.interval for row in rows if row.interval and not row.is_baseline]
+    return replace(found, others=rows, axis=axis_of(intervals))
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -28,7 +28,7 @@ from admin.console.words import known_devices, people
 from operations.actor import Actor
 from operations.acts import runs as acts
 from operations.views.candidates import SavedView, candidates
-from operations.views.comparison import CandidateRow, Comparison, comparison, progress_of
+from operations.views.comparison import CandidateRow, Comparison, comparison, progress_of, with_standings
 from operations.views.plant import PlantView
 from operations.views.report import Report, candidate_report
 from operations.views.run_progress import ProgressView, Step, progress_view
@@ -315,6 +315,9 @@ def _show(
         status = 409 if isinstance(refused.error, DuplicateName) else 422
         picks = [_filled(pick, refused) for pick in picks]
     key, language = signed_in(visitor), renderer(console, visitor).language
+    so_far = progress(console, view) if view.is_active or view.state in ("failed", "cancelled") else None
+    if so_far is not None and not view.is_active:
+        found = with_standings(found, so_far.view.leaderboard)
     report = _report(console, view, found)
     threshold = threshold_shown(language, report, typed or Typed())
     if threshold is not None and threshold.wrong:
@@ -323,7 +326,7 @@ def _show(
         view,
         found,
         tuple(picks),
-        progress(console, view) if view.is_active or view.state in ("failed", "cancelled") else None,
+        so_far,
         people(console.services) if key.may("admin") else {},
         key.may("operator"),
         console.plant.read(),
