@@ -17,6 +17,7 @@ from markupsafe import Markup, escape
 from admin.console import charts
 from admin.console.labels.words import fault_text, finding_kind, finding_text, source_text
 from admin.console.language import Language
+from admin.console.model.words import worker_reason
 from admin.console.quarantine.words import reason_text
 from admin.console.refusals import translated_refusal
 from admin.console.runs import charts as run_charts
@@ -87,6 +88,7 @@ class Renderer:
             run_error=lambda text: error_text(language, text),
             refused=lambda text: translated_refusal(language, text),
             reason=lambda text: reason_text(language, text),
+            worker_reason=lambda text: worker_reason(language, text),
             step=lambda message: step_text(language, message or ""),
             period=lambda label: period(language, label["from"], label["to"]),
             device_state=lambda state: language.text(STATES.get(state, state)),

@@ -34,6 +34,10 @@ if (run) {
   if (finish) new MutationObserver(() => { finish.hidden = !$("tbody b", run) || Boolean($("[data-asked]", run)); }).observe(run, { childList: true, subtree: true });
 }
 
+// A selected model: when another one is selected, the page is loaded again.
+const model = $("[data-model]");
+if (model) stream?.addEventListener("selected", event => { if (event.detail.data !== model.dataset.model) location.reload(); });
+
 // What is still being loaded is looked at again, unless somebody has begun to fill the form.
 if ($("[data-reload]")) {
   const again = setTimeout(() => location.reload(), 3000);
