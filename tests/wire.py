@@ -76,7 +76,7 @@ class Wire:
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(5)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        self._thread.join(60)
         self._loop.close()
 
     async def _listen(self) -> None:

@@ -106,14 +106,14 @@ def test_open_pages_say_that_they_are_not_live_and_recover_by_themselves(stand: 
         expect(page.locator("#attention")).to_contain_text("OK")
         repair = stand.hang()
         try:
-            expect(page.locator("#late")).to_contain_text("Not live since", timeout=30_000)
+            expect(page.locator("#late")).to_contain_text("Not live since", timeout=60_000)
             expect(page.locator("#attention")).to_contain_text("Redis has not answered since")
             opened.page.goto("/console/devices")
             expect(opened.page.locator("h1")).to_contain_text("Redis has not answered since")
             expect(opened.page.locator("#late")).to_be_visible()
         finally:
             repair()
-        expect(page.locator("#late")).to_be_hidden(timeout=30_000)
+        expect(page.locator("#late")).to_be_hidden(timeout=60_000)
         expect(page.locator("#attention")).not_to_contain_text("Redis")
-        expect(opened.page.locator("h1")).to_have_text("Devices", timeout=30_000)
+        expect(opened.page.locator("h1")).to_have_text("Devices", timeout=60_000)
         assert live.said == []

@@ -37,7 +37,7 @@ def on_another_thread(outage: Outage) -> bool:
     found: list[bool] = []
     thread = threading.Thread(target=lambda: found.append(may_try(outage)))
     thread.start()
-    thread.join(5.0)
+    thread.join(60)
     return found[0]
 
 
