@@ -10,9 +10,11 @@ from threading import Event
 
 import redis
 
+from admin.outage import WAIT_S
 from operations.views.plant import PlantReader
 from operations.views.stream import Recent
 from zelador.side_thread import SideThread
+from zelador.time_budget import limited
 
 EVERY_S = 5.0
 SAMPLES = 180  # a quarter of an hour
@@ -54,7 +56,8 @@ class Pulse:
             self._thread.join(5.0)
 
     def _step(self) -> float:
-        self._samples.append(self.sample())
+        with limited(WAIT_S):
+            self._samples.append(self.sample())
         return EVERY_S
 
     def sample(self) -> Sample:
