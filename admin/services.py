@@ -20,6 +20,7 @@ from operations.key_file import KeyFile
 from operations.views.datasets import DatasetReader
 from operations.views.device_events import DeviceEvents
 from operations.views.devices import Devices
+from operations.views.history_reader import HistoryReader
 from operations.views.labels import LabelReader, ReadingTimes
 from operations.views.run_events import RunEvents
 from operations.views.runs import RunReader
@@ -65,6 +66,7 @@ class Services:
     label_views: LabelReader
     requests: RequestMetrics
     datasets: DatasetReader
+    histories: HistoryReader
     run_streams: RunStreams
 
     @property
@@ -85,6 +87,7 @@ def make_services(settings: Settings) -> Services:
     runs = TrainingQueue(client, prefix)
     labels = LabelBook(client, prefix)
     run_views = RunReader(registry, runs)
+    events = DeviceEvents(client, prefix)
     return Services(
         settings,
         registry,
@@ -101,7 +104,7 @@ def make_services(settings: Settings) -> Services:
         Recent(client, prefix),
         Devices(client, prefix),
         DeviceStates(client, prefix),
-        DeviceEvents(client, prefix),
+        events,
         SystemReader(settings, registry, watch, client, ledger),
         WriteProbe(client, prefix),
         keys,
@@ -111,6 +114,7 @@ def make_services(settings: Settings) -> Services:
         LabelReader(labels.labels, ReadingTimes(client, prefix, ArchivedCounts(settings))),
         RequestMetrics(),
         DatasetReader(settings, patient),
+        HistoryReader(settings, client, labels.labels, events),
         RunStreams(RunEvents(run_views, registry, runs), max(8, settings.api.connections // 4)),
     )
 
