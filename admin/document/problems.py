@@ -79,6 +79,7 @@ class Problem:
     kind: str  # the last part of `type`
     title: str
     detail: str
+    field: str = ""  # of the form or body that caused it, if it is known
 
 
 Page = Callable[[Request, Problem, Mapping[str, str]], Response]
@@ -174,9 +175,7 @@ def install(app: FastAPI) -> None:
         if first["loc"] == ["body"] and not any(known in kind for known in ("json", "zip")):
             type_, title = TITLES[415]
             return await problem_response(request, 415, type_, title, SEND_JSON)
-        where = ".".join(str(part) for part in first["loc"])
-        detail = f"{where}: {first['msg']}"
-        return await problem_response(request, 422, "invalid-input", "Invalid input", detail, errors=found)
+        return await problem_response(request, 422, "invalid-input", "Invalid input", _detail(first), errors=found)
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
@@ -191,6 +190,22 @@ def install(app: FastAPI) -> None:
     async def unexpected(request: Request, error: Exception) -> Response:
         log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
         return await problem_response(request, 500, "internal", "Internal error", "see the server's log for details")
+
+
+def problem_of(error: Exception) -> Problem | None:
+    """Returns the problem that an error of a route is; None for one that is not expected."""
+    if isinstance(error, RequestValidationError):
+        first = error.errors()[0]
+        return Problem(422, *TITLES[422], _detail(first), str(first["loc"][-1]))
+    for expected, status, kind, title in KINDS:
+        if isinstance(error, expected):
+            return Problem(status, kind, title, str(error), getattr(error, "field", ""))
+    return None
+
+
+def _detail(invalid: Mapping[str, Any]) -> str:
+    """Describes the first thing that is invalid in a request: where it is, and why."""
+    return f"{'.'.join(str(part) for part in invalid['loc'])}: {invalid['msg']}"
 
 
 def _handler(status: int, kind: str, title: str) -> Any:

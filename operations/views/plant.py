@@ -11,11 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import tzinfo
 from typing import Any
 
 import redis
 
 from operations.views import rollout
+from operations.views.alarm_time import Ended
 from operations.views.devices import Devices, DeviceView
 from registry.facts import Selection, describe_selection
 from registry.log.state import Model
@@ -30,6 +32,7 @@ from zelador.buffer.keys import Keys
 from zelador.clock import now_ms
 from zelador.errors import ZeladorError
 from zelador.ledger import LedgerReader, LedgerSnapshot
+from zelador.ledger_marks import LedgerMarks, Today
 from zelador.settings import AlarmSettings
 from zelador.time_budget import left_s, spending
 
@@ -71,6 +74,8 @@ class PlantView:
     not_ok: tuple[DeviceView, ...] | None  # those that need someone first, then those that someone takes care of
     redis_away_since: int | None = None  # ms since 1970 UTC; None while Redis answers
     broker_away_since: int | None = None  # likewise, as far as this server has seen
+    last_alarm: Ended | None = None  # the last one that is over
+    today: Today | None = None  # what the ledger counted since midnight; None if that is not known
 
     def is_alarm(self, label: str | None) -> bool:
         """True if a prediction or label is an alarm."""
@@ -133,15 +138,19 @@ class PlantReader:
         ledger: LedgerReader,
         prefix: str,
         alarms: AlarmSettings,
+        devices: Devices,
+        zone: tzinfo,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._registry = registry
         self._watch = watch
         self._client = client
         self._ledger = ledger
-        self._devices = Devices(client, prefix)
+        self._devices = devices
         self._prefix = prefix
         self._alarms = alarms
+        self._zone = zone
+        self._marks = LedgerMarks(client, prefix)
         self._keys = Keys(prefix)
         self._clock = clock
         self._lock = threading.Lock()
@@ -203,20 +212,24 @@ class PlantReader:
         model = None if state is None or selection is None else state.models.get(selection.model)
         labels = labels_of(model)
         ledger: LedgerSnapshot | None = None
+        today: Today | None = None
         beats: list[dict[str, str]] | None = None
         counts: Mapping[State, int] | None = None
         not_ok: tuple[DeviceView, ...] | None = None
         total: int | None = None
+        last_alarm: Ended | None = None
         try:
             ledger = self._ledger.snapshot()
+            today = self._marks.today(ledger, self._zone)
             beats = heartbeat.workers(self._client, self._prefix)
             counts = self._devices.counts()
             not_ok = tuple(self._devices.page(MAX_DEVICES, 0, NOT_OK)[0])
+            last_alarm = self._devices.alarm_times().last
             found: Any = self._client.zcard(self._keys.devices)
             total = int(found)
         except (redis.RedisError, OSError) as error:
             log.debug("Redis does not answer: %s", error)
-            ledger = beats = counts = not_ok = total = None
+            ledger = today = beats = counts = not_ok = total = None
         inference = None if beats is None else [beat for beat in beats if beat.get("service") == "inference"]
         return PlantView(
             at=at,
@@ -233,6 +246,8 @@ class PlantReader:
             device_count=total,
             counts=counts,
             not_ok=not_ok,
+            last_alarm=last_alarm,
+            today=today,
         )
 
 
