@@ -219,6 +219,18 @@ def test_the_page_of_a_form_is_never_one_that_the_visitor_may_not_see(site: Site
         assert client.post("/console/labels", data=LABEL).status_code == 403
 
 
+def test_what_was_typed_stays_when_the_readings_are_looked_at(client: httpx.Client) -> None:
+    """The same form is sent by GET for that; also for days that cannot be."""
+    for begin, status in (("2026-11-01", 200), ("2026-12-01", 422)):
+        answer = client.get("/console/training", params={**RUN, "from": begin})
+        assert answer.status_code == status
+        page = shape(answer)
+        shown = {(each.get("name"), each.get("value")) for each in page.of("input")}
+        assert {("from", begin), ("cost_missed", "3"), ("tune", "2"), ("notes", "why <not>")} <= shown
+        assert {e.get("value") for e in page.of("input") if "checked" in e} == {"device", "lr", "dt", "stack", "first"}
+    assert ("The last day, " in answer.text) and "Something broke" not in answer.text
+
+
 def test_blank_lines_of_notes_are_kept(client: httpx.Client) -> None:
     notes = "first\n\n\n  second\n"
     assert client.post("/console/models/other/notes", data={"notes": notes.replace("\n", "\r\n")}).status_code == 303
