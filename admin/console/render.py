@@ -69,6 +69,7 @@ class Renderer:
             day=language.day,
             when=language.when,
             ago=language.ago,
+            whole_ago=language.whole_ago,
             iso=lambda moment: language.local(moment).isoformat(timespec="seconds"),
             brk=breakable,
             visible=visible,

@@ -12,7 +12,7 @@ from fastapi import Depends, Request
 from admin.access.identity import KEY
 from admin.console.language import COOKIE, chosen
 from admin.console.sent import SENT, Sent
-from admin.console.static_files import accepts_gzip
+from admin.packed import accepts_gzip
 from operations.key_file import Key
 
 Theme = Literal["", "light", "dark"]

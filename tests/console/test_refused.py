@@ -55,7 +55,7 @@ CASES = (
     Case("labels", {**LABEL, "from": ""}, 422, "from", "Give the time"),
     Case("labels", {**LABEL, "from": "soon"}, 422, "from", "“soon” is no time"),
     Case("labels", {**LABEL, "from": "1999-01-01T00:00:00"}, 422, "from", "before the year 2000"),
-    Case("labels", {**LABEL, "to": "2026-11-20T09:00:05"}, 422, "to", "20 Nov 09:00:05, is not after the start"),
+    Case("labels", {**LABEL, "to": "2026-11-20T09:00:05"}, 422, "to", "09:00:05, is not after the start"),
     Case("labels", {**LABEL, "to": "25:00"}, 422, "to", "“25:00” is no time"),
     Case("labels", {**LABEL, "note": "x" * 501}, 422, "note", "500 characters"),
     Case("labels", {**LABEL, "other": "x" * 129}, 422, "label", "128 characters"),

@@ -126,11 +126,11 @@ def test_each_note_about_a_table_has_a_translation() -> None:
     [
         ("from: 'ontem' is no time; write it as 2026-11-25T06:00", "From: “ontem” is no time.",
          "De: “ontem” não é um horário."),
-        ("to (2026-11-26T10:00:00.000Z) is not after from (2026-11-26T11:00:05.000Z); a period ends after it starts, "
-         "and its end is not part of it", "The end, 26 Nov 07:00, is not after the start, 26 Nov 08:00:05.",
-         "O fim, 26 nov. 07:00, não vem depois do início, 26 nov. 08:00:05"),
-        ("until: 2020-01-01T03:00:00.000Z is in the past; name a future time", "1 Jan 2020 00:00 is in the past.",
-         "1 jan. 2020 00:00 está no passado."),
+        ("to (2001-11-26T12:00:00.000Z) is not after from (2001-11-26T13:00:05.000Z); a period ends after it starts, "
+         "and its end is not part of it", "The end, 26 Nov 2001 10:00, is not after the start, 26 Nov 2001 11:00:05.",
+         "O fim, 26 nov. 2001 10:00, não vem depois do início, 26 nov. 2001 11:00:05"),
+        ("until: 2001-01-01T02:00:00.000Z is in the past; name a future time", "1 Jan 2001 00:00 is in the past.",
+         "1 jan. 2001 00:00 está no passado."),
         ("the share to find, in percent, must be a number above 0 and up to 100, and is '1.234'; nothing was started",
          "The share to find must be a number", "A parcela a encontrar deve ser um número acima de 0 e até 100, e é"),
         ("this needs a key of the role operator; key 4f2a has the role viewer", "This needs a key of the role operator",
