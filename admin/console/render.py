@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from admin.console import charts
+from admin.console.labels.table_words import note_text
 from admin.console.labels.words import fault_text, finding_kind, finding_text, source_text
 from admin.console.language import Language
 from admin.console.problem_words import refused_because, refused_words
@@ -80,6 +81,7 @@ class Renderer:
             source=lambda source: source_text(language, source),
             finding_kind=lambda finding: finding_kind(language, finding),
             fault=lambda fault: fault_text(language, fault),
+            table_note=lambda note: note_text(language, note),
             finding_text=lambda finding: finding_text(language, finding),
             data_kind=lambda finding: data_kind(language, finding),
             data_text=lambda finding: data_text(language, finding),
