@@ -11,7 +11,7 @@ from admin.access.identity import Acting
 from admin.access.roles import needs
 from admin.console.console import Shown
 from admin.console.device.page import show_refused
-from admin.console.labels.page import Typed, show_list, to_label, wish_of
+from admin.console.labels.page import Typed, View, show_list, to_label, wish_of
 from admin.console.page import pages, renderer
 from admin.console.visitor import Visiting
 from operations.acts import labels as acts
@@ -35,6 +35,7 @@ def add(
     other: Annotated[str, Form()] = "",
     note: Annotated[str, Form()] = "",
     back: Annotated[str, Form()] = "",
+    view: View = "",
 ) -> Response:
     services, language = console.services, renderer(console, visitor).language
     typed = Typed(*(text[:MAX_TYPED] for text in (device, begin, end, label, other, note)))
@@ -46,11 +47,11 @@ def add(
         refused = replace(typed, refusal=str(error))
         if back == "device":
             try:
-                return show_refused(console, visitor, refused, status)
+                return show_refused(console, visitor, refused, view, status)
             except NotFound:  # the page of labels has a form for any device
                 pass
         return show_list(console, visitor, LabelFilter(), {}, 0, None, "", refused, status)
-    return to_label(done.label.id, done.label.device if back == "device" else "")
+    return to_label(done.label.id, done.label.device if back == "device" else "", view)
 
 
 ROUTERS = (router,)

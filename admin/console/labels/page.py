@@ -12,6 +12,7 @@ from fastapi import Form, Query, Response
 from admin.access.identity import Acting
 from admin.access.roles import needs
 from admin.console.console import Console, Shown
+from admin.console.device.history import asked_in
 from admin.console.language import Language
 from admin.console.page import go, pages, show, signed_in
 from admin.console.visitor import Visiting, Visitor
@@ -31,6 +32,8 @@ MAX_CHOICES = 6
 MAX_DEVICE = 512
 
 LabelId = Annotated[str, Form(alias="id", max_length=MAX_ID)]
+Back = Annotated[str, Form(max_length=10)]
+View = Annotated[str, Form(max_length=400)]  # asks for the period that the page of the device showed
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,17 +155,17 @@ def show_list(
 
 
 @router.post("/undo", **needs("operator"))
-def undo(console: Shown, actor: Acting, label: LabelId, back: Annotated[str, Form(max_length=10)] = "") -> Response:
+def undo(console: Shown, actor: Acting, label: LabelId, back: Back = "", view: View = "") -> Response:
     services = console.services
     acts.undo(actor, services.labels, label)
-    return to_label(label, services.label_views.one(label)["device"] if back == "device" else "")
+    return to_label(label, services.label_views.one(label)["device"] if back == "device" else "", view)
 
 
 @router.post("/redo", **needs("operator"))
-def redo(console: Shown, actor: Acting, label: LabelId, back: Annotated[str, Form(max_length=10)] = "") -> Response:
+def redo(console: Shown, actor: Acting, label: LabelId, back: Back = "", view: View = "") -> Response:
     services = console.services
     done = acts.redo(actor, services.labels, services.settings, label, "console")
-    return to_label(done.label.id, done.label.device if back == "device" else "")
+    return to_label(done.label.id, done.label.device if back == "device" else "", view)
 
 
 @router.post("/undo-import", **needs("operator"))
@@ -201,10 +204,11 @@ def done_of(console: Console, label: str) -> Done | None:
         return None
 
 
-def to_label(label: str, device: str) -> Response:
+def to_label(label: str, device: str, view: str) -> Response:
     asked = urlencode({"done": label})
     if device:
-        return go(f"/console/devices/{quote(device, safe='')}?{asked}#done")
+        shown = asked_in(view).query
+        return go(f"/console/devices/{quote(device, safe='')}?{asked}{'&' if shown else ''}{shown}#done")
     return go(f"/console/labels?{asked}")
 
 
