@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Annotated
 
 import redis
@@ -12,6 +13,7 @@ from admin.access.attempts import Attempts
 from admin.access.request_metrics import RequestMetrics
 from admin.access.sessions import Sessions
 from admin.classifiers import Classifiers
+from admin.console.language import plant_zone
 from admin.outage import Outage, watched_redis
 from admin.run_streams import RunStreams
 from archive.dataset.touched import ArchivedCounts
@@ -33,6 +35,7 @@ from zelador.alarms.store import DeviceStates
 from zelador.buffer import connect_redis
 from zelador.labels.book import LabelBook
 from zelador.ledger import LedgerReader
+from zelador.ledger_marks import LedgerMarks
 from zelador.quarantine import Quarantine
 from zelador.settings import Settings
 from zelador.training_queue import TrainingQueue
@@ -68,6 +71,8 @@ class Services:
     datasets: DatasetReader
     histories: HistoryReader
     run_streams: RunStreams
+    ledger_marks: LedgerMarks
+    zone: tzinfo  # of the plant
 
     @property
     def prefix(self) -> str:
@@ -116,6 +121,8 @@ def make_services(settings: Settings) -> Services:
         DatasetReader(settings, patient),
         HistoryReader(settings, client, labels.labels, events),
         RunStreams(RunEvents(run_views, registry, runs), max(8, settings.api.connections // 4)),
+        LedgerMarks(client, prefix),
+        plant_zone(settings.time_zone),
     )
 
 

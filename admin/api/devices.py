@@ -19,9 +19,10 @@ from operations.acts import devices as acts
 from operations.acts.devices import MAX_WHY
 from operations.views.device_events import DeviceEventView
 from operations.views.device_history import MAX_BUCKETS, HistoryView
-from operations.views.devices import STATE_TEXT, DeviceView
+from operations.views.devices import STATE_TEXT, DeviceView, Sort
 from zelador.alarms.state import State
 from zelador.clock import now_ms
+from zelador.messages import iso
 
 router = APIRouter(route_class=Route, prefix="/v1/devices", tags=["stream"])
 
@@ -36,6 +37,7 @@ EXAMPLE = {
     "alarm_reading_id": "press-07-001209",
     "acknowledged_by": None,
     "acknowledged_at": None,
+    "alarm_minutes": 41.5,
     "shelved_until": None,
     "shelved_by": None,
     "silent_since": None,
@@ -53,6 +55,7 @@ EXAMPLE = {
     "repeating": False,
 }
 
+SINCE = "2026-11-17T10:00:00.000Z"
 
 DeviceId = Annotated[str, InPath(description="The device's id, as in the topic.", examples=["press-07"])]
 DEFAULT_SPAN_MS = 6 * 3_600_000
@@ -117,6 +120,13 @@ class DevicePage(TypedDict):
 
     devices: Annotated[list[DeviceView], Field(description="Most recently heard first.")]
     total: Annotated[int, Field(description="Number of devices on all pages.")]
+    alarm_minutes_since: Annotated[
+        str,
+        Field(
+            description="From when on `alarm_minutes` are known: 7 days ago, or later if there were more changes of "
+            "states than are kept; ISO 8601, UTC."
+        ),
+    ]
     next: NextOffset
 
 
@@ -126,7 +136,9 @@ class DevicePage(TypedDict):
     description="Without `state`, the most recently heard first. With `state` (it may be repeated), only devices in "
     "these states, in the order given, and in each the newest change first: "
     "`?state=alarm&state=unknown&state=suspect` lists the devices that need attention.",
-    responses=answer(200, "A page of devices.", {"devices": [EXAMPLE], "total": 1, "next": None}),
+    responses=answer(
+        200, "A page of devices.", {"devices": [EXAMPLE], "total": 1, "alarm_minutes_since": SINCE, "next": None}
+    ),
     **needs("viewer"),
 )
 def list_devices(
@@ -135,10 +147,14 @@ def list_devices(
     offset: Annotated[int, Query(ge=0, le=10_000_000, description="`next` of the previous page.")] = 0,
     state: Annotated[list[State] | None, Query(description=STATE_TEXT, max_length=7)] = None,
     q: Annotated[str | None, Query(description="Only ids that contain this text.", max_length=128)] = None,
+    sort: Annotated[
+        Sort | None, Query(description="alarm_minutes: the longest in alarm first, then the others.")
+    ] = None,
 ) -> DevicePage:
-    found, total = services.devices.page(limit, offset, state or (), q)
+    found, total = services.devices.page(limit, offset, state or (), q, sort)
+    since = iso(services.devices.alarm_times().since)
     end = offset + limit
-    return {"devices": found, "total": total, "next": end if end < total else None}
+    return {"devices": found, "total": total, "alarm_minutes_since": since, "next": end if end < total else None}
 
 
 @router.get(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date
+
+from babel.dates import format_date
 
 from admin.console.catalog import Messages
 from admin.console.catalog import mark as _
@@ -17,6 +20,14 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
     r"(?P<field>\w+): ['\"](?P<text>.*)['\"] is no day; .+": _(
         "%(field)s: “%(text)s” is no day. Write it as 2026-11-25."
     ),
+    r"devices must have texts of 1 to (?P<most>\d+) characters": _(
+        "The name of a device, or a pattern, may have %(most)s characters."
+    ),
+    r"devices must be a list of at most (?P<most>\d+) texts": _("At most %(most)s names and patterns."),
+    r"to: the last day, (?P<end>\S+), is before the first, (?P<begin>\S+); nothing was started": _(
+        "The last day, %(end)s, is before the first, %(begin)s."
+    ),
+    r"to: the period may have at most (?P<most>\d+) days": _("The period may have %(most)s days at most."),
     r"from: give the time at which the period starts; nothing was labeled": _(
         "Give the time at which the period starts. Nothing was labeled."
     ),
@@ -143,9 +154,11 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
     r".+: (?P<text>['\"].*['\"]) can be day and month .+": _(
         "%(text)s can be read in two ways, day or month first. Write it as 2026-12-31."
     ),
-    r"(body|query|path)\.(?P<field>[\w. ]+): .+": _(
-        "The field %(field)s is missing, or has a value that cannot be used."
-    ),
+    r"Not Found": _("The address is mistyped, or the page has moved."),  # a path without a route
+    r"body\..+: String should have at most (?P<most>\d+) characters?": _("At most %(most)s characters."),
+    r"body\..+: Field required": _("This is missing."),
+    r"body\..+": _("This has a value that cannot be used."),
+    r"(query|path)\.(?P<field>[\w. ]+): .+": _("The field %(field)s is missing, or has a value that cannot be used."),
 }
 MESSAGES = Messages(SAID)
 FIELDS: Mapping[str, str] = {
@@ -156,8 +169,6 @@ ROLES: Mapping[str, str] = {"viewer": _("viewer"), "operator": _("operator"), "a
 
 def translated_refusal(language: Language, said: str) -> str:
     """Returns the message as a sentence in the reader's language; empty for an unknown one."""
-    if language.tag == "en":
-        return said[:1].upper() + said[1:]
     return MESSAGES.translated(language, said, lambda name, part: _part(language, name, part)) or (
         fault_text(language, said)
     )
@@ -178,6 +189,8 @@ def _part(language: Language, name: str, part: str) -> str:
             return refusal_text(language, part)
         case "moment":
             return language.day_and_time(part) if re.match(r"\d{4}-\d\d-\d\dT", part) else part
+        case "begin" | "end":
+            return format_date(date.fromisoformat(part), locale=language.locale)
         case "count" | "most":
             return language.plain(float(part)) if re.fullmatch(r"\d{1,15}(\.\d+)?", part) else part
         case _:

@@ -55,7 +55,7 @@ class Site:
 
     def answers(self) -> bool:
         with contextlib.suppress(httpx.TransportError):
-            return httpx.get(f"{self.url}/healthz", timeout=5.0).status_code == 200
+            return httpx.get(f"{self.url}/healthz", timeout=30.0).status_code == 200
         return False
 
 
@@ -94,7 +94,7 @@ def serving(folder: Path, redis_url: str, mqtt_url: str, **api: object) -> Itera
             yield site
     finally:
         stop.set()
-        thread.join(15)
+        thread.join(60)
         assert not thread.is_alive()
 
 
@@ -110,7 +110,7 @@ def chromium() -> Iterator[Browser]:
     path = CHROMIUM if Path(CHROMIUM).exists() else shutil.which("chromium")
     if path is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("chromium is not installed (make servers)")
-    expect.set_options(timeout=30_000)  # the model's process may take seconds to start
+    expect.set_options(timeout=60_000)  # the model's process may take seconds to start
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
@@ -135,7 +135,7 @@ class Window:
 def window(browser: Browser, site: Site, role: str | None = "admin", **options: object) -> Iterator[Window]:
     given = {"viewport": {"width": 1440, "height": 900}, "locale": "en-US", "base_url": site.url, **options}
     context: BrowserContext = browser.new_context(**given)  # type: ignore[arg-type]
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(60_000)
     page = context.new_page()
     found = Window(page, [])
     page.on(

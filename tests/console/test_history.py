@@ -98,16 +98,22 @@ def test_a_typed_period_is_shown_labeled_and_shown_again(site: Site) -> None:
     with site.client("operator") as client:
         shown = client.get("/console/devices/press-07", params={"from": begin, "to": end})
         assert shown.status_code == 200 and chosen(Outline(shown.text)) == []
-        view = next(str(each["value"]) for each in Outline(shown.text).of("input") if each.get("name") == "view")
-        wanted = {"device": "press-07", "from": begin, "to": end, "label": "yes", "back": "device", "view": view}
+        view = next(
+            str(each["value"])
+            for each in Outline(shown.text).of("input")
+            if each.get("name") == "page" and "devices" in str(each["value"])
+        )
+        wanted = {"device": "press-07", "from": begin, "to": end, "label": "yes", "back": "device", "page": view}
         added = client.post("/console/labels", data=wanted)
         assert added.status_code == 303
         assert "from=" in added.headers["location"] and "to=" in added.headers["location"]
         again = client.get(added.headers["location"])
         assert "labeled “yes”" in again.text and 'class="p-alarmfill"' in again.text
-        hostile = client.post("/console/labels", data={**wanted, "note": "b", "view": "next=//evil.example&range=7d"})
+        hostile = client.post(
+            "/console/labels", data={**wanted, "note": "b", "page": "//evil.example/?next=//evil.example&range=7d"}
+        )
         assert re.fullmatch(r"/console/devices/press-07\?done=\w+&range=7d#done", hostile.headers["location"])
-        for wrong, said in (({"from": "soon"}, "is no time"), ({"from": end, "to": begin}, "is not after from")):
+        for wrong, said in (({"from": "soon"}, "is no time"), ({"from": end, "to": begin}, "is not after")):
             refused = client.get("/console/devices/press-07", params=wrong)
             assert refused.status_code == 422 and said in refused.text
             assert f'value="{wrong["from"]}"' in refused.text

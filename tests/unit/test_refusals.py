@@ -36,8 +36,8 @@ def test_each_message_of_a_form_has_a_translation() -> None:
     ("said", "in_portuguese"),
     [
         ("from: 'ontem' is no time; write it as 2026-11-25T06:00", "De: “ontem” não é um horário."),
-        ("to (2026-11-26T10:00:00.000Z) is not after from (2026-11-26T11:00:00.000Z); a period ends after it starts, "
-         "and its end is not part of it", "O fim, 26 nov. 10:00, não vem depois do início"),
+        ("to (2001-11-26T10:00:00.000Z) is not after from (2001-11-26T11:00:00.000Z); a period ends after it starts, "
+         "and its end is not part of it", "O fim, 26 nov. 2001 10:00, não vem depois do início"),
         ("the share to find, in percent, must be a number above 0 and up to 100, and is '1.234'; nothing was started",
          "A parcela a encontrar deve ser um número acima de 0 e até 100, e é '1.234'."),
         ("this needs a key of the role operator; key 4f2a has the role viewer", "Isto precisa de uma chave"),

@@ -129,8 +129,8 @@ def asked_of(span: str, begin: str, end: str) -> Asked:
 
 
 def asked_in(query: str) -> Asked:
-    """Reads `Asked.query`, which a form sends along."""
-    given = {name: values[0] for name, values in parse_qs(query[:400]).items()}
+    """Reads what the query of an address asks for."""
+    given = {name: values[0] for name, values in parse_qs(query[:1_000]).items()}
     return asked_of(given.get("range", ""), given.get("from", ""), given.get("to", ""))
 
 

@@ -16,13 +16,14 @@ from admin.access.roles import needs
 from admin.console.console import Console, Shown
 from admin.console.device import history as past
 from admin.console.device.chart import Chart, chart_of
-from admin.console.device.history import Asked, asked_in, asked_of
-from admin.console.labels.page import Done, Typed, choices_of, done_of
+from admin.console.device.history import Asked, asked_of
+from admin.console.labels.page import Done, choices_of, done_of
 from admin.console.language import Language
 from admin.console.overview.live import FeatureShown, features_of
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.pulse import moment
 from admin.console.seen import Usual, seen_by_model
+from admin.console.sent import Sent
 from admin.console.visitor import Visiting, Visitor
 from admin.console.words import people
 from operations.acts import devices as acts
@@ -45,7 +46,6 @@ End = Annotated[str, Query(alias="to", max_length=200)]
 EVENTS = 20
 LABELS = 8
 NEWEST = 240  # readings in the table of the newest ones
-NOTHING_TYPED = Typed()
 NOTHING_ASKED = Asked()
 SHELVE_HOURS = (1, 8, 24)  # for which one press of a button shelves a device
 DAY_MS = 86_400_000
@@ -67,7 +67,7 @@ class DevicePage:
     labels: tuple[LabelView, ...]  # the newest labels of this device
     done: Done | None
     choices: tuple[str, ...]  # labels to choose from
-    typed: Typed  # that the form of a label is filled with
+    asked: Asked
     last_day: str  # asks for the day before its last reading, if the period has none
     points: str  # of the charts, as JSON
     rule: Rule  # of its alarm
@@ -197,22 +197,12 @@ def trouble_since(events: Sequence[DeviceEventView]) -> str | None:
     return min((event.at for event in trouble), default=None)
 
 
-def show_refused(console: Console, visitor: Visitor, typed: Typed, view: str, status: int) -> Response:
-    """Shows the page of a device again, with the form of a label that was refused. Raises NotFound.
-
-    `view` asks for the period that the page showed.
-    """
-    return _show(console, visitor, typed.device.strip(), asked_in(view), typed=typed, status=status)
-
-
 def _show(
     console: Console,
     visitor: Visitor,
     name: str,
     asked: Asked,
     done: str = "",
-    typed: Typed = NOTHING_TYPED,
-    status: int = 200,
 ) -> Response:
     services, language = console.services, renderer(console, visitor).language
     key, now = signed_in(visitor), console.plant.read()
@@ -223,9 +213,7 @@ def _show(
     try:
         shown = past.read_history(console, language, device, asked, now.at / 1000 - begun)
     except InvalidInput as error:  # a period that cannot be
-        if typed.refusal:
-            asked = NOTHING_ASKED
-        typed, status = (typed, status) if typed.refusal else (_typed(device, asked, str(error)), 422)
+        visitor = visitor if visitor.sent else replace(visitor, sent=_refused(asked, str(error)))
         shown = past.read_history(console, language, device, NOTHING_ASKED, now.at / 1000 - begun)
     readings = tuple(services.recent.readings(1, None, name)[0])
     last = readings[0]["values"] if readings else {}
@@ -247,7 +235,7 @@ def _show(
         tuple(services.label_views.page(LABELS, 0, LabelFilter(name, undone=True))[0]),
         done_of(console, done) if done else None,
         choices_of(now, services.label_views.summary()),
-        typed if typed.refusal else _typed(device, asked, ""),
+        asked,
         "" if series else _last_day(language, device),
         past.chart_json(language, shown, series),
         now.rule_of(name),
@@ -258,7 +246,7 @@ def _show(
         SHELVE_HOURS,
         past.SPANS,
     )
-    return show(console, visitor, "device/page.html", context, section="devices", status=status)
+    return show(console, visitor, "device/page.html", context, section="devices")
 
 
 def _last_day(language: Language, device: DeviceView) -> str:
@@ -266,9 +254,10 @@ def _last_day(language: Language, device: DeviceView) -> str:
     return Asked("", language.field(heard - DAY_MS), language.field(heard + 2_000)).query
 
 
-def _typed(device: DeviceView, asked: Asked, refusal: str) -> Typed:
-    """Returns the form of a label, filled with the period that is shown."""
-    return Typed(device.device_id, asked.begin, asked.end, refusal=refusal)
+def _refused(asked: Asked, why: str) -> Sent:
+    """Returns the form that asked for a period which cannot be; it is the form of a label."""
+    typed = {"from": (asked.begin,), "to": (asked.end,)}
+    return Sent("/console/labels", typed, why, "to" if why.startswith("to") else "from", 422)
 
 
 def _ask(console: Console, visitor: Visitor, name: str, template: str) -> Response:

@@ -63,9 +63,12 @@ class Asked:
         found: dict[str, object] = {}
         if named := [name.strip() for name in self.devices.split(",") if name.strip()]:
             found["devices"] = named
-        if begin := _day(self.begin, "from"):
+        begin, end = _day(self.begin, "from"), _day(self.end, "to")
+        if begin and end and end < begin:
+            raise InvalidInput(f"to: the last day, {end}, is before the first, {begin}; nothing was started")
+        if begin:
             found["from"] = f"{begin.isoformat()}T00:00:00"
-        if end := _day(self.end, "to"):
+        if end:
             found["to"] = f"{(end + timedelta(days=1)).isoformat()}T00:00:00"
         return found
 
@@ -133,10 +136,13 @@ def _show(console: Console, visitor: Visitor, given: RunRequest, asked: Asked) -
         current, away = services.run_views.current(), False
     except (redis.RedisError, OSError):
         current, away = None, True
+    try:  # loading a data set is expensive, so viewers see only the default one
+        facts = console.facts.look(asked.query if may_start else {})
+        status = 200
+    except InvalidInput as error:
+        facts, status = Facts(trouble=str(error)), 422
     context = Training(
-        console.facts.look(
-            asked.query if may_start else {}
-        ),  # loading a data set is expensive, so viewers see only the default one
+        facts,
         asked,
         urlencode({name: text for name, text in asked.fields.items() if text}),
         {feature.name: feature for feature in features_of(console)},
@@ -152,7 +158,7 @@ def _show(console: Console, visitor: Visitor, given: RunRequest, asked: Asked) -
         may_start,
         settings.promote_margin if settings.promote == "better" else None,
     )
-    return show(console, visitor, "training/page.html", context, section="training")
+    return show(console, visitor, "training/page.html", context, section="training", status=status)
 
 
 def _day(text: str, name: str) -> date | None:
@@ -199,25 +205,29 @@ def start(
     if positive:
         wanted["positive"] = positive
     if cost_missed.strip():
-        wanted["cost_missed"] = _amount(language, cost_missed, "the cost of a missed reading", MAX_COST)
+        wanted["cost_missed"] = _amount(language, "cost_missed", cost_missed, "the cost of a missed reading", MAX_COST)
     if cost_false_alarm.strip():
-        wanted["cost_false_alarm"] = _amount(language, cost_false_alarm, "the cost of a false alarm", MAX_COST)
+        wanted["cost_false_alarm"] = _amount(
+            language, "cost_false_alarm", cost_false_alarm, "the cost of a false alarm", MAX_COST
+        )
     if recall.strip():
-        wanted["recall"] = _amount(language, recall, "the share to find, in percent,", 100.0) / 100
+        wanted["recall"] = _amount(language, "recall", recall, "the share to find, in percent,", 100.0) / 100
     if tune.strip():
-        wanted["tune_s"] = 60 * _amount(language, tune, "the minutes of tuning", MAX_SECONDS / 60)
+        wanted["tune_s"] = 60 * _amount(language, "tune", tune, "the minutes of tuning", MAX_SECONDS / 60)
     if budget.strip():
-        wanted["budget_s"] = 60 * _amount(language, budget, "the minutes of the comparison", MAX_SECONDS / 60)
+        wanted["budget_s"] = 60 * _amount(language, "budget", budget, "the minutes of the comparison", MAX_SECONDS / 60)
     for name in more or ():
         wanted[name] = True
     run = acts.request(actor, console.services.registry, console.services.runs, wanted)
     return go(f"/console/runs/{run.id}")
 
 
-def _amount(language: Language, text: str, name: str, most: float) -> float:
+def _amount(language: Language, field: str, text: str, name: str, most: float) -> float:
     found = number_of(language, text)
     if found is None or not 0 < found <= most:
-        raise InvalidInput(f"{name} must be a number above 0 and up to {most:g}, and is {text!r}; nothing was started")
+        raise InvalidInput(
+            f"{name} must be a number above 0 and up to {most:g}, and is {text!r}; nothing was started", field=field
+        )
     return found
 
 
