@@ -22,6 +22,7 @@ from operations.key_file import KeyFile
 from operations.views.datasets import DatasetReader
 from operations.views.device_events import DeviceEvents
 from operations.views.devices import Devices
+from operations.views.history_reader import HistoryReader
 from operations.views.labels import LabelReader, ReadingTimes
 from operations.views.run_events import RunEvents
 from operations.views.runs import RunReader
@@ -68,6 +69,7 @@ class Services:
     label_views: LabelReader
     requests: RequestMetrics
     datasets: DatasetReader
+    histories: HistoryReader
     run_streams: RunStreams
     ledger_marks: LedgerMarks
     zone: tzinfo  # of the plant
@@ -90,6 +92,7 @@ def make_services(settings: Settings) -> Services:
     runs = TrainingQueue(client, prefix)
     labels = LabelBook(client, prefix)
     run_views = RunReader(registry, runs)
+    events = DeviceEvents(client, prefix)
     return Services(
         settings,
         registry,
@@ -106,7 +109,7 @@ def make_services(settings: Settings) -> Services:
         Recent(client, prefix),
         Devices(client, prefix),
         DeviceStates(client, prefix),
-        DeviceEvents(client, prefix),
+        events,
         SystemReader(settings, registry, watch, client, ledger),
         WriteProbe(client, prefix),
         keys,
@@ -116,6 +119,7 @@ def make_services(settings: Settings) -> Services:
         LabelReader(labels.labels, ReadingTimes(client, prefix, ArchivedCounts(settings))),
         RequestMetrics(),
         DatasetReader(settings, patient),
+        HistoryReader(settings, client, labels.labels, events),
         RunStreams(RunEvents(run_views, registry, runs), max(8, settings.api.connections // 4)),
         LedgerMarks(client, prefix),
         plant_zone(settings.time_zone),

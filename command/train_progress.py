@@ -1,4 +1,4 @@
-"""Shows the progress of a training run on the terminal; without a terminal, prints a line for each event."""
+"""Shows the progress of a training run on the terminal; without one, prints a line for each event but folds."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Watched:
         if event.total is not None:
             self._steps = (event.done or 0, event.total)
         self._board = event.leaderboard or self._board
-        if self._live is None:
+        if self._live is None and event.kind != "fold_ended":
             say(f"{event.message}{_left(event.time_left_s)}", error=True)
 
     def _render(self) -> RenderableType:

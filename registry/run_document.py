@@ -38,19 +38,46 @@ DataFacts = TypedDict(
 DataFacts.__doc__ = "A description of the data that a model was trained on."
 
 
-class Question(TypedDict):
-    """A part of the hold-out, by what it asks: does the model know a new device, or later days?"""
-
-    rows: int
-    blocks: int | None
-
+Question = TypedDict(
+    "Question",
+    {
+        "rows": int,
+        "blocks": int | None,
+        "devices": NotRequired[int | None],  # None if they are not known
+        "from": NotRequired[str | None],  # times of measurement, ISO 8601; None if not known
+        "to": NotRequired[str | None],
+    },
+)
+Question.__doc__ = "A part of the rows; of the hold-out, by what it asks: a new device, or later days?"
 
 HoldoutFacts = TypedDict("HoldoutFacts", {"sha256": str, "from": int | None, "to": int | None})
 HoldoutFacts.__doc__ = "Identifies a hold-out: a digest of its rows, and their times in ms since 1970 UTC."
 
 
+class SeenClass(TypedDict):
+    """The rows of a class by device, in the order of `SeenFacts.devices`; on how many devices it was seen at all.
+
+    A class that is `alone` was seen on one device or in one recording only, so it cannot be evaluated.
+    """
+
+    rows: list[int]
+    devices: int
+    alone: bool
+
+
+class SeenFacts(TypedDict):
+    """Which class was seen on which device: the devices with most rows, of all `of`, by name."""
+
+    devices: list[str]
+    of: int
+    classes: dict[str, SeenClass]
+
+
 class SplitFacts(TypedDict):
-    """How the rows were split. `blocks` counts independent stretches; None where rows were drawn one by one."""
+    """How the rows were split. `blocks` counts independent stretches; None where rows were drawn one by one.
+
+    `learned` are the rows of the folds. `seen` is there if a class cannot be evaluated.
+    """
 
     kind: Literal["device", "time", "device_and_time", "random"]
     asked: Literal["auto", "device", "time", "random"]
@@ -60,17 +87,35 @@ class SplitFacts(TypedDict):
     holdout_rows: int
     holdout_blocks: int | None
     questions: dict[str, Question]  # new_device, later
+    learned: NotRequired[Question]
+    seen: NotRequired[SeenFacts]
     notes: list[str]
     holdout: NotRequired[HoldoutFacts | None]
 
 
+class MovedFacts(TypedDict):
+    """The scores of two small models with the labels moved at random, as a histogram: `counts` from `low` to `high`.
+
+    `real` is their score with the real labels; `as_good` of `moves` moves did as well.
+    """
+
+    metric: str
+    real: float
+    moves: int
+    as_good: int
+    low: float
+    high: float
+    counts: list[int]
+
+
 class VerdictFacts(TypedDict):
-    """The best model. `tied` are models that cannot be told apart; `p` is from a test with labels shuffled."""
+    """The best model. `tied` are models that cannot be told apart; `p` is from a test with moved labels, `moved`."""
 
     kind: Literal["clear", "tied", "nothing_to_learn", "not_evaluable"]
     sentence: str
     tied: list[str]
     p: float | None
+    moved: NotRequired[MovedFacts]
 
 
 class LeaderboardRow(TypedDict):

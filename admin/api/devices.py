@@ -1,4 +1,4 @@
-"""/v1/devices: lists devices with their states and events; acknowledges, shelves and retires them."""
+"""/v1/devices: lists devices with their states, events and history; acknowledges, shelves and retires them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from admin.services import Held
 from operations.acts import devices as acts
 from operations.acts.devices import MAX_WHY
 from operations.views.device_events import DeviceEventView
+from operations.views.device_history import MAX_BUCKETS, HistoryView
 from operations.views.devices import STATE_TEXT, DeviceView, Sort
 from zelador.alarms.state import State
+from zelador.clock import now_ms
 from zelador.messages import iso
 
 router = APIRouter(route_class=Route, prefix="/v1/devices", tags=["stream"])
@@ -56,6 +58,7 @@ EXAMPLE = {
 SINCE = "2026-11-17T10:00:00.000Z"
 
 DeviceId = Annotated[str, InPath(description="The device's id, as in the topic.", examples=["press-07"])]
+DEFAULT_SPAN_MS = 6 * 3_600_000
 EVENT = {
     "id": "1795514291120-0",
     "at": "2026-11-24T09:58:11.120Z",
@@ -72,6 +75,24 @@ EVENT = {
 BeforeEvent = Annotated[
     str | None, Query(pattern="^[1-9][0-9]{0,18}-[0-9]{1,18}$", description="`next` of the previous page.")
 ]
+HISTORY = {
+    "device_id": "press-07",
+    "from": "2026-11-24T04:00:00.000Z",
+    "to": "2026-11-24T10:00:00.000Z",
+    "step_ms": 90_000,
+    "features": ["lux", "temperature", "vibration"],
+    "readings": 21_600,
+    "buckets": [
+        {
+            "at": "2026-11-24T04:00:00.000Z",
+            "readings": 90,
+            "values": {"vibration": {"min": 0.71, "mean": 0.8, "max": 0.93}},
+        }
+    ],
+    "labels": [{"from": "2026-11-24T05:26:00.000Z", "to": "2026-11-24T05:54:00.000Z", "label": "yes", "given": True}],
+    "states": [{"from": "2026-11-24T04:00:00.000Z", "to": "2026-11-24T10:00:00.000Z", "state": "ok"}],
+    "notes": [],
+}
 CHANGED: dict[int | str, dict[str, object]] = {**answer(200, "The device after it.", EXAMPLE), **responses(404, 409)}
 
 
@@ -162,6 +183,29 @@ def show_device(
 def list_events(device: DeviceId, services: Held, limit: Limit = 50, before: BeforeEvent = None) -> EventPage:
     found, following = services.device_events.page(limit, before, device)
     return {"events": found, "next": following}
+
+
+@router.get(
+    "/{device}/history",
+    summary="Get the history of a device: its readings in a period, summed up",
+    description="The readings of the archive and the buffer, in equal parts of the period, each with the least value, "
+    "the mean and the greatest value of each feature. By default the last 6 hours. An answer takes about a second at "
+    "most: if there was no time to read everything, what was read is spread evenly, and `notes` says so.",
+    responses={**answer(200, "The history.", HISTORY), **responses(404)},
+    **needs("viewer"),
+)
+def show_history(
+    device: DeviceId,
+    services: Held,
+    begin: Annotated[
+        AwareDatetime | None, Query(alias="from", description="Start of the period; by default 6 hours before `to`.")
+    ] = None,
+    end: Annotated[AwareDatetime | None, Query(alias="to", description="Its end, exclusive; by default now.")] = None,
+    buckets: Annotated[int, Query(ge=1, le=MAX_BUCKETS, description="Maximum number of parts.")] = 240,
+) -> HistoryView:
+    until = now_ms() if end is None else int(end.timestamp() * 1000)
+    since = until - DEFAULT_SPAN_MS if begin is None else int(begin.timestamp() * 1000)
+    return services.histories.history(services.devices.device(device), since, until, buckets)
 
 
 @router.post(

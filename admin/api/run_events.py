@@ -43,7 +43,8 @@ STREAM: Responses = {
     summary="Follow a training run: server-sent events until it ends",
     description="Sends what has happened so far, then each event as it happens; ends with the event `ended`. Events "
     "are kept with the run. `id` counts from 1: with `Last-Event-ID`, only later events are sent. The kinds of events "
-    "are `started`, `loaded`, `split`, `step`, `candidate_started`, `candidate_ended`, `candidate_failed`, `ended`.",
+    "are `started`, `loaded`, `split`, `step`, `candidate_started`, `fold_ended`, `candidate_ended`, "
+    "`candidate_failed`, `ended`.",
     response_class=Response,
     responses={**STREAM, **responses(404)},
     **needs("viewer"),

@@ -13,10 +13,12 @@ from threading import Event
 
 import redis
 
+from admin.outage import WAIT_S
 from operations.views.plant import PlantReader
 from operations.views.stream import Recent
 from zelador.ledger_marks import LedgerMarks
 from zelador.side_thread import SideThread
+from zelador.time_budget import limited
 
 EVERY_S = 5.0
 SAMPLES = 180  # a quarter of an hour
@@ -59,8 +61,9 @@ class Pulse:
             self._thread.join(5.0)
 
     def _step(self) -> float:
-        self._samples.append(self.sample())
-        self._marks.keep()
+        with limited(WAIT_S):
+            self._samples.append(self.sample())
+            self._marks.keep()
         return EVERY_S
 
     def sample(self) -> Sample:

@@ -34,11 +34,13 @@ from zelador.errors import ZeladorError
 from zelador.ledger import LedgerReader, LedgerSnapshot
 from zelador.ledger_marks import LedgerMarks, Today
 from zelador.settings import AlarmSettings
+from zelador.time_budget import left_s, spending
 
 log = logging.getLogger(__name__)
 
 CURRENT_S = 0.25
 AWAY_S = 1.0
+MAX_READING_S = 5.0  # how long one thread waits for another's snapshot
 MAX_DEVICES = 12  # that are not OK, in a snapshot
 NOT_OK: tuple[State, ...] = ("alarm", "unknown", "suspect", "acknowledged", "shelved")  # in the order of need
 
@@ -158,17 +160,23 @@ class PlantReader:
         self._away_since: dict[str, int] = {}  # "redis" and "broker": ms since 1970 UTC
 
     def read(self) -> PlantView:
-        """The plant now, or a moment ago."""
-        with self._lock:
+        """The plant now, or a moment ago; as it was last seen, if another thread takes too long to read it."""
+        with spending():
+            is_ours = self._lock.acquire(timeout=left_s(MAX_READING_S))
+        try:
             changes = self._changes
-            if (
-                self._kept is None
-                or self._kept_of != changes
-                or self._clock() - self._kept[0] >= lasts_s(self._kept[1])
-            ):
-                view = self._read()
-                self._kept, self._kept_of = (self._clock(), view), changes
-            return self._kept[1]
+            kept = self._kept
+            if kept is not None and (not is_ours or self._is_current(kept, changes)):
+                return kept[1]
+            view = self._read()
+            self._kept, self._kept_of = (self._clock(), view), changes
+            return view
+        finally:
+            if is_ours:
+                self._lock.release()
+
+    def _is_current(self, kept: tuple[float, PlantView], changes: int) -> bool:
+        return self._kept_of == changes and self._clock() - kept[0] < lasts_s(kept[1])
 
     def forget(self) -> None:
         """Makes the next snapshot a new one, because something was changed. Never waits."""

@@ -7,7 +7,7 @@ module uses one private name of PyCaret 3.3.2, `_create_model`: the public one h
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -69,6 +69,8 @@ class Comparison:
         self._ways = ways = ways or Ways()
         self._seen: list[tuple[Codes, Array, Array | None]] = []
         self._middle = 0.0
+        self._folds = len(np.unique(folds[folds >= 0]))
+        self._folded: Callable[[int, int], None] = _nobody
         self._is_limited = False  # the first candidate always finishes, whatever the budget
         self._experiment = experiment = ClassificationExperiment()
         experiment.setup(
@@ -99,8 +101,12 @@ class Comparison:
         self.precision: np.dtype[Any] = experiment.get_config("X_train").to_numpy().dtype
         self.transformed = experiment.get_config("X_test_transformed")
 
-    def run(self, name: str, model: Any = None) -> Tried:
-        """Fits a candidate in each fold, and returns its scores. Without `model`, PyCaret makes the one for `name`."""
+    def run(self, name: str, model: Any = None, folded: Callable[[int, int], None] | None = None) -> Tried:
+        """Fits a candidate in each fold, and returns its scores. Without `model`, PyCaret makes the one for `name`.
+
+        `folded` is called after each fold, with its number and the number of folds.
+        """
+        self._folded = folded or _nobody
         self._seen.clear()
         started = time.perf_counter()
         if self._is_limited and (over := self.over) is not None:
@@ -162,7 +168,12 @@ class Comparison:
             shares = np.asarray(fitted.predict_proba(rows), dtype=np.float64)
         self._seen.append((expected.index.to_numpy(), scores_of(fitted, rows), shares))
         self._middle = middle_of(fitted)
+        self._folded(len(self._seen), self._folds)
         return 0.0
+
+
+def _nobody(_fold: int, _folds: int) -> None:
+    """Of a candidate whose folds nobody watches."""
 
 
 def _frame(rows: Array, codes: Codes, features: Sequence[str], first: int) -> pd.DataFrame:

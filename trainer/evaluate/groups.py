@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from registry.evaluation.scores import Answers, scores
+from registry.evaluation.scores import Answers, positive_place, scores
 
 MAX_DEVICES = 20  # in the report, the worst first
 FEWEST_ROWS = 10  # of the worst device, if any device has this many
@@ -27,12 +27,19 @@ class ClassScores(TypedDict):
 
 
 class DeviceScores(TypedDict):
-    """Scores of one device. `errors` is the share of wrong answers; `score` is None if there is only one class."""
+    """Scores of one device. `errors` is the share of wrong answers; `score` is None if there is only one class.
+
+    Of two classes: `found` of `positives` rows of the positive class were found; `false_alarms` are rows of the other
+    class that counted as positive.
+    """
 
     device: str
     rows: int
     errors: float
     score: float | None
+    positives: NotRequired[int]
+    found: NotRequired[int]
+    false_alarms: NotRequired[int]
 
 
 class ByDevice(TypedDict):
@@ -77,8 +84,16 @@ def by_device(answers: Answers, devices: Codes | None, names: Sequence[str], met
     worst = next((place for place in order if rows[place] >= FEWEST_ROWS), order[0])
     found = []
     for place in order[:MAX_DEVICES]:
-        score = scores(answers.at(devices == place)).get(metric)
-        found.append(
-            DeviceScores(device=names[place], rows=int(rows[place]), errors=round(float(errors[place]), 6), score=score)
+        own = answers.at(devices == place)
+        row = DeviceScores(
+            device=names[place],
+            rows=int(rows[place]),
+            errors=round(float(errors[place]), 6),
+            score=scores(own).get(metric),
         )
+        if (positive := positive_place(own)) is not None:
+            expected, predicted = own.expected == positive, own.predicted == positive
+            row["positives"], row["found"] = int(expected.sum()), int((expected & predicted).sum())
+            row["false_alarms"] = int((predicted & ~expected).sum())
+        found.append(row)
     return ByDevice(metric=metric, devices=len(there), worst=names[worst] if errors[worst] else None, rows=found)

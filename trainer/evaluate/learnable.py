@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier
 
 from registry.evaluation.scores import confusion_of, from_counts
+from registry.run_document import MovedFacts
 
 PERMUTATIONS = 200
+FEWEST_MOVES = 60  # even if fewer decide it, so that their scores can be shown
+BINS = 16  # of the scores that are shown
 P = 0.05
 FEWEST_ARRANGEMENTS = 20
 MAX_ROWS = 2_000  # adjacent rows add little to each other
@@ -33,10 +36,27 @@ class Learnable:
 
     p: float | None
     why: str = ""
+    real: float | None = None  # Matthews correlation with the real labels
+    moved: tuple[float, ...] = ()  # with moved ones
 
     @property
     def is_nothing(self) -> bool:
         return self.p is not None and self.p > P
+
+    def shown(self) -> MovedFacts | None:
+        """Returns the scores as a histogram; None if the labels were not moved."""
+        if self.real is None or not self.moved:
+            return None
+        counts, edges = np.histogram(self.moved, BINS)
+        return MovedFacts(
+            metric="MCC",
+            real=round(self.real, 4),
+            moves=len(self.moved),
+            as_good=sum(each >= self.real - 1e-9 for each in self.moved),
+            low=round(float(edges[0]), 4),
+            high=round(float(edges[-1]), 4),
+            counts=counts.tolist(),
+        )
 
 
 def learnable(
@@ -58,13 +78,15 @@ def learnable(
         return Learnable(None, f"the labels can be moved in {move.arrangements} ways only")
     random = np.random.default_rng(seed)
     models = _TestModels(_standardized(values), folds, int(labels.max()) + 1)
-    best = models.score(labels) - 1e-9
+    real = models.score(labels)
+    moved: list[float] = []
     as_good = 0
-    for done in range(1, PERMUTATIONS + 1):
-        as_good += models.score(move(random)) >= best
-        if as_good > P * (PERMUTATIONS + 1):  # more cannot change it
-            return Learnable(round((1 + as_good) / (1 + done), 4))
-    return Learnable(round((1 + as_good) / (1 + PERMUTATIONS), 4))
+    for _ in range(PERMUTATIONS):
+        moved.append(models.score(move(random)))
+        as_good += moved[-1] >= real - 1e-9
+        if as_good > P * (PERMUTATIONS + 1) and len(moved) >= FEWEST_MOVES:  # more cannot change it
+            break
+    return Learnable(round((1 + as_good) / (1 + len(moved)), 4), real=real, moved=tuple(moved))
 
 
 def _thinned(devices: Codes | None, times: Codes | None, count: int) -> Codes:

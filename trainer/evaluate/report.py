@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.evaluation.scores import Answers, confusion, positive_of
+from trainer.evaluate.error_counts import ErrorCounts
 from trainer.evaluate.false_alarms import FalseAlarms
 from trainer.evaluate.groups import ByDevice, ClassScores, by_class
 from trainer.evaluate.learning import Learning
@@ -113,6 +114,7 @@ class Report(TypedDict):
     precision_recall: dict[str, PrecisionRecall]
     calibration: dict[str, Calibration]
     threshold: dict[str, Thresholds]
+    errors: ErrorCounts | None  # None with more than two classes
     by_class: list[ClassScores]
     by_device: ByDevice | None  # None if devices are not known
     learning: Learning | None  # None with too few stretches
@@ -129,6 +131,7 @@ class Beside:
     by_device: ByDevice | None = None
     learning: Learning | None = None
     false_alarms: FalseAlarms | None = None
+    errors: ErrorCounts | None = None
 
 
 def report(
@@ -161,6 +164,7 @@ def report(
         precision_recall=precisions,
         calibration=calibrations,
         threshold=thresholds,
+        errors=beside.errors,
         by_class=by_class(answers),
         by_device=beside.by_device,
         learning=beside.learning,

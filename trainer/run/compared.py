@@ -28,7 +28,7 @@ def compare(
         if each is None:
             is_new = True
             say.started(name, model_type_of(name), number, total, names[number - 1 :])
-            each = comparison.run(name)
+            each = comparison.run(name, folded=say.folded)
             finished.save(folder, each)
         tried[name] = each
         if each.scores is not None:

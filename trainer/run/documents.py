@@ -159,7 +159,10 @@ def facts_of(
 
 
 def verdict_facts(verdict: Verdict, nothing: Learnable) -> VerdictFacts:
-    return VerdictFacts(kind=verdict.kind, sentence=verdict.sentence, tied=list(verdict.tied), p=nothing.p)
+    facts = VerdictFacts(kind=verdict.kind, sentence=verdict.sentence, tied=list(verdict.tied), p=nothing.p)
+    if (moved := nothing.shown()) is not None:
+        facts["moved"] = moved
+    return facts
 
 
 def _versions() -> dict[str, str]:

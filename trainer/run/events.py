@@ -46,6 +46,13 @@ class CandidateStarted(msgspec.Struct, frozen=True, tag_field="event", tag="cand
     left: tuple[str, ...]
 
 
+class FoldEnded(msgspec.Struct, frozen=True, tag_field="event", tag="fold_ended"):
+    """The candidate in progress was tested on `fold` of `folds`."""
+
+    fold: int
+    folds: int
+
+
 class CandidateEnded(msgspec.Struct, frozen=True, tag_field="event", tag="candidate_ended"):
     row: LeaderboardRow
     number: int
@@ -60,7 +67,7 @@ class Done(msgspec.Struct, frozen=True, tag_field="event", tag="done"):
     result: Result
 
 
-Event = Ready | Progress | CandidateStarted | CandidateEnded | Failed | Done
+Event = Ready | Progress | CandidateStarted | FoldEnded | CandidateEnded | Failed | Done
 
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(Event).decode

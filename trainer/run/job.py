@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import tempfile
 import time
@@ -16,7 +15,7 @@ from archive.dataset.fewest import DRAWN_HOLDOUT, FOLDS
 from registry.evaluation.scores import positive_of
 from registry.names import check_new_names
 from registry.registry import Registry
-from registry.run_document import HoldoutFacts, Question, RunDocument, SplitFacts, in_order
+from registry.run_document import RunDocument, in_order
 from registry.run_trainer import this_process
 from trainer.compare.engines import check_engine
 from trainer.compare.leaderboard import EVERY, MODEL_TYPES
@@ -34,6 +33,7 @@ from trainer.run.recorder import Recorder
 from trainer.run.register import register
 from trainer.run.request import Request, RunFacts
 from trainer.run.run_end import end_killed, save_events
+from trainer.run.split_facts import split_facts
 from zelador.clock import now_iso
 from zelador.errors import InvalidInput, ZeladorError
 from zelador.settings import Settings
@@ -78,7 +78,7 @@ def train(
         "rows": len(dataset.labels),
         "data": dataset.facts(),
         "features": list(dataset.features),
-        "split": _split_facts(dataset, plan),
+        "split": split_facts(dataset, known, plan),
         "state": "running",
         "trainer": this_process(training.timeout_s),
     }
@@ -182,34 +182,6 @@ def known_of(dataset: Dataset) -> Known:
         order = order_of(dataset.rows, labels)
         times = np.arange(len(labels), dtype=np.int64) if order == "time" else None
     return Known(dataset.rows, labels, classes, devices, names, times, dataset.features, order)
-
-
-def _split_facts(dataset: Dataset, plan: Split) -> SplitFacts:
-    return SplitFacts(
-        kind=plan.kind,
-        asked=plan.asked,
-        folds=plan.folds,
-        folds_by=plan.folds_by,
-        blocks=plan.stretches(plan.training),
-        holdout_rows=int(plan.holdout.sum()),
-        holdout_blocks=plan.stretches(plan.holdout),
-        questions={
-            name: Question(rows=int(rows.sum()), blocks=plan.stretches(rows)) for name, rows in plan.questions.items()
-        },
-        notes=list(plan.notes),
-        holdout=_holdout_facts(dataset, plan),
-    )
-
-
-def _holdout_facts(dataset: Dataset, plan: Split) -> HoldoutFacts | None:
-    rows = np.flatnonzero(plan.holdout)
-    if not len(rows):
-        return None
-    digest = hashlib.sha256(np.ascontiguousarray(dataset.rows[rows]).tobytes())
-    digest.update("\0".join(dataset.labels[row] for row in rows).encode())
-    times = None if dataset.times is None else dataset.times[rows]
-    ends = (None, None) if times is None else (int(times.min()), int(times.max()))
-    return {"sha256": digest.hexdigest(), "from": ends[0], "to": ends[1]}
 
 
 def _split_file(plan: Split) -> bytes:

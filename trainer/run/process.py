@@ -55,7 +55,7 @@ class Control:
     enough: Event = field(default_factory=Event)
 
 
-Heard = events.Progress | events.CandidateStarted | events.CandidateEnded
+Heard = events.Progress | events.CandidateStarted | events.FoldEnded | events.CandidateEnded
 
 
 class Child:
@@ -124,7 +124,9 @@ class Child:
                     raise NoMore("the time is up")
                 for event in self._read() if selector.select(POLL_S) else ():
                     match event:
-                        case events.Progress() | events.CandidateStarted() | events.CandidateEnded():
+                        case (
+                            events.Progress() | events.CandidateStarted() | events.FoldEnded() | events.CandidateEnded()
+                        ):
                             heard(event)
                         case events.Failed(message):
                             raise RunFailed(message)

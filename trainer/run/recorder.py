@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable, Sequence
 
 from registry.run_document import LeaderboardRow
-from trainer.run.events import CandidateEnded, CandidateStarted, Progress
+from trainer.compare.leaderboard import model_type_of
+from trainer.run.events import CandidateEnded, CandidateStarted, FoldEnded, Progress
 from trainer.run.time_left import Phase, time_left
 from zelador.clock import now_iso
-from zelador.training_queue.event import MAX_EVENTS, MAX_TEXT, Kind, RunEvent, Standing
+from zelador.training_queue.event import MAX_EVENTS, MAX_TEXT, Kind, RunEvent, Standing, Waiting
 
 Send = Callable[[RunEvent], None]
 
@@ -35,6 +36,7 @@ class Recorder:
         self.kept: list[RunEvent] = []
         self.rows: list[LeaderboardRow] = []  # of the candidates that have ended
         self.running: CandidateStarted | None = None
+        self._tested: FoldEnded | None = None  # the newest of the candidate in progress
 
     def plan(self, candidates: Sequence[str], shuffles: bool) -> None:
         """Sets what the time left depends on: the ids to compare, and whether a shuffled split is compared too."""
@@ -43,7 +45,7 @@ class Recorder:
     def add(self, kind: Kind, message: str) -> None:
         self._emit(kind, message)
 
-    def heard(self, event: Progress | CandidateStarted | CandidateEnded) -> None:
+    def heard(self, event: Progress | CandidateStarted | FoldEnded | CandidateEnded) -> None:
         """Records an event of the child."""
         match event:
             case Progress(message, phase, share):
@@ -51,11 +53,18 @@ class Recorder:
                     self._phase, self._share = phase, share
                 self._emit("step", message)
             case CandidateStarted():
-                self.running = event
+                self.running, self._tested = event, None
                 self._left = list(event.left)
                 done = f"compared {event.number - 1} of {event.total} classifiers"
                 standing = Standing(event.id, event.model_type, None, None, None, None)
                 self._emit("candidate_started", f"{done}; {event.model_type} is next", event, standing)
+            case FoldEnded(fold, folds):
+                if (running := self.running) is not None:
+                    self._tested = event
+                    standing = Standing(running.id, running.model_type, None, None, None, None)
+                    done = f"compared {running.number - 1} of {running.total} classifiers"
+                    message = f"{done}; {running.model_type}: {fold} of {folds} folds"
+                    self._emit("fold_ended", message, running, standing)
             case CandidateEnded(row):
                 self._ended(event, row)
 
@@ -74,7 +83,7 @@ class Recorder:
         return [{**row, "place": None if row["trouble"] and not row["metrics"] else next(places)} for row in ordered]
 
     def _ended(self, event: CandidateEnded, row: LeaderboardRow) -> None:
-        self.running = None
+        self.running = self._tested = None
         self.rows.append(row)
         standing = self._standing(row)
         self._left = [name for name in self._left if name != row["id"]]
@@ -113,7 +122,10 @@ class Recorder:
         left = time_left(
             {name: seconds for name, seconds in spent.items() if seconds is not None},
             self._left, self._shuffles, self._phase, self._share,
+            0.0 if self._tested is None else self._tested.fold / self._tested.folds,
         )  # fmt: skip
+        tested = self._tested if kind == "fold_ended" else None
+        coming = of.left[1:] if kind == "candidate_started" and isinstance(of, CandidateStarted) else ()
         self._number += 1
         event = RunEvent(
             self._number,
@@ -125,6 +137,9 @@ class Recorder:
             candidate,
             tuple(self._standing(row) for row in sorted(self.rows, key=self._order)) if ended else (),
             None if left is None else round(left, 1),
+            fold=None if tested is None else tested.fold,
+            folds=None if tested is None else tested.folds,
+            waiting=tuple(Waiting(name, model_type_of(name)) for name in coming),
         )
         if self._number <= MAX_EVENTS:  # later events are only sent
             self.kept.append(event)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 Phase = Literal["compare", "shuffle", "build"]
@@ -19,18 +19,26 @@ BUILD, BUILD_S = 1.2, 5.0  # factor of that time, plus seconds: the best are fit
 
 
 def time_left(
-    spent: Mapping[str, float], left: Iterable[str], shuffles: bool, phase: Phase = "compare", share: float = 1.0
+    spent: Mapping[str, float],
+    left: Sequence[str],
+    shuffles: bool,
+    phase: Phase = "compare",
+    share: float = 1.0,
+    begun: float = 0.0,
 ) -> float | None:
     """Returns the seconds left; None until a candidate has ended.
 
-    `spent` has the seconds of each candidate that ended, `left` the other ids. `share` is how much of `phase` is left.
+    `spent` has the seconds of each candidate that ended, `left` the other ids, of which the first is done to the
+    share `begun`. `share` is how much of `phase` is left.
     """
     known = sum(map(weight, spent))
     if not known:
         return None
     rate = sum(spent.values()) / known
-    coming = rate * sum(map(weight, left))
-    compare = sum(spent.values()) + coming
+    ahead = sum(map(weight, left))
+    coming = rate * (ahead - begun * weight(left[0])) if left else 0.0
+    whole = rate * ahead
+    compare = sum(spent.values()) + whole
     shuffle, build = (compare * SHUFFLE if shuffles else 0.0), compare * BUILD + BUILD_S
     if phase == "compare":
         return coming + shuffle + build

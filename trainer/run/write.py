@@ -19,6 +19,7 @@ from trainer.candidate.upload import upload
 from trainer.compare.judge import Judged
 from trainer.compare.leaderboard import Scored
 from trainer.compare.tried import Tried
+from trainer.evaluate.error_counts import error_counts
 from trainer.evaluate.false_alarms import FalseAlarms, false_alarms
 from trainer.evaluate.groups import by_device
 from trainer.evaluate.learning import Rows, learning
@@ -100,6 +101,7 @@ def _beside(data: Data, built: Built, judged: Judged, model: Any, parts: Parts, 
         if request.folds_by == "row" or model is None
         else learning(model, known, request.metric, sure, request.seed, request.more.balance),
         _false_alarms(data, judged),
+        error_counts(judged.answers, answers if data.has_holdout else None),
     )
 
 

@@ -12,8 +12,9 @@ MAX_EVENTS = 400  # of a run
 MAX_TEXT = 600  # characters of a message
 
 Kind = Literal[
-    "started", "loaded", "split", "step", "candidate_started", "candidate_ended", "candidate_failed", "ended"
-]
+    "started", "loaded", "split", "step", "candidate_started", "fold_ended", "candidate_ended", "candidate_failed",
+    "ended",
+]  # fmt: skip
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -30,11 +31,20 @@ class Standing(msgspec.Struct, frozen=True):
     trouble: str | None
 
 
+class Waiting(msgspec.Struct, frozen=True):
+    """A candidate that is not compared yet."""
+
+    id: str
+    model_type: str
+
+
 class RunEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     """`number` counts from 1. `done` of `total` candidates have ended.
 
     `time_left_s` is an estimate; None while there is no basis for one. `leaderboard` has the candidates that have
-    ended, the best first; only events of a candidate that ended have it. `state` and `error`: of a run that ended.
+    ended, the best first; only events of a candidate that ended have it. `fold` of `folds`: on
+    which the candidate in progress was tested. `waiting` are the candidates that come after one that starts, in order.
+    `state` and `error`: of a run that ended.
     """
 
     number: int
@@ -48,6 +58,9 @@ class RunEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     time_left_s: float | None = None
     state: RunState | None = None
     error: str | None = None
+    fold: int | None = None
+    folds: int | None = None
+    waiting: tuple[Waiting, ...] = ()
 
 
 encode = msgspec.json.Encoder().encode

@@ -16,7 +16,7 @@ from admin.access.identity import Acting
 from admin.access.roles import needs
 from admin.console.charts import LaneStep
 from admin.console.console import Console, Shown
-from admin.console.labels.page import Done, Typed, choices_of, done_of
+from admin.console.labels.page import Done, choices_of, done_of
 from admin.console.overview.live import FeatureShown, features_of
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.pulse import moment
@@ -40,7 +40,6 @@ EVENTS = 20
 LABELS = 8
 POINTS = 240
 DRAWN = 80
-NOTHING_TYPED = Typed()
 MIN_POINTS = 10  # fewer readings after a long pause are drawn with those before it
 SHELVE_HOURS = (1, 8, 24)  # for which one press of a button shelves a device
 
@@ -72,7 +71,6 @@ class DevicePage:
     labels: tuple[LabelView, ...]  # the newest labels of this device
     done: Done | None
     choices: tuple[str, ...]  # labels to choose from
-    typed: Typed  # that the form of a label is filled with, if it was refused
     points: str  # of the charts, as JSON
     rule: Rule  # of its alarm
     silent_s: float | None  # after which it is silent; None if this depends on its usual gaps
@@ -201,19 +199,12 @@ def labeled_spans(readings: Sequence[Reading]) -> Iterator[tuple[float, float, s
             yield times[0], times[-1], label
 
 
-def show_refused(console: Console, visitor: Visitor, typed: Typed, status: int) -> Response:
-    """Shows the page of a device again, with the form of a label that was refused. Raises NotFound."""
-    return _show(console, visitor, typed.device.strip(), "device/page.html", typed=typed, status=status)
-
-
 def _show(
     console: Console,
     visitor: Visitor,
     name: str,
     template: str,
     done: str = "",
-    typed: Typed = NOTHING_TYPED,
-    status: int = 200,
 ) -> Response:
     services = console.services
     key, now = signed_in(visitor), console.plant.read()
@@ -242,7 +233,6 @@ def _show(
         tuple(services.label_views.page(LABELS, 0, LabelFilter(name, undone=True))[0]),
         done_of(console, done) if done else None,
         choices_of(now, services.label_views.summary()),
-        typed,
         points(readings, [feature.name for feature in features], now, lane),
         now.rule_of(name),
         services.settings.alarm.silent_s,
@@ -250,7 +240,7 @@ def _show(
         newest[start - 1]["measured_at"] if start else None,
         trouble_since(events),
     )
-    return show(console, visitor, template, context, section="devices", status=status)
+    return show(console, visitor, template, context, section="devices")
 
 
 def _to(device: str) -> Response:

@@ -95,7 +95,7 @@ def replay(entry: Id, console: Shown, actor: Acting) -> Response:
 @router.post("/{entry}/discard", **needs("operator"))
 def discard(entry: Id, console: Shown, actor: Acting, typed: Annotated[str, Form(max_length=20)] = "") -> Response:
     if typed.strip().casefold() not in ("discard", "descartar"):
-        raise InvalidInput("type the word to discard the message; nothing was discarded")
+        raise InvalidInput("type the word to discard the message; nothing was discarded", field="typed")
     acts.discard(actor, console.services.quarantine, entry)
     return go("/console/quarantine")
 

@@ -117,9 +117,16 @@ if (only) {
 // Dialogs. A link with data-open leads to a page of the same words where there is no script.
 $$("[data-open]").forEach(link => {
   const dialog = document.getElementById(link.dataset.open);
-  if (!dialog) return;
-  link.addEventListener("click", event => { event.preventDefault(); dialog.showModal(); });
-  $$("[data-close]", dialog).forEach(button => button.addEventListener("click", () => dialog.close()));
+  if (dialog) link.addEventListener("click", event => { event.preventDefault(); dialog.showModal(); });
+});
+$$("[data-close]").forEach(button => button.addEventListener("click", () => button.closest("dialog").close()));
+
+// A form that was refused is on its page again, whose address replaces that of the form; a dialog is modal again.
+if (document.body.dataset.address) history.replaceState(null, "", document.body.dataset.address);
+$$("dialog[data-again]").forEach(dialog => {
+  dialog.close();
+  $(`[data-open=${dialog.id}]`)?.focus();  // has the focus again when the dialog is closed
+  dialog.showModal();
 });
 
 // Copy buttons.

@@ -21,6 +21,7 @@ from trainer.run.events import (
     Done,
     Event,
     Failed,
+    FoldEnded,
     Progress,
     Ready,
     Result,
@@ -63,9 +64,11 @@ def test_a_message_reads_back_as_it_was_reported(text: str) -> None:
 
 def test_each_event_has_a_tag_of_its_own() -> None:
     started, ended = CandidateStarted("lr", "", 1, 2, ()), CandidateEnded({**ROW, "place": None}, 1, 2)
-    tags = [json.loads(encode(event))["event"] for event in (Ready(1.0), Progress(""), started, ended, Failed(""))]
-    assert [*tags, "done"] == ["ready", "progress", "candidate_started", "candidate_ended", "failed", "done"]
-    assert len(get_args(Event)) == 6
+    events = (Ready(1.0), Progress(""), started, FoldEnded(1, 5), ended, Failed(""))
+    tags = [json.loads(encode(event))["event"] for event in events]
+    expected = ["ready", "progress", "candidate_started", "fold_ended", "candidate_ended", "failed", "done"]
+    assert [*tags, "done"] == expected
+    assert len(get_args(Event)) == 7
 
 
 @pytest.mark.parametrize("line", [b"{}", b"[]", b'{"event":"dance"}', b'{"event":"done"}', b"warning: something"])

@@ -49,6 +49,17 @@ def test_random_labels_are_nothing_to_learn(times: np.ndarray | None) -> None:
     assert asked(np.random.default_rng(4).normal(size=(1_500, 3)), labels, None, times).is_nothing
 
 
+def test_the_scores_of_moved_labels_can_be_shown() -> None:
+    labels = np.random.default_rng(3).integers(0, 2, 1_500)
+    found = asked(np.random.default_rng(4).normal(size=(1_500, 3)), labels, None, None)
+    shown = found.shown()
+    assert shown is not None and found.p is not None
+    assert sum(shown["counts"]) == shown["moves"] == 40
+    assert found.p == pytest.approx((1 + shown["as_good"]) / (1 + shown["moves"]), abs=1e-4)
+    assert shown["low"] <= shown["high"]
+    assert Learnable(None, "too few ways").shown() is None
+
+
 def test_slow_readings_and_slow_labels_are_nothing_to_learn() -> None:
     """Readings and labels both drift; a test that moved single labels would find a relation between them."""
     found = [

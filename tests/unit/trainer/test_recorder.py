@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.run_document import LeaderboardRow
-from trainer.run.events import CandidateEnded, CandidateStarted, Progress
+from trainer.run.events import CandidateEnded, CandidateStarted, FoldEnded, Progress
 from trainer.run.recorder import Recorder
+from trainer.run.reporter import Reporter
 from trainer.run.time_left import WEIGHTS, time_left
 from zelador.training_queue.event import MAX_EVENTS, RunEvent, decode, decode_all, encode
 
@@ -47,6 +48,44 @@ def test_a_run_is_recorded_from_start_to_end() -> None:
     assert left == sorted(left, reverse=True)
     assert [(each["id"], each["place"]) for each in recorder.leaderboard()] == [("dt", 1), ("lr", 2), ("nb", None)]
     assert decode_all(encode(recorder.kept)) == sent
+
+
+def test_folds_and_the_candidates_that_wait_are_recorded() -> None:
+    """A page that is opened later shows what has ended, what is in progress and what waits, from the events alone."""
+    sent = list[RunEvent]()
+    recorder = Recorder("F1", sent.append)
+    recorder.plan(("lr", "dt", "rf"), shuffles=False)
+    recorder.heard(FoldEnded(1, 5))  # of no candidate: ignored
+    recorder.heard(CandidateStarted("lr", "LogisticRegression", 1, 3, ("lr", "dt", "rf")))
+    recorder.heard(CandidateEnded(row("lr", 0.5, 10.0), 1, 3))
+    recorder.heard(CandidateStarted("dt", "DecisionTree", 2, 3, ("dt", "rf")))
+    recorder.heard(FoldEnded(2, 5))
+    recorder.heard(FoldEnded(4, 5))
+    recorder.heard(CandidateEnded(row("dt", 0.6, 7.0), 2, 3))
+    assert [(each.id, each.model_type) for each in sent[0].waiting] == [("dt", "DecisionTree"), ("rf", "RandomForest")]
+    assert [each.id for each in sent[2].waiting] == ["rf"]
+    assert [(each.kind, each.fold, each.folds) for each in sent[2:]] == [
+        ("candidate_started", None, None), ("fold_ended", 2, 5), ("fold_ended", 4, 5), ("candidate_ended", None, None),
+    ]  # fmt: skip
+    assert sent[3].candidate is not None and sent[3].candidate.id == "dt"
+    assert (sent[3].done, sent[3].total) == (1, 3)
+    started, second, fourth = (each.time_left_s or 0.0 for each in sent[2:5])
+    assert started > second > fourth
+    assert decode_all(encode(sent)) == sent
+
+
+def test_of_many_folds_only_some_are_reported() -> None:
+    """A run of a thousand folds must not push its other events out of what is kept."""
+    sent: list[object] = []
+    reporter = Reporter(sent.append)
+    for fold in range(1, 1_001):
+        reporter.folded(fold, 1_000)
+    assert len(sent) < 10
+    assert sent[0] == FoldEnded(100, 1_000)
+    sent.clear()
+    for fold in range(1, 6):
+        reporter.folded(fold, 5)
+    assert sent == [FoldEnded(fold, 5) for fold in range(1, 5)]  # the last one is the candidate's end
 
 
 def test_stored_events_are_bounded() -> None:

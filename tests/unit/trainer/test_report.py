@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import count
 from unittest.mock import ANY
 
@@ -13,6 +14,7 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.metrics import auc, average_precision_score, roc_auc_score
 
 from registry.evaluation.scores import Answers
+from trainer.evaluate.error_counts import error_counts
 from trainer.evaluate.groups import by_class, by_device
 from trainer.evaluate.learning import Rows, learning, sentence
 from trainer.evaluate.report import (
@@ -96,6 +98,9 @@ def test_scores_by_class_and_by_device_by_hand() -> None:
         ("c", 2, 1.0), ("b", 20, 0.2), ("a", 18, pytest.approx(3 / 18, abs=1e-6)),
     ]  # fmt: skip
     assert (found["devices"], found["worst"]) == (3, "b")
+    counted = [(each["found"], each["positives"], each["false_alarms"]) for each in found["rows"]]
+    assert counted == [(0, 0, 2), (16, 20, 0), (0, 0, 3)]
+    assert "found" not in (by_device(replace(answers, positive=None), devices, ("a", "b", "c"), "F1") or {})["rows"][0]
     assert by_device(answers, None, (), "F1") is by_device(answers, np.zeros(40, int), ("a",), "F1") is None
 
 
@@ -137,6 +142,24 @@ def test_threshold_by_hand() -> None:
     assert (found["chosen"], found["costs"]) == (0.09, [20.0, 2.0])
     assert found["precision"][-1] is None  # from 0.95 on there is no alarm
     assert found["recall"][-1] == 0.0
+
+
+def test_errors_are_counted_by_threshold_on_the_folds_and_on_the_hold_out() -> None:
+    """A row exactly at the threshold counts as positive, as in live inference."""
+    shares = np.array([0.0005, 0.25, 0.5, 0.75, 0.9995, 0.5])
+    expected = np.array([0, 0, 0, 1, 1, 1])
+    probabilities = np.stack([1 - shares, shares], axis=1)
+    answers = Answers(expected, (shares >= 0.5).astype(np.int64), probabilities, ("no", "yes"), "yes")
+    found = error_counts(answers, answers.at(np.array([1, 4, 5])))
+    assert found is not None and found["held_out"] is not None
+    at = {threshold: place for place, threshold in enumerate(found["threshold"])}
+    assert [found["folds"]["missed"][at[each]] for each in (0.001, 0.5, 0.51, 0.75, 0.76, 0.999)] == [0, 0, 1, 1, 2, 2]
+    alarms = [found["folds"]["false_alarms"][at[each]] for each in (0.001, 0.25, 0.26, 0.5, 0.51)]
+    assert alarms == [2, 2, 1, 1, 0]
+    assert (found["folds"]["rows"], found["folds"]["positives"], found["held_out"]["positives"]) == (6, 3, 2)
+    assert error_counts(replace(answers, positive=None), None) is None
+    assert error_counts(answers.at(expected == 1), None) is None
+    json.dumps(found)
 
 
 def test_importance_is_as_scikit_learn_has_it() -> None:
