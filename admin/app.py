@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from admin import packed
 from admin.access import guard, idempotency
 from admin.api import (
     audit,
@@ -64,5 +65,6 @@ def make_app(settings: Settings) -> FastAPI:
     problems.install(app)
     openapi.install(app)
     idempotency.install(app, services)
+    packed.install(app)  # outside of the stored answers, which are plain
     guard.install(app, services)
     return app

@@ -1,7 +1,7 @@
 """The admin server's client of Redis: gives up soon, and remembers that Redis does not answer.
 
 A page reads several views. Only the first one waits for a Redis that is down; the others fail at once, until it is time
-for the next try.
+for the next try. A Redis that answers each call, but so slowly that a page's time is used up, counts as down too.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ from zelador.buffer import connect_redis
 from zelador.clock import now_ms
 from zelador.messages import iso
 from zelador.settings import RedisSettings
+from zelador.time_budget import left_s, spending
 
-WAIT_S = 1.5  # for one answer of Redis; a page must be shown within 2 s
+WAIT_S = 1.5  # for one answer of Redis, and for all answers that a page needs: it must be shown within 2 s
+MIN_WAIT_S = 0.001  # for the answer to a command that was sent
+PROMPT_S = 0.15  # an answer that takes longer does not end an outage: a page needs about ten of them
 FIRST_PAUSE_S = 0.25  # between two tries, at least
 PAUSES = 2.0  # a pause lasts as many times as long as the try that failed
 
@@ -59,10 +62,22 @@ class Outage:
             self._why, self._trying = str(error), 0
             self._until = now + max(FIRST_PAUSE_S, PAUSES * (now - began))
 
-    def answered(self) -> None:
-        if self.since is not None:
-            with self._lock:
-                self.since, self._until, self._trying = None, 0.0, 0
+    def too_slow(self) -> None:
+        """Notes that the answers took all of a page's time. Raises redis.TimeoutError."""
+        error = redis.TimeoutError(f"the answers took more than {WAIT_S:g} s in all")
+        self.failed(self.clock() - WAIT_S, error)
+        raise error
+
+    def answered(self, took_s: float = 0.0) -> None:
+        """Notes an answer. A slow one ends a try, but not the outage."""
+        if self.since is None:
+            return
+        with self._lock:
+            if took_s <= PROMPT_S:
+                self.since, self._until = None, 0.0
+            else:
+                self._until = self.clock() + max(FIRST_PAUSE_S, PAUSES * took_s)
+            self._trying = 0
 
 
 def watched_redis(settings: RedisSettings, outage: Outage) -> redis.Redis:
@@ -81,26 +96,32 @@ def _watched(kind: type[AbstractConnection], outage: Outage) -> type[AbstractCon
     class Watched(kind):  # type: ignore[valid-type, misc]  # the class depends on the URL: TCP, TLS or a socket file
         def connect(self) -> None:
             outage.check()
+            if left_s(WAIT_S) <= 0.0:
+                outage.too_slow()
+            self.socket_connect_timeout = left_s(WAIT_S)
             _noted(outage, super().connect)
 
         def send_packed_command(self, *arguments: Any, **options: Any) -> None:
             _noted(outage, lambda: super(Watched, self).send_packed_command(*arguments, **options))
 
         def read_response(self, *arguments: Any, **options: Any) -> Any:
-            found = _noted(outage, lambda: super(Watched, self).read_response(*arguments, **options))
-            outage.answered()
-            return found
+            limited = {"timeout": max(MIN_WAIT_S, left_s(WAIT_S)), **options}
+            return _noted(outage, lambda: super(Watched, self).read_response(*arguments, **limited), is_answer=True)
 
     return Watched
 
 
-def _noted(outage: Outage, call: Callable[[], Any]) -> Any:
+def _noted(outage: Outage, call: Callable[[], Any], *, is_answer: bool = False) -> Any:
     began = outage.clock()
     try:
-        return call()
+        with spending():
+            found = call()
     except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
         outage.failed(began, error)
         raise
     except redis.ResponseError:  # an answer too
-        outage.answered()
+        outage.answered(outage.clock() - began)
         raise
+    if is_answer:
+        outage.answered(outage.clock() - began)
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Annotated
 
 import redis
@@ -12,6 +13,7 @@ from admin.access.attempts import Attempts
 from admin.access.request_metrics import RequestMetrics
 from admin.access.sessions import Sessions
 from admin.classifiers import Classifiers
+from admin.console.language import plant_zone
 from admin.outage import Outage, watched_redis
 from admin.run_streams import RunStreams
 from archive.dataset.touched import ArchivedCounts
@@ -20,6 +22,7 @@ from operations.key_file import KeyFile
 from operations.views.datasets import DatasetReader
 from operations.views.device_events import DeviceEvents
 from operations.views.devices import Devices
+from operations.views.history_reader import HistoryReader
 from operations.views.labels import LabelReader, ReadingTimes
 from operations.views.run_events import RunEvents
 from operations.views.runs import RunReader
@@ -32,6 +35,7 @@ from zelador.alarms.store import DeviceStates
 from zelador.buffer import connect_redis
 from zelador.labels.book import LabelBook
 from zelador.ledger import LedgerReader
+from zelador.ledger_marks import LedgerMarks
 from zelador.quarantine import Quarantine
 from zelador.settings import Settings
 from zelador.training_queue import TrainingQueue
@@ -65,7 +69,10 @@ class Services:
     label_views: LabelReader
     requests: RequestMetrics
     datasets: DatasetReader
+    histories: HistoryReader
     run_streams: RunStreams
+    ledger_marks: LedgerMarks
+    zone: tzinfo  # of the plant
 
     @property
     def prefix(self) -> str:
@@ -85,6 +92,7 @@ def make_services(settings: Settings) -> Services:
     runs = TrainingQueue(client, prefix)
     labels = LabelBook(client, prefix)
     run_views = RunReader(registry, runs)
+    events = DeviceEvents(client, prefix)
     return Services(
         settings,
         registry,
@@ -101,7 +109,7 @@ def make_services(settings: Settings) -> Services:
         Recent(client, prefix),
         Devices(client, prefix),
         DeviceStates(client, prefix),
-        DeviceEvents(client, prefix),
+        events,
         SystemReader(settings, registry, watch, client, ledger),
         WriteProbe(client, prefix),
         keys,
@@ -111,7 +119,10 @@ def make_services(settings: Settings) -> Services:
         LabelReader(labels.labels, ReadingTimes(client, prefix, ArchivedCounts(settings))),
         RequestMetrics(),
         DatasetReader(settings, patient),
+        HistoryReader(settings, client, labels.labels, events),
         RunStreams(RunEvents(run_views, registry, runs), max(8, settings.api.connections // 4)),
+        LedgerMarks(client, prefix),
+        plant_zone(settings.time_zone),
     )
 
 

@@ -1,7 +1,8 @@
 """Decides which files of the archive to merge, and merges them.
 
 Files are written every half minute. Consecutive files of one day are merged: for the current day, as soon as there are
-MERGED_FILES of about the same size; for a past day, all of them, up to MAX_ROWS per file.
+MERGED_FILES of about the same size; for a past day, all of them, up to MAX_ROWS per file. Readings of a merged file are
+ordered by device, so that the history of one device is in a few of its row groups; the file is also smaller.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ import pyarrow.parquet as pq
 
 from archive import paths
 from archive.archive import Archive
-from archive.layout import File, describe, encode, rows_of, sum_of
+from archive.layout import KEY, File, describe, encode, rows_of, sum_of
 from archive.state import State
 from zelador.buffer.entry import order_of
 from zelador.errors import Corrupt
 
 MERGED_FILES = 16
 MAX_ROWS = 1_000_000  # of a merged file: about 40 MB, and ten times that in memory during the merge
+BY_DEVICE = [(name, "ascending") for name in ("device_id", *KEY)]
 ROWS_BASE = 64  # files whose rows are within a factor of 16 count as equally large
 
 
@@ -63,8 +65,10 @@ def merge(archive: Archive, state: State, run: Sequence[File], by: str) -> bool:
     for file, table in zip(run, tables, strict=True):
         if table.num_rows != file.rows:
             raise Corrupt(f"{archive.where(file)} has {table.num_rows} rows, the log says {file.rows}")
-    data = encode(pa.concat_tables(tables, promote_options="default").combine_chunks())
+    whole = pa.concat_tables(tables, promote_options="default").combine_chunks()
     del tables
+    data = encode(whole.sort_by(BY_DEVICE) if run[0].kind == "readings" else whole)
+    del whole
     again = pq.read_table(pa.BufferReader(data), partitioning=None)  # checks the bytes, not the table in memory
     first, last = min((f.first for f in run), key=order_of), max((f.last for f in run), key=order_of)
     merged = describe(run[0].kind, again, data, first, last)

@@ -31,6 +31,8 @@ Columns of outcomes: `entry_ms`, `entry_seq` and `place` are the reading's; the 
 (`entry_ms`, `entry_seq`, `place`) identifies a reading in both, so that a prediction needs few bytes. A reading that
 waits or was set aside has no outcome. After a crash it may have several: the one with the latest `predicted_at` counts.
 
+A file's rows are in the order in which they arrived; in merged files of readings, by device and then in that order.
+
 A feature that has the name of another column is stored as `value_<name>`; `feature_columns` resolves this.
 """
 

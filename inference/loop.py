@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from threading import Event
 
 import msgspec
@@ -16,6 +16,7 @@ from inference.device_state import sightings
 from inference.lineup import Live
 from inference.observers import Observers, SettledBatch
 from inference.outcomes import for_archive, outcomes
+from inference.speed import Speed
 from inference.swap import Swap
 from zelador.alarms.policy import Policy, policy
 from zelador.buffer import Delivered, Outcome, Reader, Sightings, Stopping
@@ -76,6 +77,7 @@ class Worker:
         self._observers = observers
         self._policy: tuple[Live, Policy] | None = None  # of the live model
         self._pace = Pace(time.monotonic())
+        self._speed = Speed(time.monotonic())
         self._in_flight: deque[_Batch] = deque()
         self._turned_at = self._progressed_at = time.monotonic()
 
@@ -99,7 +101,7 @@ class Worker:
         """
         live = self._swap.lineup.live
         self._turned_at = time.monotonic()
-        self._heartbeat.beat(connected_at=self._link.connected_at, **self._swap.facts())
+        self._heartbeat.beat(self._figures, connected_at=self._link.connected_at, **self._swap.facts())
         full = len(self._in_flight) >= MAX_IN_FLIGHT
         begun = 0 if full or live is None else self._begin(live, 0.0 if self._in_flight else IDLE_S)
         if not self._in_flight:
@@ -139,9 +141,11 @@ class Worker:
             classified, aside = self._reader.settle(found, predictions, self._sightings(batch), archived)
             self._in_flight.popleft()
             self._progressed_at = time.monotonic()
-            newest = batch.answered[-1].arrival
-            seconds = (now_ms() - newest.received_at) / 1000 if newest else None
+            oldest, newest, now = batch.answered[0].arrival, batch.answered[-1].arrival, now_ms()
+            seconds = (now - newest.received_at) / 1000 if newest else None
             self._metrics.settled(classified, aside, seconds, batch.model_seconds)
+            if oldest:
+                self._speed.settled(classified, (now - oldest.received_at) / 1000, self._progressed_at)
             self._metrics.predicted(predictions)
             if self._observers:
                 self._observers.offer(SettledBatch.of(batch.entries, predictions, batch.live))
@@ -161,6 +165,9 @@ class Worker:
         return sightings(
             batch.answered, {batch.owner[index] for index in batch.publication.refused}, self._policy[1], received_after
         )
+
+    def _figures(self) -> Mapping[str, object]:
+        return self._speed.facts(time.monotonic())
 
     def _finish(self) -> None:
         """Waits for the batches in flight. What the broker does not confirm in time is classified again later."""

@@ -1,5 +1,7 @@
 """Finds silent devices, once a second, on a separate thread, which continues while the broker is away.
 
+It also marks what the ledger counted, so that this is known although no admin server runs.
+
 Every worker sweeps. The step in Redis (buffer/lua/sweep.lua) handles each device once, so that two workers do not
 disturb each other, and no silence is missed when one of them dies.
 """
@@ -12,6 +14,7 @@ from threading import Event
 
 from zelador.alarms.store import DeviceStates
 from zelador.buffer import connect_redis
+from zelador.ledger_marks import LedgerMarks
 from zelador.log_limit import LogLimit
 from zelador.settings import Settings
 from zelador.side_thread import SideThread
@@ -28,6 +31,7 @@ class Sweeper:
         self._stop = stop
         self._client = connect_redis(settings.redis)
         self._states = DeviceStates(self._client, settings.redis.prefix)
+        self._marks = LedgerMarks(self._client, settings.redis.prefix)
         self._silent_log = LogLimit(REPEAT_S, 20)
         self._thread = SideThread(
             "sweep", stop, self._step, trouble="silent devices cannot be detected", retry_s=lambda _: self._every_s
@@ -50,4 +54,5 @@ class Sweeper:
                 skipped = self._silent_log.take_skipped()
                 why = ": nothing arrives from any device; check the broker and the network" if fleet else ""
                 log.warning("%d devices are silent%s%s", silent, why, skipped)
+        self._marks.keep()
         return max(0.0, next_at - time.monotonic())

@@ -73,7 +73,7 @@ def new_key(path: Path, role: Role = "admin", note: str = "", lasts_s: float | N
     Raises Unavailable when the file cannot be written, Corrupt when it is damaged, InvalidInput.
     """
     if len(note) > MAX_NOTE or not (note.isprintable() or not note):
-        raise InvalidInput(f"a note has at most {MAX_NOTE} printable characters")
+        raise InvalidInput(f"a note has at most {MAX_NOTE} printable characters", field="note")
     if lasts_s is not None and not 0 < lasts_s <= 100 * 366 * 86_400:
         raise InvalidInput("a key must expire after at least one second and at most a hundred years")
     with locked(path, SETTING):

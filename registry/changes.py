@@ -183,7 +183,7 @@ def checked_tags(tags: Iterable[Any]) -> list[str]:
     """The tags sorted, without duplicates. Raises InvalidInput."""
     items = list(tags)
     if bad := [tag for tag in items if not isinstance(tag, str) or not 0 < len(tag) <= 64 or not tag.isprintable()]:
-        raise InvalidInput(f"{str(bad[0])[:80]!r} is not a tag: 1 to 64 printable characters")
+        raise InvalidInput(f"{str(bad[0])[:80]!r} is not a tag: 1 to 64 printable characters", field="tags")
     return sorted(set(items))
 
 

@@ -17,7 +17,8 @@ def check_name(name: str) -> str:
     if not isinstance(name, str) or not NAME.fullmatch(name) or ".." in name or name.endswith("."):
         raise InvalidInput(
             f"{str(name)[:80]!r} is not a name: 1 to 64 letters, digits, '_', '-' or '.', "
-            "that do not start with '-' or '.', do not end with '.', and have no two dots in a row"
+            "that do not start with '-' or '.', do not end with '.', and have no two dots in a row",
+            field="name",
         )
     return name
 
@@ -28,17 +29,20 @@ def check_new_name(name: str, taken: Iterable[str]) -> str:
     Raises InvalidInput, DuplicateName.
     """
     if DEVICES.fullmatch(check_name(name)):
-        raise InvalidInput(f"{name!r} is the name of a device on Windows, where no folder can have it; choose another")
+        raise InvalidInput(
+            f"{name!r} is the name of a device on Windows, where no folder can have it; choose another", field="name"
+        )
     folded = name.casefold()
     for other in taken:
         if other == name:
             raise DuplicateName(
-                f"there is a model {name!r} already; choose another name (a model is never overwritten)"
+                f"there is a model {name!r} already; choose another name (a model is never overwritten)", field="name"
             )
         if other.casefold() == folded:
             raise DuplicateName(
                 f"there is a model {other!r} already, and Windows and macOS keep {name!r} in the same folder; choose "
-                "another name"
+                "another name",
+                field="name",
             )
     return name
 
@@ -53,4 +57,4 @@ def check_new_names(names: Sequence[str], taken: Iterable[str]) -> None:
         check_new_name(name, existing)
         if (other := given.setdefault(name.casefold(), name)) != name or names.count(name) > 1:
             also = "" if other == name else f" (as {other!r}, which Windows and macOS keep in the same folder)"
-            raise InvalidInput(f"names: {name!r} is named twice{also}; each model needs a different name")
+            raise InvalidInput(f"names: {name!r} is named twice{also}; each model needs a different name", field="name")

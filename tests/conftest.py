@@ -115,7 +115,7 @@ def settings(redis_url: str, mqtt_url: str, mark: str) -> Settings:
 def eventually() -> Callable[..., None]:
     """Waits for a condition, with a time limit and a name for the error."""
 
-    def wait(condition: Callable[[], object], what: str, within_s: float = 15.0) -> None:
+    def wait(condition: Callable[[], object], what: str, within_s: float = 60.0) -> None:
         deadline = time.monotonic() + within_s
         while not condition():
             if time.monotonic() > deadline:

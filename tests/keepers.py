@@ -20,7 +20,7 @@ class Subscriber:
 
     def __init__(self, settings: Settings, *filters: str) -> None:
         self.link = Link(settings.mqtt, LinkOptions(f"subscriber-{id(self)}", filters), Event())
-        self.link.open(5.0)
+        self.link.open(60.0)
         self.newest: dict[str, bytes] = {}
         self.all: list[tuple[str, bytes]] = []
 

@@ -131,12 +131,12 @@ def let_them_write(
         if outcome.kills < kills and acknowledged() * kills >= outcome.kills * done:  # spread over all the operations
             victim = living.pop(draw.randrange(len(living)))
             victim.kill()
-            victim.join(10)
+            victim.join(60)
             outcome.kills += 1
             start()
     for process in living:
         process.kill()
-        process.join(10)
+        process.join(60)
     outcome.seconds = time.monotonic() - started
     for path in sorted(folder.glob("out-*")):
         for line in path.read_text().splitlines():

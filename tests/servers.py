@@ -163,10 +163,10 @@ def _process(command: tuple[str, ...], answers: Callable[[], bool]) -> Iterator[
     finally:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(10)
+            process.wait(60)
 
 
 @contextlib.contextmanager

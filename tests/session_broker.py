@@ -68,7 +68,7 @@ class SessionBroker:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self.cut()
-        self._thread.join(5)
+        self._thread.join(60)
 
     def cut(self) -> None:
         """Closes the connection now. May be called from any thread."""

@@ -30,7 +30,7 @@ def slow_fsync(pid: int) -> Iterator[None]:
         yield
     finally:
         hog.kill()
-        hog.wait(10)
+        hog.wait(60)
 
 
 def _syncs(task: Path) -> bool:

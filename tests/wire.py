@@ -40,6 +40,7 @@ class Wire:
         self._answers = asyncio.Event()
         self._answers.set()
         self._open: set[asyncio.StreamWriter] = set()
+        self._delay_s = 0.0
         self.connections = 0
         self.port = 0
 
@@ -54,6 +55,10 @@ class Wire:
     def stall_answers(self) -> None:
         """Stops data from the server."""
         self._loop.call_soon_threadsafe(self._answers.clear)
+
+    def slow_answers(self, seconds: float) -> None:
+        """Delays all that the server sends, by so much each time."""
+        self._delay_s = seconds
 
     def flow(self) -> None:
         self._loop.call_soon_threadsafe(self._flows.set)
@@ -71,7 +76,7 @@ class Wire:
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(5)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        self._thread.join(60)
         self._loop.close()
 
     async def _listen(self) -> None:
@@ -110,6 +115,8 @@ class Wire:
                 if hear is not None:
                     hear(data)
                 await flows.wait()
+                if flows is self._answers and self._delay_s:
+                    await asyncio.sleep(self._delay_s)
                 writer.write(data)
                 await writer.drain()
         except (OSError, ssl.SSLError):

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 
 class ZeladorError(Exception):
-    """Base of all Zelador errors. The message says what was wrong and what to do."""
+    """Base of all Zelador errors. The message says what was wrong and what to do.
+
+    `field` is the field of a form or body that caused it; empty if none did, or if the message begins with "field: ".
+    """
+
+    def __init__(self, *args: object, field: str = "") -> None:
+        super().__init__(*args)
+        self.field = field
 
 
 class InvalidInput(ZeladorError, ValueError):

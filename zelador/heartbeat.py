@@ -6,7 +6,7 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import redis
@@ -39,8 +39,11 @@ class Heartbeat:
         self._sent: dict[str, Any] = {}
         self.refusal: str | None = None  # the error, if Redis refused to write the last one
 
-    def beat(self, **facts: object) -> None:
-        """Sends `facts`: at once if they changed, else every EVERY_S seconds."""
+    def beat(self, figures: Callable[[], Mapping[str, object]] = dict, **facts: object) -> None:
+        """Sends `facts`: at once if they changed, else every EVERY_S seconds.
+
+        `figures` change all the time, so they are computed only when something is sent.
+        """
         now = time.monotonic()
         if now < self._next and facts == self._sent:
             return
@@ -50,7 +53,7 @@ class Heartbeat:
             **self._fixed,
             "at": at,
             "rival_at": self.rival_at,
-            **{key: _text(value) for key, value in facts.items()},
+            **{key: _text(value) for key, value in {**figures(), **facts}.items()},
         }
         try:
             with self._client.pipeline(transaction=False) as pipeline:

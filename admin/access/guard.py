@@ -23,11 +23,13 @@ from admin.access.proxies import client_address, client_scheme
 from admin.access.rate import Rate
 from admin.access.sessions import cookie_name
 from admin.connections import share_of
-from admin.document.problems import problem
+from admin.document.problems import problem, problem_response
+from admin.outage import WAIT_S
 from admin.services import Services
 from operations.key_file import Key
 from operations.last_use import LastUse
 from zelador.errors import Corrupt, Unavailable
+from zelador.time_budget import Budget, limited
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +72,13 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-            return
+        elif _is_page(scope):
+            with limited(WAIT_S) as budget:
+                await self._answer(scope, receive, send, budget)
+        else:
+            await self._answer(scope, receive, send, None)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, budget: Budget | None) -> None:
         started, status, method = False, 500, scope["method"]
         begun = time.monotonic()
         if is_head := method == "HEAD":  # answered as a GET, without its body
@@ -82,6 +90,8 @@ class Guard:
             nonlocal started, status
             if message["type"] == "http.response.start":
                 started, status = True, message["status"]
+                if budget is not None:
+                    budget.lift()
                 own = message.get("headers", [])
                 named = {name.lower() for name, _ in own}  # a page may set its own policy
                 message["headers"] = [*own, *(header for header in HEADERS if header[0] not in named)]
@@ -112,7 +122,9 @@ class Guard:
             log.exception("%s %s failed", request.method, request.url.path)
             if started:
                 raise
-            answer = problem(request, 500, "internal", "Internal error", "see the server's log for details")
+            answer = await problem_response(
+                request, 500, "internal", "Internal error", "see the server's log for details"
+            )
             await answer(scope, receive, with_headers)
         finally:
             path = getattr(found.route, "path", None) if found is not None else None
@@ -134,12 +146,11 @@ class Guard:
             request.state.unread = outcome != "whole"
             if outcome == "too large":
                 detail = f"the body may have at most {limit} bytes"
-                await problem(request, 413, "too-large", "The request is too large", detail)(
-                    request.scope, receive, send
-                )
+                answer = await problem_response(request, 413, "too-large", "The request is too large", detail)
+                await answer(request.scope, receive, send)
             elif outcome == "crowded":
                 detail = "too many request bodies are being received; send the request again"
-                answer = problem(request, 503, "unavailable", "Temporarily unavailable", detail, {"Retry-After": "5"})
+                answer = await problem_response(request, 503, "unavailable", "Temporarily unavailable", detail)
                 await answer(request.scope, receive, send)
             elif outcome == "whole" and large:
                 async with self._uploads:
@@ -176,14 +187,14 @@ class Guard:
         if key is None or key.state != "valid":
             return await self._refuse_key(request, "is unknown" if key is None else f"is {key.state}")
         if wait := self._rate.wait(key.id):
-            return too_many(request, wait, f"this key may make {self._settings.rate_per_s:g} requests a second")
+            return await too_many(request, wait, f"this key may make {self._settings.rate_per_s:g} requests a second")
         if self._uses.note(key.id):
             await run_in_threadpool(self._uses.write, key.id)
         found: roles.Found | None = request.scope.get(roles.FOUND)
         role = None if found is None else roles.role_of(found.route)
         if role is not None and not key.may(role):
             detail = f"this needs a key of the role {role}; key {key.id} has the role {key.role}"
-            return problem(request, 403, "forbidden", "The key's role does not allow this", detail)
+            return await problem_response(request, 403, "forbidden", "The key's role does not allow this", detail)
         if role not in (None, "viewer") and request.method != "GET":
             return await self._change(request, key)
         return None
@@ -201,18 +212,18 @@ class Guard:
     async def _change(self, request: Request, key: Key) -> Response | None:
         """Limits the rate of changes, and refuses them while the audit log cannot record them."""
         if wait := self._changes.wait(key.id):
-            return too_many(request, wait, f"this key may make {self._settings.changes_per_s:g} changes a second")
+            return await too_many(request, wait, f"this key may make {self._settings.changes_per_s:g} changes a second")
         request.scope["zelador.change"] = key.id
         try:
             await run_in_threadpool(self._services.audit.check, is_admin=key.may("admin"))
         except Unavailable as error:
             log.error("%s", error)
-            return problem(request, 503, "unavailable", "Temporarily unavailable", str(error))
+            return await problem_response(request, 503, "unavailable", "Temporarily unavailable", str(error))
         return None
 
     async def _refuse_key(self, request: Request, why: str) -> Response:
         if not await self._attempts.delay(share_of(address_of(request) or "")):
-            return too_many(request, self._settings.failure_delay_s, "too many invalid keys")
+            return await too_many(request, self._settings.failure_delay_s, "too many invalid keys")
         return _no_key(request, f"the key {why}")
 
 
@@ -228,15 +239,21 @@ def _is_open(request: Request) -> bool:
     return found is not None and roles.role_of(found.route) is None
 
 
+def _is_page(scope: Scope) -> bool:
+    """Returns whether the request only shows a page. What changes something is not given up halfway."""
+    path: str = scope["path"]
+    return path.startswith("/console/") and scope["method"] in ("GET", "HEAD")
+
+
 def _is_long(request: Request) -> bool:
     """Returns whether the body is too long to be read and discarded."""
     length = request.headers.get("content-length", "0")
     return "transfer-encoding" in request.headers or not length.isdigit() or int(length[:20]) > MAX_DRAINED
 
 
-def too_many(request: Request, wait_s: float, detail: str) -> Response:
+async def too_many(request: Request, wait_s: float, detail: str) -> Response:
     headers = {"Retry-After": str(max(1, math.ceil(wait_s)))}
-    return problem(request, 429, "too-many-requests", "Too many requests", detail, headers)
+    return await problem_response(request, 429, "too-many-requests", "Too many requests", detail, headers)
 
 
 def _no_key(request: Request, detail: str) -> Response:

@@ -60,7 +60,7 @@ class Idempotent:
             stored = await run_in_threadpool(self._answers().claim, name, digest, key.id)
         except Full as full:
             log.warning("an Idempotency-Key of key %s is refused: %s", key.id, full)
-            await _refused(request, full)(scope, receive, send)
+            await (await _refused(request, full))(scope, receive, send)
             return
         except (redis.RedisError, OSError) as error:
             log.error("an Idempotency-Key cannot be stored: %s", error)
@@ -105,9 +105,9 @@ class Idempotent:
         return StoredAnswers(services.redis, services.prefix, services.settings.api.keep_answers_s)
 
 
-def _refused(request: Request, full: Full) -> ASGIApp:
+async def _refused(request: Request, full: Full) -> ASGIApp:
     if full.retry_s is not None:
-        return too_many(request, full.retry_s, str(full))
+        return await too_many(request, full.retry_s, str(full))
     return problem(request, 503, "unavailable", "Temporarily unavailable", str(full), {"Retry-After": "60"})
 
 

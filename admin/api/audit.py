@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 from typing_extensions import TypedDict
 
 from admin.access.roles import Route, needs
 from admin.api.readings import Limit
 from admin.document.answers import Next, answer
 from admin.services import Held
+from operations.views.audit import MAX_SEARCHED, AuditFilter, Kind, search
+from operations.views.keys import key_names
 
 router = APIRouter(route_class=Route, prefix="/v1/audit", tags=["access"])
 
@@ -55,6 +57,8 @@ class ChangePage(TypedDict):
 @router.get(
     "",
     summary="List changes, newest first",
+    description=f"A request searches at most {MAX_SEARCHED:,} entries. With a filter, a page may therefore have fewer "
+    "changes than `limit`, or none, although there are earlier ones: go on until `next` is null.",
     responses=answer(200, "A page of changes.", {"changes": [EXAMPLE], "next": None}),
     **needs("admin"),
 )
@@ -64,7 +68,26 @@ def list_changes(
     before: Annotated[
         str | None, Query(max_length=20, pattern="^[0-9]{1,20}$", description="`next` of the previous page.")
     ] = None,
+    who: Annotated[str, Query(max_length=400, description="Only changes by this author, as in `who`.")] = "",
+    what: Annotated[Kind | None, Query(description="Only changes of this kind.")] = None,
+    q: Annotated[
+        str,
+        Query(
+            max_length=100,
+            description="Only changes with this text in author (or the note of their key), act or target.",
+        ),
+    ] = "",
+    since: Annotated[
+        AwareDatetime | None, Query(alias="from", description="Only changes from this moment on, ISO 8601 with a zone.")
+    ] = None,
+    until: Annotated[
+        AwareDatetime | None, Query(description="Only changes before this moment, ISO 8601 with a zone.")
+    ] = None,
 ) -> ChangePage:
-    newest = services.audit.newest(None if before is None else before.zfill(20))
-    page: list[Change] = [msgspec.to_builtins(change) for change in islice(newest, limit)]
-    return {"changes": page, "next": page[-1]["id"] if len(page) == limit else None}
+    wanted = AuditFilter(who, what, q, _ms(since), _ms(until))
+    found = search(services.audit, wanted, key_names(services.settings.api.keys_file), limit, before)
+    return {"changes": [msgspec.to_builtins(change) for change in found.changes], "next": found.next}
+
+
+def _ms(moment: datetime | None) -> int | None:
+    return None if moment is None else round(moment.timestamp() * 1000)

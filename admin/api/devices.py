@@ -1,4 +1,4 @@
-"""/v1/devices: lists devices with their states and events; acknowledges, shelves and retires them."""
+"""/v1/devices: lists devices with their states, events and history; acknowledges, shelves and retires them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ from admin.services import Held
 from operations.acts import devices as acts
 from operations.acts.devices import MAX_WHY
 from operations.views.device_events import DeviceEventView
-from operations.views.devices import STATE_TEXT, DeviceView
+from operations.views.device_history import MAX_BUCKETS, HistoryView
+from operations.views.devices import STATE_TEXT, DeviceView, Sort
 from zelador.alarms.state import State
+from zelador.clock import now_ms
+from zelador.messages import iso
 
 router = APIRouter(route_class=Route, prefix="/v1/devices", tags=["stream"])
 
@@ -34,6 +37,7 @@ EXAMPLE = {
     "alarm_reading_id": "press-07-001209",
     "acknowledged_by": None,
     "acknowledged_at": None,
+    "alarm_minutes": 41.5,
     "shelved_until": None,
     "shelved_by": None,
     "silent_since": None,
@@ -51,8 +55,10 @@ EXAMPLE = {
     "repeating": False,
 }
 
+SINCE = "2026-11-17T10:00:00.000Z"
 
 DeviceId = Annotated[str, InPath(description="The device's id, as in the topic.", examples=["press-07"])]
+DEFAULT_SPAN_MS = 6 * 3_600_000
 EVENT = {
     "id": "1795514291120-0",
     "at": "2026-11-24T09:58:11.120Z",
@@ -69,6 +75,24 @@ EVENT = {
 BeforeEvent = Annotated[
     str | None, Query(pattern="^[1-9][0-9]{0,18}-[0-9]{1,18}$", description="`next` of the previous page.")
 ]
+HISTORY = {
+    "device_id": "press-07",
+    "from": "2026-11-24T04:00:00.000Z",
+    "to": "2026-11-24T10:00:00.000Z",
+    "step_ms": 90_000,
+    "features": ["lux", "temperature", "vibration"],
+    "readings": 21_600,
+    "buckets": [
+        {
+            "at": "2026-11-24T04:00:00.000Z",
+            "readings": 90,
+            "values": {"vibration": {"min": 0.71, "mean": 0.8, "max": 0.93}},
+        }
+    ],
+    "labels": [{"from": "2026-11-24T05:26:00.000Z", "to": "2026-11-24T05:54:00.000Z", "label": "yes", "given": True}],
+    "states": [{"from": "2026-11-24T04:00:00.000Z", "to": "2026-11-24T10:00:00.000Z", "state": "ok"}],
+    "notes": [],
+}
 CHANGED: dict[int | str, dict[str, object]] = {**answer(200, "The device after it.", EXAMPLE), **responses(404, 409)}
 
 
@@ -96,6 +120,13 @@ class DevicePage(TypedDict):
 
     devices: Annotated[list[DeviceView], Field(description="Most recently heard first.")]
     total: Annotated[int, Field(description="Number of devices on all pages.")]
+    alarm_minutes_since: Annotated[
+        str,
+        Field(
+            description="From when on `alarm_minutes` are known: 7 days ago, or later if there were more changes of "
+            "states than are kept; ISO 8601, UTC."
+        ),
+    ]
     next: NextOffset
 
 
@@ -105,7 +136,9 @@ class DevicePage(TypedDict):
     description="Without `state`, the most recently heard first. With `state` (it may be repeated), only devices in "
     "these states, in the order given, and in each the newest change first: "
     "`?state=alarm&state=unknown&state=suspect` lists the devices that need attention.",
-    responses=answer(200, "A page of devices.", {"devices": [EXAMPLE], "total": 1, "next": None}),
+    responses=answer(
+        200, "A page of devices.", {"devices": [EXAMPLE], "total": 1, "alarm_minutes_since": SINCE, "next": None}
+    ),
     **needs("viewer"),
 )
 def list_devices(
@@ -114,10 +147,14 @@ def list_devices(
     offset: Annotated[int, Query(ge=0, le=10_000_000, description="`next` of the previous page.")] = 0,
     state: Annotated[list[State] | None, Query(description=STATE_TEXT, max_length=7)] = None,
     q: Annotated[str | None, Query(description="Only ids that contain this text.", max_length=128)] = None,
+    sort: Annotated[
+        Sort | None, Query(description="alarm_minutes: the longest in alarm first, then the others.")
+    ] = None,
 ) -> DevicePage:
-    found, total = services.devices.page(limit, offset, state or (), q)
+    found, total = services.devices.page(limit, offset, state or (), q, sort)
+    since = iso(services.devices.alarm_times().since)
     end = offset + limit
-    return {"devices": found, "total": total, "next": end if end < total else None}
+    return {"devices": found, "total": total, "alarm_minutes_since": since, "next": end if end < total else None}
 
 
 @router.get(
@@ -146,6 +183,29 @@ def show_device(
 def list_events(device: DeviceId, services: Held, limit: Limit = 50, before: BeforeEvent = None) -> EventPage:
     found, following = services.device_events.page(limit, before, device)
     return {"events": found, "next": following}
+
+
+@router.get(
+    "/{device}/history",
+    summary="Get the history of a device: its readings in a period, summed up",
+    description="The readings of the archive and the buffer, in equal parts of the period, each with the least value, "
+    "the mean and the greatest value of each feature. By default the last 6 hours. An answer takes about a second at "
+    "most: if there was no time to read everything, what was read is spread evenly, and `notes` says so.",
+    responses={**answer(200, "The history.", HISTORY), **responses(404)},
+    **needs("viewer"),
+)
+def show_history(
+    device: DeviceId,
+    services: Held,
+    begin: Annotated[
+        AwareDatetime | None, Query(alias="from", description="Start of the period; by default 6 hours before `to`.")
+    ] = None,
+    end: Annotated[AwareDatetime | None, Query(alias="to", description="Its end, exclusive; by default now.")] = None,
+    buckets: Annotated[int, Query(ge=1, le=MAX_BUCKETS, description="Maximum number of parts.")] = 240,
+) -> HistoryView:
+    until = now_ms() if end is None else int(end.timestamp() * 1000)
+    since = until - DEFAULT_SPAN_MS if begin is None else int(begin.timestamp() * 1000)
+    return services.histories.history(services.devices.device(device), since, until, buckets)
 
 
 @router.post(

@@ -26,6 +26,18 @@ EXAMPLE = {
     "before_archive": 0,
     "archive_lag_s": 4.2,
     "lag_s": 0.012,
+    "today": {
+        "since": "2026-11-24T03:00:00.000Z",
+        "whole": True,
+        "received": 1_007,
+        "accepted": 1_000,
+        "quarantined": 4,
+        "repeated": 3,
+        "classified": 995,
+        "waiting": 5,
+        "set_aside": 0,
+        "unaccounted": 0,
+    },
     "outside": {"missing": 2, "devices": {"press-07": 2}, "broker_dropped": 0, "sessions_lost": 0},
     "quarantine": {"kept": 4, "kept_bytes": 812, "discarded": 0},
     "buffer": {"waiting_bytes": 1_410, "devices": 12, "devices_forgotten": 0},
@@ -40,9 +52,10 @@ EXAMPLE = {
     "`lag_s` is the age of the oldest waiting reading. `outside` is not part of the ledger. It counts the sequence "
     "numbers (`seq`) that devices used but that never arrived, the messages that the broker says it dropped for "
     "any client since it started (null if the broker does not report this), and the sessions of an ingester that "
-    "the broker lost.",
+    "the broker lost. `today` is what changed since midnight in the plant's time zone (`ZELADOR_TIME_ZONE`), to within "
+    "seconds; null if it is not known.",
     responses=answer(200, "The ledger.", EXAMPLE),
     **needs("viewer"),
 )
 def get_ledger(services: Held) -> LedgerView:
-    return ledger_view(services.ledger, services.redis, services.prefix)
+    return ledger_view(services.ledger, services.ledger_marks, services.zone, services.redis, services.prefix)

@@ -11,7 +11,6 @@ from admin.console.console import make_console
 from admin.console.device import page as device
 from admin.console.devices import page as devices
 from admin.console.keys import page as keys
-from admin.console.labels import adding as label_adding
 from admin.console.labels import importing as label_import
 from admin.console.labels import page as labels
 from admin.console.model import page as model
@@ -27,7 +26,7 @@ from admin.services import Services
 def routers() -> tuple[APIRouter, ...]:
     """Returns all routers of the console, in the order in which they match."""
     found = (
-        index, signin, switches, overview, devices, device, label_import, label_adding, labels, quarantine, models,
+        index, signin, switches, overview, devices, device, label_import, labels, quarantine, models,
         model, training, runs, classify, audit, keys,
     )  # fmt: skip
     return (static_files.router(), *(router for page in found for router in page.ROUTERS))

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from admin.console.labels.uploads import Uploads
-from admin.console.language import TAGS, language, plant_zone
+from admin.console.language import TAGS, language
 from admin.console.pulse import Pulse
 from admin.console.render import Renderer
 from admin.console.stream import Hub
@@ -41,15 +41,21 @@ class Console:
 
 def make_console(services: Services) -> Console:
     settings = services.settings
-    zone = plant_zone(settings.time_zone)
     plant = PlantReader(
-        services.registry, services.watch, services.redis, services.ledger, services.prefix, settings.alarm
+        services.registry,
+        services.watch,
+        services.redis,
+        services.ledger,
+        services.prefix,
+        settings.alarm,
+        services.devices,
+        services.zone,
     )
     return Console(
         services,
-        {tag: Renderer(language(tag, zone), settings.plant) for tag in TAGS},
+        {tag: Renderer(language(tag, services.zone), settings.plant) for tag in TAGS},
         plant,
-        Pulse(plant, services.recent),
+        Pulse(plant, services.recent, services.ledger_marks),
         Hub(max_streams=max(8, settings.api.connections // 2)),
         Window(services.recent, services.redis, services.prefix),
         Uploads(),

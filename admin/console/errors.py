@@ -12,20 +12,12 @@ from fastapi import Request, Response
 from admin.access.sessions import cookie_name
 from admin.console.catalog import mark as _
 from admin.console.console import Console
-from admin.console.language import Language
 from admin.console.page import answer, go, renderer, show
-from admin.console.refusals import refusal_text
+from admin.console.problem_words import Step, problem_words
 from admin.console.visitor import Visitor, own_path, visitor_of
 from admin.document.problems import Problem
 
 SIGN_IN = "/console/signin"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    title: str
-    text: str
-    command: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +50,7 @@ def page(request: Request, problem: Problem, headers: Mapping[str, str]) -> Resp
 
 def _context(request: Request, problem: Problem, console: Console, visitor: Visitor) -> ErrorPage:
     language = renderer(console, visitor).language
-    heading, lede, steps = _words(problem, language)
+    heading, lede, steps = problem_words(language, problem.kind, problem.detail)
     is_away = problem.kind == "redis-unavailable"
     keeps: tuple[tuple[str, str], ...] = ()
     held = ""
@@ -113,87 +105,3 @@ KEEPS_WITHOUT_REDIS = (
     (_("Models, runs that ended"), _("They are in the registry, which does not depend on Redis.")),
     (_("Devices, broker"), _("Devices keep what they have not sent, and the broker keeps what was not taken.")),
 )
-WHAT_IS_WRONG = Step(_("See what is wrong"), _("It asks the broker, Redis and the registry:"), "zelador doctor")
-
-# Kind to heading, explanation (None for the API's own sentence, in English), and steps.
-WORDS: Mapping[str, tuple[str, str | None, tuple[Step, ...]]] = {
-    "forbidden": (
-        _("Your key does not allow this"),
-        None,
-        (Step(_("Ask an admin"), _("A key of a higher role can do it.")),),
-    ),
-    "not-found": (
-        _("There is no such page"),
-        None,
-        (Step(_("Look in the list"), _("The name may have changed, or it was deleted.")),),
-    ),
-    "changed-meanwhile": (
-        _("Someone changed the registry while you were reading"),
-        _("Nothing was done. Look at the page as it is now, then decide again."),
-        (),
-    ),
-    "features-missing": (
-        _("The plant does not send what this model needs"),
-        None,
-        (Step(_("Select another model"), _("Nothing was changed, and the present model stays live.")),),
-    ),
-    "corrupt": (
-        _("The registry cannot be read"),
-        _("Stored data does not match its digest, so this page does not guess."),
-        (
-            Step(
-                _("See what is wrong"),
-                _("It names the entry and the file, and changes nothing:"),
-                "zelador models verify",
-            ),
-            Step(
-                _("Was the folder restored or copied over?"),
-                _("Then the newest entries are missing. Restore the whole folder from one backup; never merge two."),
-            ),
-        ),
-    ),
-    "model-refused": (
-        _("This model cannot be read"),
-        _("Its files do not match their digests, so this page does not guess. Other models are not affected."),
-        (
-            Step(
-                _("See what is wrong"),
-                _("It names the file, and changes nothing:"),
-                "zelador models verify",
-            ),
-            Step(_("Restore its files from a backup"), _("Or select another model: this one is refused until then.")),
-        ),
-    ),
-    "redis-unavailable": (
-        _("Redis does not answer"),
-        _("What this page shows is in Redis. Nothing is lost, and everything continues by itself when Redis is back."),
-        (WHAT_IS_WRONG,),
-    ),
-    "cross-site": (
-        _("Refused: the form was sent by another site"),
-        None,
-        (Step(_("Open the page here"), _("Then send the form again.")),),
-    ),
-    "too-many-requests": (
-        _("Too many requests"),
-        None,
-        (Step(_("Wait a moment"), _("The limit is for each key.")),),
-    ),
-    "internal": (
-        _("Something broke"),
-        _("This is a fault of Zelador, not yours."),
-        (Step(_("Look in the log"), _("The admin server wrote what happened.")),),
-    ),
-    "unavailable": (_("This cannot be done now"), None, (WHAT_IS_WRONG,)),
-}
-OTHERS = (_("This was not done"), None, (Step(_("Go back and change the form"), _("Nothing was changed.")),))
-SAME_AS = {"outcome-unknown": "unavailable"}
-
-
-def _words(problem: Problem, language: Language) -> tuple[str, str, tuple[Step, ...]]:
-    heading, lede, steps = WORDS.get(SAME_AS.get(problem.kind, problem.kind), OTHERS)
-    detail = refusal_text(language, problem.detail)
-    if problem.detail == "Not Found":  # the framework's message for a path without a route
-        detail = language.text("The address is mistyped, or the page has moved.")
-    shown = tuple(Step(language.text(step.title), language.text(step.text), step.command) for step in steps)
-    return language.text(heading), language.text(lede) if lede is not None else detail, shown

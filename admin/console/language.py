@@ -148,6 +148,11 @@ class Language:
         """Formats how long ago a moment was, such as 2 min 15 s."""
         return self.duration(max(0.0, (datetime.now(timezone.utc) - self.local(moment)).total_seconds()))
 
+    def whole_ago(self, moment: datetime | str | int) -> str:
+        """Formats how long ago a moment was, in whole seconds, so that it changes once a second at most."""
+        seconds = max(0.0, (datetime.now(timezone.utc) - self.local(moment)).total_seconds())
+        return f"{int(seconds)} s" if seconds < MINUTE else self.duration(seconds)
+
     def day(self, moment: datetime | str | int) -> str:
         local = self.local(moment)
         return format_datetime(local, "EEEE, d MMM y", locale=self.locale)

@@ -12,7 +12,9 @@ from admin.console.overview import live as overview
 from admin.console.render import Renderer
 from admin.console.runs import page as runs
 from admin.console.stream import Live, Look, Topic
+from admin.outage import WAIT_S
 from operations.views.plant import PlantView
+from zelador.time_budget import limited
 
 Regions = Callable[[Console, Renderer, Topic, PlantView], Live]
 
@@ -34,6 +36,10 @@ def look(console: Console) -> Look:
     """Returns the function that renders the live parts of a topic: the watch line, and the page's own."""
 
     def now(topic: Topic) -> Live:
+        with limited(WAIT_S):
+            return parts(topic)
+
+    def parts(topic: Topic) -> Live:
         renderer = console.renderers[topic.language]
         view = console.plant.read()
         own = _own(console, renderer, topic, view)

@@ -7,15 +7,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
 from starlette.responses import RedirectResponse
 
 from admin.access.roles import Route
 from admin.console.console import Console
 from admin.console.navigation import Group, rail
 from admin.console.render import Renderer, page_response
+from admin.console.sent import shown_again
 from admin.console.visitor import Visitor
 from operations.key_file import Key
 from operations.views.plant import PlantView
+from zelador.errors import ZeladorError
 
 POLICY = (
     "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; font-src 'self'; img-src 'self'; "
@@ -36,16 +39,24 @@ class Shell:
 
 
 class PageRoute(Route):
-    """A route that forgets cached views after a form, so that the next page shows its effect."""
+    """A route of pages and forms. A form that is refused is shown again on its page, as it was sent.
+
+    After a form, cached views are forgotten, so that the next page shows its effect.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def handle_form(request: Request) -> Response:
+            console: Console = request.app.state.console
             try:
                 return await handle(request)
+            except (ZeladorError, RequestValidationError) as error:
+                console.plant.forget()
+                if (again := await shown_again(request, error)) is None:
+                    raise
+                return again
             finally:
-                console: Console = request.app.state.console
                 console.plant.forget()
 
         return handle_form if "POST" in (self.methods or ()) else handle
@@ -69,6 +80,8 @@ def show(
     packed: bool = True,
 ) -> Response:
     """Renders a page for a signed-in visitor. `packed`: it may be compressed, because it shows no secret."""
+    if visitor.sent is not None:
+        status = visitor.sent.status
     shell = Shell(visitor, section, rail(signed_in(visitor)), console.plant.read(), live)
     shown_to = visitor if packed else replace(visitor, packed=False)
     return answer(renderer(console, visitor), shown_to, template, context, status, headers, shell=shell)

@@ -1,4 +1,7 @@
-"""Samples the last quarter of an hour every few seconds: readings per second, and the latency of predictions."""
+"""Samples the last quarter of an hour every few seconds: readings per second, and the latency of predictions.
+
+It also marks what the ledger counted, from which the overview knows what was counted since midnight.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,12 @@ from threading import Event
 
 import redis
 
+from admin.outage import WAIT_S
 from operations.views.plant import PlantReader
 from operations.views.stream import Recent
+from zelador.ledger_marks import LedgerMarks
 from zelador.side_thread import SideThread
+from zelador.time_budget import limited
 
 EVERY_S = 5.0
 SAMPLES = 180  # a quarter of an hour
@@ -34,8 +40,9 @@ class Sample:
 class Pulse:
     """Samples on a separate thread. `samples` may be called from any thread."""
 
-    def __init__(self, plant: PlantReader, recent: Recent) -> None:
+    def __init__(self, plant: PlantReader, recent: Recent, marks: LedgerMarks) -> None:
         self._plant = plant
+        self._marks = marks
         self._recent = recent
         self._samples: deque[Sample] = deque(maxlen=SAMPLES)
         self._thread: SideThread | None = None
@@ -54,7 +61,9 @@ class Pulse:
             self._thread.join(5.0)
 
     def _step(self) -> float:
-        self._samples.append(self.sample())
+        with limited(WAIT_S):
+            self._samples.append(self.sample())
+            self._marks.keep()
         return EVERY_S
 
     def sample(self) -> Sample:

@@ -15,9 +15,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from admin.console import charts
+from admin.console.labels.table_words import note_text
 from admin.console.labels.words import fault_text, finding_kind, finding_text, source_text
 from admin.console.language import Language
 from admin.console.model.words import worker_reason
+from admin.console.problem_words import refused_because, refused_words
 from admin.console.quarantine.words import reason_text
 from admin.console.refusals import translated_refusal
 from admin.console.runs import charts as run_charts
@@ -29,6 +31,7 @@ from admin.console.words import STATES, device_why, feature_text, label_text, pe
 
 FOLDER = Path(__file__).parent
 ICONS = FOLDER / "icons"
+BLANK = re.compile(r"(<(?:textarea|pre)\b.*?</(?:textarea|pre)>)|\n\s*\n", re.DOTALL)  # lines of the template
 COMPRESS = 6  # gzip's level: a page of 60 kB takes about a millisecond
 
 
@@ -68,6 +71,7 @@ class Renderer:
             day=language.day,
             when=language.when,
             ago=language.ago,
+            whole_ago=language.whole_ago,
             iso=lambda moment: language.local(moment).isoformat(timespec="seconds"),
             brk=breakable,
             visible=visible,
@@ -79,6 +83,7 @@ class Renderer:
             source=lambda source: source_text(language, source),
             finding_kind=lambda finding: finding_kind(language, finding),
             fault=lambda fault: fault_text(language, fault),
+            table_note=lambda note: note_text(language, note),
             finding_text=lambda finding: finding_text(language, finding),
             data_kind=lambda finding: data_kind(language, finding),
             data_text=lambda finding: data_text(language, finding),
@@ -86,6 +91,8 @@ class Renderer:
             happened=lambda event, metric: event_text(language, event, metric),
             said=lambda text: said_text(language, text),
             run_error=lambda text: error_text(language, text),
+            refused_because=lambda sent: refused_because(language, sent),
+            refused_words=lambda sent: refused_words(language, sent),
             refused=lambda text: translated_refusal(language, text),
             reason=lambda text: reason_text(language, text),
             worker_reason=lambda text: worker_reason(language, text),
@@ -109,7 +116,7 @@ class Renderer:
         fields = {field.name: getattr(context, field.name) for field in dataclasses.fields(context)}
         fields["context"] = context
         text = self.environment.get_template(template).render(**fields, **more)
-        return re.sub(r"\n\s*\n+", "\n", text)
+        return BLANK.sub(lambda found: found[1] or "\n", text)
 
     def macro(self, template: str, name: str, *arguments: object) -> str:
         """Renders a macro of a template, which makes a part of a page."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request, Response
 
 from admin.access.roles import Route, open_to_anyone
+from admin.packed import accepts_gzip
 
 FOLDER = Path(__file__).with_name("static")
 PREFIX = "/console/static/"
@@ -63,13 +64,6 @@ def static_file(name: str) -> StaticFile:
 
 def names() -> list[str]:
     return sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*") if path.suffix in KINDS)
-
-
-def accepts_gzip(request: Request) -> bool:
-    return any(
-        part.partition(";")[0].strip().lower() in ("gzip", "*") and "q=0" not in part.replace(" ", "").split(";")[1:]
-        for part in request.headers.get("accept-encoding", "").split(",")
-    )
 
 
 def _endpoint(file: StaticFile) -> Callable[[Request], Awaitable[Response]]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from typing import Annotated, Literal
+from urllib.parse import quote, unquote
 
 from fastapi import Depends, Request
 
 from admin.access.identity import KEY
 from admin.console.language import COOKIE, chosen
-from admin.console.static_files import accepts_gzip
+from admin.console.sent import SENT, Sent
+from admin.packed import accepts_gzip
 from operations.key_file import Key
 
 Theme = Literal["", "light", "dark"]
@@ -27,6 +29,11 @@ class Visitor:
     is_secure: bool  # over TLS
     packed: bool  # the browser accepts gzip
     nonce: str  # of this response's scripts
+    sent: Sent | None = None  # a form that was refused, if its page is shown again
+
+    def sent_to(self, action: str) -> Sent:
+        """Returns the form that was sent to an address, if it was refused; else an empty one."""
+        return self.sent if self.sent is not None and self.sent.action == unquote(action) else Sent()
 
     @property
     def name(self) -> str:
@@ -36,15 +43,17 @@ class Visitor:
 
 def visitor_of(request: Request) -> Visitor:
     theme = request.cookies.get(THEME_COOKIE, "")
+    path = quote(request.scope["path"], safe="/!$&'()*+,;=:@~")
     query = f"?{request.url.query}" if request.url.query else ""
     return Visitor(
         request.scope.get(KEY),
         chosen(request.cookies.get(COOKIE), request.headers.get("accept-language", "")),
         next((each for each in THEMES if each == theme), ""),
-        f"{request.url.path}{query}"[:1_000] if request.method in ("GET", "HEAD") else request.url.path,
+        f"{path}{query}"[:1_000] if request.method in ("GET", "HEAD") else path,
         request.scope["scheme"] == "https",
         accepts_gzip(request),
         secrets.token_urlsafe(16),
+        request.scope.get(SENT),
     )
 
 

@@ -12,6 +12,7 @@ import redis
 
 from operations.views.course import Courses, courses
 from operations.views.stream import Prediction, Reading, Recent
+from zelador.time_budget import left_s, spending
 
 PREDICTIONS = 40
 READINGS = 200
@@ -20,27 +21,49 @@ NEWEST_S = 0.25
 DEVICE_S = 2.0
 COURSES_S = 15.0
 MAX_KEPT = 64
+LOCKS = 16
+MAX_MAKING_S = 10.0  # then another thread makes the value too
 
 T = TypeVar("T")
 
 
 class Kept:
-    """A cache of at most MAX_KEPT values with an age limit. Thread-safe; a value is made only once at a time."""
+    """A cache of at most MAX_KEPT values with an age limit. Thread-safe; a value is made only once at a time.
+
+    Who waits for another thread that makes the value spends the time of the page, and then makes it without waiting.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._found: OrderedDict[Hashable, tuple[float, object]] = OrderedDict()
+        self._making = [threading.RLock() for _ in range(LOCKS)]  # each for its share of the names
 
     def get(self, name: Hashable, lasts_s: float, make: Callable[[], T]) -> T:
+        found = self._current(name, lasts_s)
+        if found is None:
+            making = self._making[hash(name) % LOCKS]
+            with spending():
+                is_ours = making.acquire(timeout=left_s(MAX_MAKING_S))
+            try:
+                found = self._current(name, lasts_s) or self._keep(name, make())
+            finally:
+                if is_ours:
+                    making.release()
+        return cast(T, found[0])
+
+    def _current(self, name: Hashable, lasts_s: float) -> tuple[object] | None:
         with self._lock:
             found = self._found.get(name)
-            if found is None or self._clock() - found[0] >= lasts_s:
-                found = (self._clock(), make())
-                self._found[name] = found
-                while len(self._found) > MAX_KEPT:
-                    self._found.popitem(last=False)
-            return cast(T, found[1])
+        return None if found is None or self._clock() - found[0] >= lasts_s else (found[1],)
+
+    def _keep(self, name: Hashable, value: object) -> tuple[object]:
+        with self._lock:
+            self._found[name] = (self._clock(), value)
+            self._found.move_to_end(name)
+            while len(self._found) > MAX_KEPT:
+                self._found.popitem(last=False)
+        return (value,)
 
     def forget(self, name: Hashable) -> None:
         with self._lock:

@@ -13,11 +13,10 @@ from admin.console.language import Language
 from admin.services import Services
 from operations.audit import Act
 from operations.audit_entry import Change
-from operations.key_file import list_keys
 from operations.views.device_events import DeviceEventView
 from operations.views.devices import DeviceView
+from operations.views.keys import key_names
 from operations.views.report import Report
-from zelador.errors import ZeladorError
 
 ACTS: Mapping[str, str] = {
     Act.MODEL_REGISTERED: _("%(who)s registered %(target)s"),
@@ -188,11 +187,7 @@ def device_event(language: Language, event: DeviceEventView) -> Event:
 
 def people(services: Services) -> dict[str, str]:
     """Returns the names that admins see for keys in history and audit log: `key 4f2a91c0` to its note."""
-    try:
-        keys = list_keys(services.settings.api.keys_file)
-    except ZeladorError:
-        return {}
-    return {f"key {key.id}": key.note for key in keys if key.note}
+    return key_names(services.settings.api.keys_file)
 
 
 def known_devices(services: Services, report: Report | None) -> frozenset[str]:

@@ -6,6 +6,7 @@ The search is a form. The server answers with the same page, reduced to the oper
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 import re
@@ -19,6 +20,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 
 from admin.access.roles import FIELD, Route, open_to_anyone
+from admin.packed import accepts_gzip
 from operations.key_file import ROLES
 from zelador.printable import shell_word
 
@@ -59,7 +61,15 @@ def _answer(request: Request, data: bytes, kind: str, headers: dict[str, str]) -
     known = request.headers.get("if-none-match", "")
     if known.strip() == "*" or tag in [each.strip().removeprefix("W/") for each in known.split(",")]:
         return Response(status_code=304, headers=headers)
+    headers["Vary"] = "Accept-Encoding"
+    if accepts_gzip(request):
+        return Response(_packed(data), media_type=kind, headers={**headers, "Content-Encoding": "gzip"})
     return Response(data, media_type=kind, headers=headers)
+
+
+@lru_cache(maxsize=8)
+def _packed(data: bytes) -> bytes:
+    return gzip.compress(data, 9, mtime=0)
 
 
 @lru_cache(maxsize=4)

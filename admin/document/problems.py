@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -78,6 +79,7 @@ class Problem:
     kind: str  # the last part of `type`
     title: str
     detail: str
+    field: str = ""  # of the form or body that caused it, if it is known
 
 
 Page = Callable[[Request, Problem, Mapping[str, str]], Response]
@@ -133,6 +135,13 @@ def problem(
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
+async def problem_response(request: Request, *given: Any, **more: Any) -> Response:
+    """Returns `problem`. A page is rendered on a thread, because it shows the plant, and Redis may not answer."""
+    if console_page(request) is None:
+        return problem(request, *given, **more)
+    return await run_in_threadpool(problem, request, *given, **more)
+
+
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Returns the error responses of a route, for the OpenAPI document."""
     return {
@@ -165,16 +174,14 @@ def install(app: FastAPI) -> None:
         kind = request.headers.get("content-type", "")
         if first["loc"] == ["body"] and not any(known in kind for known in ("json", "zip")):
             type_, title = TITLES[415]
-            return problem(request, 415, type_, title, SEND_JSON)
-        where = ".".join(str(part) for part in first["loc"])
-        detail = f"{where}: {first['msg']}"
-        return problem(request, 422, "invalid-input", "Invalid input", detail, errors=found)
+            return await problem_response(request, 415, type_, title, SEND_JSON)
+        return await problem_response(request, 422, "invalid-input", "Invalid input", _detail(first), errors=found)
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
         kind, title = TITLES.get(error.status_code, ("http", "The request was refused"))
         headers = dict(error.headers) if error.headers else None
-        return problem(request, error.status_code, kind, title, str(error.detail), headers)
+        return await problem_response(request, error.status_code, kind, title, str(error.detail), headers)
 
     for expected, status, kind, title in reversed(KINDS):
         app.add_exception_handler(expected, _handler(status, kind, title))
@@ -182,13 +189,29 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
         log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
-        return problem(request, 500, "internal", "Internal error", "see the server's log for details")
+        return await problem_response(request, 500, "internal", "Internal error", "see the server's log for details")
+
+
+def problem_of(error: Exception) -> Problem | None:
+    """Returns the problem that an error of a route is; None for one that is not expected."""
+    if isinstance(error, RequestValidationError):
+        first = error.errors()[0]
+        return Problem(422, *TITLES[422], _detail(first), str(first["loc"][-1]))
+    for expected, status, kind, title in KINDS:
+        if isinstance(error, expected):
+            return Problem(status, kind, title, str(error), getattr(error, "field", ""))
+    return None
+
+
+def _detail(invalid: Mapping[str, Any]) -> str:
+    """Describes the first thing that is invalid in a request: where it is, and why."""
+    return f"{'.'.join(str(part) for part in invalid['loc'])}: {invalid['msg']}"
 
 
 def _handler(status: int, kind: str, title: str) -> Any:
     async def handle(request: Request, error: Exception) -> Response:
         if status >= 500:
             log.error("%s %s: %s", request.method, request.url.path, error)
-        return problem(request, status, kind, title, str(error))
+        return await problem_response(request, status, kind, title, str(error))
 
     return handle

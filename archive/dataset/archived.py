@@ -46,7 +46,7 @@ def files_of(archive: Archive, query: Query, engine: Engine) -> Archived:
         if not _overlaps(file, query):
             continue
         try:
-            paths.append(str(_local(archive, file, engine, number)))
+            paths.append(str(local_path(archive, file, engine, number)))
         except (ZeladorError, OSError) as error:
             damaged.append(f"{file.rows} readings are missing: {error}")
     return Archived(tuple(paths), last, tuple(damaged))
@@ -74,7 +74,7 @@ def _overlaps(file: File, query: Query) -> bool:
     return (query.end is None or file.begin < query.end) and (query.begin is None or file.end >= query.begin)
 
 
-def _local(archive: Archive, file: File, engine: Engine, number: int) -> Path:
+def local_path(archive: Archive, file: File, engine: Engine, number: int) -> Path:
     """Returns a path that stays valid even if the file is merged or removed. Raises Corrupt, Unavailable, OSError."""
     copy = engine.folder / f"{number}.parquet"
     path = archive.path(file)

@@ -150,8 +150,8 @@ def _moment(body: Mapping[str, object], name: str, settings: Settings) -> int | 
 def _texts(body: Mapping[str, object], name: str) -> tuple[str, ...]:
     value = body.get(name, ())
     if not isinstance(value, Sequence) or isinstance(value, str) or len(value) > MAX_NAMES:
-        raise InvalidInput(f"{name} must be a list of at most {MAX_NAMES} texts")
+        raise InvalidInput(f"{name} must be a list of at most {MAX_NAMES} texts", field=name)
     found = [each for each in value if isinstance(each, str) and 0 < len(each) <= MAX_PATTERN]
     if len(found) != len(value):
-        raise InvalidInput(f"{name} must have texts of 1 to {MAX_PATTERN} characters")
+        raise InvalidInput(f"{name} must have texts of 1 to {MAX_PATTERN} characters", field=name)
     return tuple(found)

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 SETTLED_S = 30.0  # after a run of this length, the back-off starts over
 CAP_S = 10.0  # the longest back-off
+SAID_S = 5.0  # a stop that takes longer is explained, so that nobody takes it for a hang
 TETHER = Path(__file__).with_name("tether.py")
 
 
@@ -101,11 +102,11 @@ class Supervisor:
         running = [program.process for program in programs if program.process is not None and program.pid is not None]
         for process in running:
             process.terminate()
-        deadline = time.monotonic() + within_s
+        now = time.monotonic()
         for process, program in zip(running, [p for p in programs if p.process in running], strict=True):
-            try:
-                process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
+            if within_s > SAID_S and not _ends(process, now + SAID_S):
+                log.warning("%s has not stopped yet; it is killed %.0f s after the request", program.name, within_s)
+            if not _ends(process, now + within_s):
                 log.warning("%s did not stop in %.0f s; killing it", program.name, within_s)
                 process.kill()
                 process.wait(5.0)
@@ -126,6 +127,15 @@ class Supervisor:
             os.close(into)  # the program has a copy
         program.started_at = time.monotonic()
         program.begun_at = now_ms()
+
+
+def _ends(process: subprocess.Popen[bytes], deadline: float) -> bool:
+    """Waits until the process ends. Returns False if it does not, by the deadline (time.monotonic)."""
+    try:
+        process.wait(max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def _inherited() -> dict[str, str]:

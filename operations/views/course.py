@@ -1,4 +1,4 @@
-"""The values of every device over the last hour, sampled from the buffer."""
+"""The values of every device over the last hour, or since the buffer's first reading, sampled from the buffer."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from zelador.buffer.keys import Keys
 from zelador.clock import now_ms
 
 SPAN_MS = 3_600_000
+MIN_SPAN_MS = 60_000
 INSTANTS = 60
 MAX_ENTRIES = 8  # read at each instant
 MAX_READINGS = 400  # looked at, at each instant
@@ -34,15 +35,17 @@ def courses(client: redis.Redis, prefix: str) -> Courses:
     Raises redis.RedisError.
     """
     key, now = Keys(prefix).readings, now_ms()
+    oldest: Any = client.xrange(key, count=1)
     newest: Any = client.xrevrange(key, count=1)
-    if not newest:
+    if not oldest or not newest:
         return Courses(now, {})
     each = max(1, min(MAX_ENTRIES, MAX_READINGS // max(1, decode_fields(newest[0][1]).count)))
-    step = SPAN_MS // INSTANTS
-    begins = range(now - SPAN_MS, now, step)
+    span = min(SPAN_MS, max(MIN_SPAN_MS, now - int(oldest[0][0].split(b"-")[0]) + 1))
+    step = span // INSTANTS
+    begins = range(now - span, now, step)
     with client.pipeline(transaction=False) as pipeline:
         for begin in begins:
-            pipeline.xrevrange(key, max=begin + step, min=f"({begin}", count=each)
+            pipeline.xrevrange(key, max=begin + step, min=begin + 1, count=each)
         answers: Any = pipeline.execute()
     found: dict[str, dict[str, dict[int, float]]] = {}
     for begin, entries in zip(begins, answers, strict=True):
@@ -54,6 +57,8 @@ def courses(client: redis.Redis, prefix: str) -> Courses:
                 if left < 0:
                     break
                 for reading in arrival.readings:
+                    if reading.measured_at < now - SPAN_MS:
+                        continue  # sent late, from a device's memory
                     of_device = found.setdefault(arrival.device_id, {})
                     for name, value in zip(decoded.features, reading.values, strict=False):
                         if value is not None:

@@ -43,13 +43,13 @@ class DeviceEvents:
         self._key = Keys(prefix).device_events
 
     def page(
-        self, limit: int, before: str | None = None, device: str | None = None
+        self, limit: int, before: str | None = None, device: str | None = None, since: int = 0
     ) -> tuple[list[DeviceEventView], str | None]:
-        """A page, newest first, and the `before` of the next one, or None."""
+        """A page, newest first, and the `before` of the next one, or None. `since`: none before this time (ms)."""
         start = "+" if before is None else f"({before}"
         found: list[DeviceEventView] = []
         for _ in range(0, MAX_READ, READ_CHUNK):
-            entries: Any = self._client.xrevrange(self._key, max=start, count=READ_CHUNK)
+            entries: Any = self._client.xrevrange(self._key, max=start, min=str(since), count=READ_CHUNK)
             for name, fields in entries:
                 event = _event(name.decode(), fields)
                 if device is None or event.device_id == device:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import redis
 from pydantic import Field
 
+from operations.views.alarm_time import AlarmTimeReader, AlarmTimes
 from zelador.alarms.state import Reason, Record, State, optional_iso
 from zelador.alarms.store import DeviceStates
 from zelador.buffer.keys import Keys
@@ -46,6 +47,13 @@ class DeviceView:
     alarm_reading_id: Annotated[str | None, Field(description="The id of that reading.")]
     acknowledged_by: Annotated[str | None, Field(description="Who acknowledged the alarm.")]
     acknowledged_at: Annotated[str | None, Field(description="When, ISO 8601, UTC.")]
+    alarm_minutes: Annotated[
+        float,
+        Field(
+            description="Minutes in alarm in the last 7 days, acknowledged or not; without the time in which it was "
+            "shelved or retired."
+        ),
+    ]
     shelved_until: Annotated[str | None, Field(description="Until when it is shelved, ISO 8601, UTC.")]
     shelved_by: Annotated[str | None, Field(description="Who shelved it.")]
     silent_since: Annotated[str | None, Field(description="The time of its last reading, if it is silent.")]
@@ -67,6 +75,9 @@ class DeviceView:
     repeating: Annotated[bool, Field(description="True if most of its last readings are repeats: are its ids unique?")]
 
 
+Sort = Literal["alarm_minutes"]
+
+
 class Said(msgspec.Struct, frozen=True, array_like=True):
     """The newest prediction of a device, as settle.lua stores it. The values may be missing."""
 
@@ -83,23 +94,37 @@ class Devices:
         self._client = client
         self._keys = Keys(prefix)
         self._states = DeviceStates(client, prefix)
+        self._alarm_times = AlarmTimeReader(client, prefix)
 
     def page(
-        self, limit: int, offset: int, states: Sequence[State] = (), text: str | None = None
+        self,
+        limit: int,
+        offset: int,
+        states: Sequence[State] = (),
+        text: str | None = None,
+        sort: Sort | None = None,
     ) -> tuple[list[DeviceView], int]:
         """A page of devices, and the number of all that match.
 
         Most recently heard first; with `states`, only these, in their order, and in each the newest change first.
-        `text`: only ids that contain it, of any case; then at most MAX_SEARCHED devices are searched.
+        `sort`: the longest in alarm first, and the others in that order. `text`: only ids that contain it, of any case.
+        With either, at most MAX_SEARCHED devices are searched.
         """
-        if text is None:
+        if text is None and sort is None:
             names, total = self._in(states, offset, limit) if states else self._heard(offset, limit)
         else:
-            wanted = text.casefold()
+            wanted = (text or "").casefold()
             candidates, _ = self._in(states, 0, MAX_SEARCHED) if states else self._heard(0, MAX_SEARCHED)
-            found = [name for name in candidates if wanted in name.casefold()]
+            found = [name for name in candidates if wanted in name.casefold()] if wanted else candidates
+            if sort is not None:
+                spent = self.alarm_times().ms
+                found.sort(key=lambda name: -spent.get(name, 0))
             names, total = found[offset : offset + limit], len(found)
         return self._views(names), total
+
+    def alarm_times(self) -> AlarmTimes:
+        """How long devices were in alarm in the last week."""
+        return self._alarm_times.read()
 
     def device(self, device_id: str) -> DeviceView:
         """One device. Raises NotFound."""
@@ -144,9 +169,10 @@ class Devices:
                 pipeline.hgetall(self._keys.device(name))
                 pipeline.hget(self._keys.repeating, name)
             answers = pipeline.execute()
+        spent = self._alarm_times.read().ms if names else {}
         each = zip(names, records, said, answers[::3], answers[1::3], answers[2::3], strict=True)
         return [
-            _device(name, int(at), fields, record, window, _said(prediction))
+            _device(name, int(at), fields, record, window, _said(prediction), spent.get(name, 0))
             for name, record, prediction, at, fields, window in each
             if at is not None
         ]
@@ -159,6 +185,7 @@ def _device(
     record: Record | None,
     window: bytes | None,
     said: Said,
+    in_alarm_ms: int,
 ) -> DeviceView:
     repeats = repeats_in(window or b"")
     found = {_text(name): _text(value) for name, value in fields.items()}
@@ -176,6 +203,7 @@ def _device(
         alarm_reading_id=state.reading,
         acknowledged_by=state.by,
         acknowledged_at=optional_iso(state.at),
+        alarm_minutes=round(in_alarm_ms / 60_000, 1),
         shelved_until=optional_iso(state.until),
         shelved_by=state.sby,
         silent_since=optional_iso(state.silent) if state.reason in SILENT else None,

@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 
 from operations import key_file, last_use
 from operations.key_file import Role, State
+from zelador.errors import ZeladorError
 
 
 class KeyView(TypedDict):
@@ -34,6 +35,15 @@ def key_views(path: Path) -> list[KeyView]:
     """Every key in the file, oldest first. Raises Corrupt and NotFound, as `key_file.list_keys` does."""
     used = last_use.read(last_use.where(path))
     return [describe(key, used) for key in key_file.list_keys(path)]
+
+
+def key_names(path: Path) -> dict[str, str]:
+    """What people call the keys that have a note, by the author that history and audit log name: `key 4f2a91c0`."""
+    try:
+        keys = key_file.list_keys(path)
+    except ZeladorError:
+        return {}
+    return {f"key {key.id}": key.note for key in keys if key.note}
 
 
 def describe(key: key_file.Key, used: Mapping[str, str]) -> KeyView:

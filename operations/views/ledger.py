@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Annotated
 
 import redis
@@ -10,6 +11,8 @@ from pydantic import Field
 
 from zelador import heartbeat
 from zelador.ledger import LedgerReader
+from zelador.ledger_marks import LedgerMarks, Today
+from zelador.messages import iso
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,28 @@ class BufferSizeView:
 
 
 @dataclass(frozen=True, slots=True)
+class TodayView:
+    """What the counts of the ledger changed by since midnight."""
+
+    since: Annotated[
+        str, Field(description="Since when; midnight in the plant's time zone, or later if `whole` is false.")
+    ]
+    whole: Annotated[bool, Field(description="False if it is not known what was counted at midnight.")]
+    received: Annotated[int, Field(description="Readings received since then.")]
+    accepted: Annotated[int, Field(description="Readings stored for classification since then.")]
+    quarantined: Annotated[
+        int, Field(description="Readings that could not be used; below 0 if earlier ones were replayed.")
+    ]
+    repeated: Annotated[int, Field(description="Repeats since then.")]
+    classified: Annotated[int, Field(description="Readings with a confirmed prediction since then.")]
+    waiting: Annotated[int, Field(description="By how much the number of waiting readings changed; below 0 if fewer.")]
+    set_aside: Annotated[
+        int, Field(description="Readings that could not be classified; below 0 if earlier ones were replayed.")
+    ]
+    unaccounted: Annotated[int, Field(description="Difference between the two sides; 0 unless something is wrong.")]
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerView:
     """The counts of all received readings, by what happened to them.
 
@@ -88,6 +113,9 @@ class LedgerView:
         float, Field(description="Age of the oldest reading that waits for the archive, in seconds; 0 if none waits.")
     ]
     lag_s: Annotated[float, Field(description="Age of the oldest waiting reading, in seconds; 0 if none waits.")]
+    today: Annotated[
+        TodayView | None, Field(description="What changed since midnight; null if nothing is known of it.")
+    ]
     outside: Annotated[
         OutsideView, Field(description="Losses before Zelador received the readings; not in the ledger.")
     ]
@@ -97,9 +125,10 @@ class LedgerView:
     buffer: Annotated[BufferSizeView, Field(description="The size of the waiting readings, and the number of devices.")]
 
 
-def ledger_view(reader: LedgerReader, client: redis.Redis, prefix: str) -> LedgerView:
-    """The ledger now. Raises redis.RedisError."""
+def ledger_view(reader: LedgerReader, marks: LedgerMarks, zone: tzinfo, client: redis.Redis, prefix: str) -> LedgerView:
+    """The ledger now, and what changed since midnight in `zone`. Raises redis.RedisError."""
     snapshot = reader.snapshot()
+    today = marks.today(snapshot, zone)
     archive = snapshot.ledger.archive
     return LedgerView(
         **snapshot.ledger.flat(),
@@ -109,6 +138,7 @@ def ledger_view(reader: LedgerReader, client: redis.Redis, prefix: str) -> Ledge
         before_archive=archive.before if archive else None,
         archive_lag_s=snapshot.archive_lag_s,
         lag_s=snapshot.lag_s,
+        today=None if today is None else _today(today),
         outside=OutsideView(
             snapshot.missing,
             reader.missing_devices() if snapshot.missing else {},
@@ -118,3 +148,7 @@ def ledger_view(reader: LedgerReader, client: redis.Redis, prefix: str) -> Ledge
         quarantine=QuarantineSizeView(snapshot.kept, snapshot.kept_bytes, snapshot.discarded),
         buffer=BufferSizeView(snapshot.waiting_bytes, snapshot.devices, snapshot.devices_forgotten),
     )
+
+
+def _today(today: Today) -> TodayView:
+    return TodayView(iso(today.since), today.is_whole, **today.ledger.flat())

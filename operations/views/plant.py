@@ -11,11 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import tzinfo
 from typing import Any
 
 import redis
 
 from operations.views import rollout
+from operations.views.alarm_time import Ended
 from operations.views.devices import Devices, DeviceView
 from registry.facts import Selection, describe_selection
 from registry.log.state import Model
@@ -30,12 +32,15 @@ from zelador.buffer.keys import Keys
 from zelador.clock import now_ms
 from zelador.errors import ZeladorError
 from zelador.ledger import LedgerReader, LedgerSnapshot
+from zelador.ledger_marks import LedgerMarks, Today
 from zelador.settings import AlarmSettings
+from zelador.time_budget import left_s, spending
 
 log = logging.getLogger(__name__)
 
 CURRENT_S = 0.25
 AWAY_S = 1.0
+MAX_READING_S = 5.0  # how long one thread waits for another's snapshot
 MAX_DEVICES = 12  # that are not OK, in a snapshot
 NOT_OK: tuple[State, ...] = ("alarm", "unknown", "suspect", "acknowledged", "shelved")  # in the order of need
 
@@ -69,6 +74,8 @@ class PlantView:
     not_ok: tuple[DeviceView, ...] | None  # those that need someone first, then those that someone takes care of
     redis_away_since: int | None = None  # ms since 1970 UTC; None while Redis answers
     broker_away_since: int | None = None  # likewise, as far as this server has seen
+    last_alarm: Ended | None = None  # the last one that is over
+    today: Today | None = None  # what the ledger counted since midnight; None if that is not known
 
     def is_alarm(self, label: str | None) -> bool:
         """True if a prediction or label is an alarm."""
@@ -131,15 +138,19 @@ class PlantReader:
         ledger: LedgerReader,
         prefix: str,
         alarms: AlarmSettings,
+        devices: Devices,
+        zone: tzinfo,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._registry = registry
         self._watch = watch
         self._client = client
         self._ledger = ledger
-        self._devices = Devices(client, prefix)
+        self._devices = devices
         self._prefix = prefix
         self._alarms = alarms
+        self._zone = zone
+        self._marks = LedgerMarks(client, prefix)
         self._keys = Keys(prefix)
         self._clock = clock
         self._lock = threading.Lock()
@@ -149,17 +160,23 @@ class PlantReader:
         self._away_since: dict[str, int] = {}  # "redis" and "broker": ms since 1970 UTC
 
     def read(self) -> PlantView:
-        """The plant now, or a moment ago."""
-        with self._lock:
+        """The plant now, or a moment ago; as it was last seen, if another thread takes too long to read it."""
+        with spending():
+            is_ours = self._lock.acquire(timeout=left_s(MAX_READING_S))
+        try:
             changes = self._changes
-            if (
-                self._kept is None
-                or self._kept_of != changes
-                or self._clock() - self._kept[0] >= lasts_s(self._kept[1])
-            ):
-                view = self._read()
-                self._kept, self._kept_of = (self._clock(), view), changes
-            return self._kept[1]
+            kept = self._kept
+            if kept is not None and (not is_ours or self._is_current(kept, changes)):
+                return kept[1]
+            view = self._read()
+            self._kept, self._kept_of = (self._clock(), view), changes
+            return view
+        finally:
+            if is_ours:
+                self._lock.release()
+
+    def _is_current(self, kept: tuple[float, PlantView], changes: int) -> bool:
+        return self._kept_of == changes and self._clock() - kept[0] < lasts_s(kept[1])
 
     def forget(self) -> None:
         """Makes the next snapshot a new one, because something was changed. Never waits."""
@@ -195,20 +212,24 @@ class PlantReader:
         model = None if state is None or selection is None else state.models.get(selection.model)
         labels = labels_of(model)
         ledger: LedgerSnapshot | None = None
+        today: Today | None = None
         beats: list[dict[str, str]] | None = None
         counts: Mapping[State, int] | None = None
         not_ok: tuple[DeviceView, ...] | None = None
         total: int | None = None
+        last_alarm: Ended | None = None
         try:
             ledger = self._ledger.snapshot()
+            today = self._marks.today(ledger, self._zone)
             beats = heartbeat.workers(self._client, self._prefix)
             counts = self._devices.counts()
             not_ok = tuple(self._devices.page(MAX_DEVICES, 0, NOT_OK)[0])
+            last_alarm = self._devices.alarm_times().last
             found: Any = self._client.zcard(self._keys.devices)
             total = int(found)
         except (redis.RedisError, OSError) as error:
             log.debug("Redis does not answer: %s", error)
-            ledger = beats = counts = not_ok = total = None
+            ledger = today = beats = counts = not_ok = total = None
         inference = None if beats is None else [beat for beat in beats if beat.get("service") == "inference"]
         return PlantView(
             at=at,
@@ -225,6 +246,8 @@ class PlantReader:
             device_count=total,
             counts=counts,
             not_ok=not_ok,
+            last_alarm=last_alarm,
+            today=today,
         )
 
 

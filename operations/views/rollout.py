@@ -29,6 +29,18 @@ class Worker(TypedDict):
     reason: Annotated[str | None, Field(description="Why it refused the selection; null unless it did.")]
     heard_at: Annotated[str | None, Field(description="Time of its last heartbeat, ISO 8601, UTC.")]
     started_at: Annotated[str | None, Field(description="Time when it started, ISO 8601, UTC.")]
+    rate: Annotated[
+        float | None,
+        Field(description="Readings a second that it classified in the last half minute; null if unknown."),
+    ]
+    p99_ms: Annotated[
+        float | None,
+        Field(
+            description="Time from receiving a reading to the broker's confirmation of its prediction, in "
+            "milliseconds: 99 % of the readings of the last half minute took at most this. Accurate to 15 %; null "
+            "without any."
+        ),
+    ]
 
 
 class Refusal(TypedDict):
@@ -88,6 +100,8 @@ def describe(worker: Mapping[str, str], selection: Selection | None) -> Worker:
         "reason": (worker.get("refused_reason") or None) if is_refused and not is_live else None,
         "heard_at": _moment(worker.get("at")),
         "started_at": _moment(worker.get("started_at")),
+        "rate": _figure(worker.get("rate")),
+        "p99_ms": _figure(worker.get("p99_ms")),
     }
 
 
@@ -104,6 +118,10 @@ def outcome(each: Iterable[Worker]) -> Outcome:
 
 def _number(text: str | None) -> int | None:
     return int(text) if text else None
+
+
+def _figure(text: str | None) -> float | None:
+    return float(text) if text else None
 
 
 def _moment(text: str | None) -> str | None:

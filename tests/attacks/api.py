@@ -32,14 +32,14 @@ class Api:
 
     def client(self, role: str | None = "admin", **options: Any) -> httpx.Client:
         headers = {"Authorization": f"Bearer {self.keys[role]}"} if role else {}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=10.0, **options)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60.0, **options)
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.settings.api.port), timeout=10.0)
+        return socket.create_connection(("127.0.0.1", self.settings.api.port), timeout=60.0)
 
     def answers(self) -> bool:
         with contextlib.suppress(httpx.TransportError):
-            return httpx.get(f"{self.url}/healthz", timeout=5.0).status_code == 200
+            return httpx.get(f"{self.url}/healthz", timeout=30.0).status_code == 200
         return False
 
 
@@ -65,11 +65,11 @@ def api_in(folder: Path, redis_url: str, **api: Any) -> Iterator[Api]:
         yield running
     finally:
         stop.set()
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
 
 
-def wait_for(condition: Any, what: str, within_s: float = 15.0) -> None:
+def wait_for(condition: Any, what: str, within_s: float = 60.0) -> None:
     deadline = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < deadline, f"waited {within_s:g} s for {what}"

@@ -66,7 +66,7 @@ def killed_while_unwritten(server: OwnRedis, step: Callable[[], str]) -> list[st
             assert time.monotonic() < deadline, "Redis never answered before it wrote"
         server.process.kill()
     server.kill()  # it exits once its slow thread runs again
-    worker.join(10)
+    worker.join(60)
     assert isinstance(ends[0], (redis.RedisError, OSError, Stopping)), repr(ends[0])
     server.start()
     return confirmed

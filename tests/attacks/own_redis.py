@@ -42,7 +42,7 @@ class OwnRedis:
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 def settings_of(server: OwnRedis, url: str = "", **redis_settings: object) -> Settings:

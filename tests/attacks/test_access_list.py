@@ -126,7 +126,7 @@ class Client:
 def service(port: int, client_id: str, *filters: str) -> Link:
     settings = MqttSettings(url=f"mqtt://{HOST}:{port}", username="zelador", password="service")
     link = Link(settings, LinkOptions(client_id, filters, persistent=bool(filters)), Event())
-    link.open(5.0)
+    link.open(60.0)
     return link
 
 
@@ -155,7 +155,7 @@ def test_a_device_reads_only_topics_about_itself(broker: Broker, pair: tuple[Cli
     ours = service(broker.port, "publisher")
     topics = [f"sensors/{name}/{what}" for name in ("dev-a", "dev-b") for what in ("prediction", "answers", "reading")]
     published = ours.publish([Outgoing(topic, b"{}") for topic in [*topics, "zelador/status/ingest/x"]])
-    assert ours.confirmed(published, 5.0)
+    assert ours.confirmed(published, 60.0)
     assert not published.refused
     device.until(lambda: False, 0.3)
     assert {topic for topic in device.got if not topic.startswith("sensors/dev-a/")} == set()
@@ -232,7 +232,7 @@ def test_our_own_user_may_do_everything_that_zelador_needs(broker: Broker) -> No
     ours = service(broker.port, "zelador-all", "sensors/+/reading", "sensors/+/prediction")
     topics = ["sensors/x/prediction", "sensors/x/answers/1", "zelador/status/inference/a", "zelador/doctor/1"]
     published = ours.publish([Outgoing(topic, b"[]") for topic in topics])
-    assert ours.confirmed(published, 5.0)
+    assert ours.confirmed(published, 60.0)
     assert not published.refused
     ours.close()
 

@@ -219,7 +219,7 @@ def test_more_sockets_than_file_descriptors_do_not_stop_it(tmp_path: Path, limit
         assert len(log.read_text().splitlines()) < 30
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
         process.stdout.close()
 
 

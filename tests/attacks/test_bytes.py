@@ -264,10 +264,10 @@ def test_a_full_redis_shows_at_once_on_the_ingesters_readiness(
         url = f"http://{HOST}:{metrics.port}/readyz"
         assert httpx.get(url).status_code == 200
         client.config_set("maxmemory", "1")
-        eventually(lambda: httpx.get(url).status_code == 503, "the refusal to show", 5.0)
+        eventually(lambda: httpx.get(url).status_code == 503, "the refusal to show")
         assert "Redis refuses writes" in httpx.get(url).json()["detail"]
         client.config_set("maxmemory", str(ROOM))
-        eventually(lambda: httpx.get(url).status_code == 200, "readiness", 5.0)
+        eventually(lambda: httpx.get(url).status_code == 200, "readiness")
     finally:
         client.config_set("maxmemory", str(ROOM))
         close()
@@ -290,11 +290,11 @@ def test_a_full_redis_shows_at_once_on_the_apis_readiness(
         assert api.get("/readyz").status_code == 200
         client.config_set("maxmemory", "1")
         try:
-            eventually(lambda: api.get("/readyz").status_code == 503, "the refusal to show", 5.0)
+            eventually(lambda: api.get("/readyz").status_code == 503, "the refusal to show")
             assert "Redis refuses writes: " in api.get("/readyz").json()["detail"]
         finally:
             client.config_set("maxmemory", str(ROOM))
-        eventually(lambda: api.get("/readyz").status_code == 200, "readiness", 5.0)
+        eventually(lambda: api.get("/readyz").status_code == 200, "readiness")
 
 
 def test_an_ingester_whose_append_is_refused_reports_it_while_it_holds(
@@ -307,10 +307,10 @@ def test_an_ingester_whose_append_is_refused_reports_it_while_it_holds(
     thread = Thread(target=writer.append, args=([honest(1)], []), daemon=True)
     thread.start()
     try:
-        eventually(lambda: writer.connection.refusal is not None, "the refusal", 5.0)
+        eventually(lambda: writer.connection.refusal is not None, "the refusal")
         assert "maxmemory" in str(writer.connection.refusal)
     finally:
         client.config_set("maxmemory", str(ROOM))
-        thread.join(10.0)
+        thread.join(60)
     assert writer.connection.refusal is None
     assert writer.connection.error is None

@@ -69,7 +69,7 @@ def api(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tu
                 time.sleep(0.05)
             yield client, psutil.Process(process.pid)
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def refused(api: tuple[httpx.Client, psutil.Process], data: bytes) -> str:

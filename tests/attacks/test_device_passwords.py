@@ -68,7 +68,7 @@ class Site:
 
     def service(self, *filters: str) -> Link:
         link = Link(self.settings.mqtt, LinkOptions("service", filters), Event())
-        link.open(5.0)
+        link.open(60.0)
         return link
 
 

@@ -50,7 +50,7 @@ def test_without_the_right_info_a_batch_is_held_and_the_missing_right_named(
     assert LedgerReader(one.client, "t").read().accepted == 1
     assert done == []
     one.client.acl_setuser("poor", commands=["+info"], enabled=True)
-    thread.join(10)
+    thread.join(60)
     assert done[0].accepted == 1
     assert writer.confirmer.refused is None
     assert (LedgerReader(one.client, "t").read().accepted, LedgerReader(one.client, "t").read().repeated) == (1, 0)
@@ -112,7 +112,7 @@ def running() -> Iterator[Callable[..., None]]:
     yield start
     stop.set()
     for thread in threads:
-        thread.join(15)
+        thread.join(60)
 
 
 def readiness(port: int) -> tuple[int, str]:
@@ -170,7 +170,7 @@ def test_each_step_is_synced_if_the_settings_require_it(tmp_path: Path, kind: st
     server = OwnRedis(data, kind, durability, strace)
     try:
         writer = make_writer(settings_of(server, durability=durability), Event(), "test")
-        writer.connection.open(5.0)
+        writer.connection.open(60.0)
         before, began = calls.read_text().count("sync("), time.monotonic()
         for number in range(100):
             writer.append([entry(f"r{number}")], [])
@@ -192,12 +192,12 @@ def test_services_refuse_a_redis_that_does_not_sync(tmp_path: Path, name: str, v
     server = OwnRedis(tmp_path, durability="synced")
     try:
         writer = make_writer(settings_of(server, durability="synced"), Event(), "test")
-        writer.connection.open(5.0)
+        writer.connection.open(60.0)
         assert writer.append([entry("a")], []).accepted == 1
         server.client.config_set(name, value)
         refused_by = make_writer(settings_of(server, durability="synced"), Event(), "test")
         with pytest.raises(Unavailable, match=f"needs {name} .*redis-cli CONFIG SET {name} "):
-            refused_by.connection.open(5.0)
+            refused_by.connection.open(60.0)
         with pytest.raises(Unavailable, match=name):
             api_service.run(served(settings_of(server, durability="synced"), "mqtt://127.0.0.1:1", tmp_path), Event())
         settings = settings_of(server, durability="synced").redis
@@ -212,7 +212,7 @@ def test_if_config_is_forbidden_synced_is_refused_with_both_fixes(one: OwnRedis)
     settings = user(one, *ALL, "-config")
     settings = settings.model_copy(update={"redis": settings.redis.model_copy(update={"durability": "synced"})})
     with pytest.raises(Unavailable, match=r"\+config\|get.*written"):
-        make_writer(settings, Event(), "test").connection.open(5.0)
+        make_writer(settings, Event(), "test").connection.open(60.0)
 
 
 def test_a_redis_that_comes_back_without_syncing_stores_nothing(tmp_path: Path, eventually: Callable) -> None:
@@ -221,7 +221,7 @@ def test_a_redis_that_comes_back_without_syncing_stores_nothing(tmp_path: Path, 
     try:
         server.client.config_set("appendfsync", "always")
         writer = make_writer(settings_of(server, durability="synced"), Event(), "test")
-        writer.connection.open(5.0)
+        writer.connection.open(60.0)
         writer.append([entry("a")], [])
         server.kill()
         server.start()
@@ -230,7 +230,7 @@ def test_a_redis_that_comes_back_without_syncing_stores_nothing(tmp_path: Path, 
         eventually(lambda: "needs appendfsync always" in (writer.connection.error or ""), "the batch to be held")
         assert LedgerReader(server.client, "t").read().accepted == 1
         server.client.config_set("appendfsync", "always")
-        thread.join(10)
+        thread.join(60)
         assert LedgerReader(server.client, "t").read().accepted == 2
     finally:
         server.client.close()

@@ -92,7 +92,7 @@ def test_once_there_is_space_everything_acknowledged_is_written(small: Path, eve
         eventually(lambda: writer.connection.error, "the batch to be held")
         assert held == []
         make_room(small)
-        thread.join(15)
+        thread.join(60)
         server.kill()
         server.start()
         assert {*confirmed, "held"} <= stored(server)
@@ -106,7 +106,7 @@ def test_a_synced_redis_exits_instead_of_answering(small: Path) -> None:
     try:
         stop = Event()
         confirmed = fill(make_writer(settings_of(server, durability="synced"), stop, "test"), stop)
-        server.process.wait(10)
+        server.process.wait(60)
         make_room(small)
         server.start()
         assert set(confirmed) <= stored(server)

@@ -78,7 +78,7 @@ def test_a_services_session_is_not_taken_over(mosquitto: tuple[int, str], client
     service = Link(
         MqttSettings(url=url), LinkOptions(client_id.decode(), ("sensors/+/reading",), persistent=True), Event()
     )
-    service.open(5.0)
+    service.open(60.0)
     assert said(port, connect(client_id)) == b"\x20\x03\x00\x85\x00"
     assert said(port, connect(client_id, 4)) == b"\x20\x02\x00\x02"
     service.rest(0.1)
@@ -106,7 +106,7 @@ def test_rumqttd_survives_every_device(iotcore: tuple[int, str], eventually: Cal
     """A publish to a topic that begins with an emoji used to end the router, and all connections with it."""
     port, url = iotcore
     service = Link(MqttSettings(url=url), LinkOptions("service", ("sensors/+/reading",)), Event())
-    service.open(5.0)
+    service.open(60.0)
     for killer in KILLERS.values():
         assert said(port, connect(b"evil"), killer)[:1] == ACCEPTED_5
         assert said(port, connect(b"evil") + killer) in (b"", said(port, connect(b"good")))

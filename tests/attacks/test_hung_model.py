@@ -50,7 +50,7 @@ def test_the_worker_exits_and_a_model_that_always_hangs_is_refused(
         eventually(ended, "the end of the worker")
         assert codes[0] == EXIT_CODE
         model.released.set()
-        asking.join(5)
+        asking.join(60)
     with pytest.raises(ModelRefused, match="select another model"):
         HangGuard(quick, threading.Event()).guarded(model)
 

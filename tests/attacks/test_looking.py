@@ -228,7 +228,7 @@ def test_the_homes_redis_has_a_password_that_no_process_list_shows(tmp_path: Pat
                 stranger.get("x")
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
         home.release()
 
 

@@ -26,7 +26,7 @@ class Life:
         self.stop = Event()
         options = LinkOptions(settings.ingest.client_id, subscriptions(settings), persistent=True)
         self.link = Link(settings.mqtt, options, self.stop)
-        self.link.open(5.0)
+        self.link.open(60.0)
         writer = make_writer(settings, self.stop, "ingest")
         client, prefix = writer.connection.client, settings.redis.prefix
         self.sessions = SessionRecord(client, prefix, settings.ingest.client_id, known)

@@ -55,7 +55,7 @@ class Site:
 
     def answers(self) -> bool:
         with contextlib.suppress(httpx.TransportError):
-            return httpx.get(f"{self.url}/healthz", timeout=5.0).status_code == 200
+            return httpx.get(f"{self.url}/healthz", timeout=30.0).status_code == 200
         return False
 
 
@@ -94,7 +94,7 @@ def serving(folder: Path, redis_url: str, mqtt_url: str, **api: object) -> Itera
             yield site
     finally:
         stop.set()
-        thread.join(15)
+        thread.join(60)
         assert not thread.is_alive()
 
 
@@ -110,7 +110,7 @@ def chromium() -> Iterator[Browser]:
     path = CHROMIUM if Path(CHROMIUM).exists() else shutil.which("chromium")
     if path is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("chromium is not installed (make servers)")
-    expect.set_options(timeout=30_000)  # the model's process may take seconds to start
+    expect.set_options(timeout=60_000)  # the model's process may take seconds to start
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
@@ -119,10 +119,11 @@ def chromium() -> Iterator[Browser]:
 
 @dataclass
 class Window:
-    """A page of a signed-in browser, and the messages of its JavaScript console."""
+    """A page of a signed-in browser, the messages of its JavaScript console, and its requests to other hosts."""
 
     page: Page
     said: list[str]
+    elsewhere: list[str]
 
     def open(self, path: str) -> Page:
         answer = self.page.goto(path)
@@ -135,13 +136,17 @@ class Window:
 def window(browser: Browser, site: Site, role: str | None = "admin", **options: object) -> Iterator[Window]:
     given = {"viewport": {"width": 1440, "height": 900}, "locale": "en-US", "base_url": site.url, **options}
     context: BrowserContext = browser.new_context(**given)  # type: ignore[arg-type]
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(60_000)
     page = context.new_page()
-    found = Window(page, [])
+    found = Window(page, [], [])
     page.on(
         "console", lambda message: found.said.append(message.text) if message.type in ("error", "warning") else None
     )
     page.on("pageerror", lambda error: found.said.append(str(error)))
+    context.on(
+        "request",
+        lambda asked: None if asked.url.startswith(f"{site.url}/") else found.elsewhere.append(asked.url),
+    )
     try:
         if role:
             page.goto("/console/signin")
@@ -149,5 +154,6 @@ def window(browser: Browser, site: Site, role: str | None = "admin", **options: 
             page.press("#key", "Enter")
             page.wait_for_url("**/console/overview")
         yield found
+        assert found.elsewhere == []
     finally:
         context.close()

@@ -29,7 +29,7 @@ class Plant:
 
     def raw(self, payload: bytes, device: str = "press-07") -> None:
         topic = self._topics.reading.format(device_id=device)
-        assert self._device.confirmed(self._device.publish([Outgoing(topic, payload)]), 5.0)
+        assert self._device.confirmed(self._device.publish([Outgoing(topic, payload)]), 60.0)
 
     def calm(self) -> None:
         """A good reading of each device."""
@@ -47,12 +47,12 @@ def running(settings: Settings) -> Iterator[Plant]:
     for thread in threads:
         thread.start()
     device = Link(settings.mqtt, LinkOptions(f"device-{settings.redis.prefix}"), Event())
-    device.open(10.0)
+    device.open(60.0)
     try:
         yield Plant(settings, device)
     finally:
         device.close()
         stop.set()
         for thread in threads:
-            thread.join(20)
+            thread.join(60)
             assert not thread.is_alive()

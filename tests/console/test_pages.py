@@ -23,6 +23,8 @@ MORE = (
     "devices/press-07/readings", "devices/press-07/shelve", "devices/press-07/retire", "states/alarm", "states/retired",
     "classify/by/other", "labels/import", *(f"runs/{run}" for run in ENDED), f"runs/{CLEAR}/by/MCC",
 )  # fmt: skip
+WRONG = {"nowhere": 404, "models/none": 404, "runs/none": 404, "devices/none": 404, "models?offset=x": 422}
+BINARY = ("application/zip", "font/woff2")
 KB = 1_024
 
 
@@ -47,26 +49,39 @@ def test_a_run_says_its_verdict_once_in_the_reader_s_language(reader: httpx.Clie
     assert ("Ranked by F1 on the folds" in text) == is_english
 
 
-def test_every_link_of_every_page_leads_somewhere(site: Site) -> None:
-    """Also checks the paths without their queries, and the pages of a viewer."""
-    for role in ("admin", "viewer"):
-        with site.client(role) as client:
-            seen: set[str] = set()
-            todo = [f"/console/{path}" for path in RAIL]
-            while todo:
-                path = todo.pop()
-                if path in seen or len(seen) > 150:
-                    continue
-                seen.add(path)
-                answer = client.get(path)
-                if answer.status_code == 303:
-                    continue
-                assert answer.status_code == 200, f"{role}: {path} answers {answer.status_code}"
-                if answer.headers["content-type"].startswith("text/html") and path.startswith("/console/"):
-                    page = shape(answer)
-                    found = {each["href"] for each in page.of("a") if each.get("href")}
-                    todo += [urljoin(path, link).partition("#")[0].partition("?")[0] for link in found if link]
-            assert len(seen) > 15
+@pytest.mark.parametrize(("role", "language"), [("viewer", "en"), ("operator", "pt-BR"), ("admin", "en")])
+def test_every_link_of_every_page_leads_somewhere(site: Site, role: str, language: str) -> None:
+    """Follows the links of pages, dialogs and error pages, with and without their queries, as each role sees them."""
+    with site.client(role, **{"Accept-Language": language, "Accept-Encoding": "gzip"}) as client:
+        seen: set[str] = set()
+        todo = [f"/console/{path}" for path in (*RAIL, *WRONG)]
+        while todo:
+            path = todo.pop()
+            if path in seen:
+                continue
+            seen.add(path)
+            assert len(seen) < 500, "the pages link to ever more pages"
+            answer = client.get(path)
+            if answer.status_code == 303:
+                continue
+            wanted = WRONG.get(path.removeprefix("/console/"), 200)
+            assert answer.status_code == wanted, f"{path} answers {answer.status_code}"
+            kind = answer.headers["content-type"].partition(";")[0]
+            assert answer.headers.get("content-encoding") == "gzip" or kind in BINARY or len(answer.content) < 200, path
+            if role == "viewer":
+                head = client.head(path)
+                assert (head.status_code, head.content, head.headers["content-type"]) == (
+                    answer.status_code, b"", answer.headers["content-type"],
+                ), path  # fmt: skip
+            if kind == "text/html" and path.startswith("/console/"):
+                page = shape(answer)
+                assert page.of("html")[0]["lang"] == language
+                places = (("a", "href"), ("link", "href"), ("script", "src"), ("img", "src"))
+                links = {each[name] for tag, name in places for each in page.of(tag) if each.get(name)}
+                links |= {each["action"] for each in page.of("form") if each.get("method", "get") == "get"}
+                found = {urljoin(path, link).partition("#")[0] for link in links if link}
+                todo += [*found, *(link.partition("?")[0] for link in found)]
+        assert len(seen) > 60
 
 
 def test_a_viewer_sees_only_what_a_viewer_may(site: Site) -> None:

@@ -82,7 +82,7 @@ def test_while_the_kernel_accepts_no_data_we_continue_reading(make_to: Make, bro
         assert buffered is not None
         assert buffered.unflushed()
         said = [Outgoing(f"{mark}/in", b"%d" % number) for number in range(100)]
-        assert other.confirmed(other.publish(said), 5.0)
+        assert other.confirmed(other.publish(said), 60.0)
         heard = collect(both, 100)
         assert [message.payload for message in heard] == [message.payload for message in said]
         both.ack(heard)
@@ -131,7 +131,7 @@ def test_a_session_survives_its_keepalive(make: Make, mark: str, busy: bool) -> 
     until, got, sent = time.monotonic() + 3.0, 0, 0
     while time.monotonic() < until:  # the time itself is what is tested
         if busy:
-            assert sender.confirmed(sender.publish([Outgoing(f"{mark}/a", b"x")]), 5.0)
+            assert sender.confirmed(sender.publish([Outgoing(f"{mark}/a", b"x")]), 60.0)
             sent += 1
         batch = receiver.receive(100, 0.01)
         receiver.ack(batch)
@@ -243,7 +243,7 @@ def test_without_our_socket_paho_works_alone(make: Make, mark: str, monkeypatch,
     cut(receiver)  # a very recent acknowledgement may be lost: a busy broker has not read it yet
     got: list[bytes] = []
     deadline = time.monotonic() + 20
-    assert sender.confirmed(sender.publish([Outgoing(f"{mark}/a", b"again")]), 10.0)
+    assert sender.confirmed(sender.publish([Outgoing(f"{mark}/a", b"again")]), 60.0)
     while b"again" not in got and time.monotonic() < deadline:
         batch = receiver.receive(500, 0.02)
         receiver.ack(batch)

@@ -41,13 +41,13 @@ def test_messages_arrive_in_order_and_are_confirmed(make: Make, mark: str) -> No
         receiver.ack(batch)
         got += batch
     assert [int(message.payload) for message in got] == list(range(3_000))
-    assert sender.confirmed(publication, 5.0)
+    assert sender.confirmed(publication, 60.0)
     assert publication.refused == {}
 
 
 def test_unacknowledged_messages_come_again_after_a_reconnect(make: Make, mark: str) -> None:
     receiver, sender = make(f"r-{mark}", f"{mark}/+", persistent=True), make(f"s-{mark}")
-    assert sender.confirmed(sender.publish([Outgoing(f"{mark}/a", b"%d" % i) for i in range(5)]), 5.0)
+    assert sender.confirmed(sender.publish([Outgoing(f"{mark}/a", b"%d" % i) for i in range(5)]), 60.0)
     first = collect(receiver, 5)
     receiver.ack(first[:2])
     cut(receiver)
@@ -58,7 +58,7 @@ def test_unacknowledged_messages_come_again_after_a_reconnect(make: Make, mark: 
 def test_a_late_acknowledgement_for_an_old_connection_is_dropped(make: Make, mark: str) -> None:
     """Packet ids start over on a new connection: a late acknowledgement there would be for another message."""
     receiver, sender = make(f"r-{mark}", f"{mark}/+", persistent=True), make(f"s-{mark}")
-    sender.confirmed(sender.publish([Outgoing(f"{mark}/a", b"old")]), 5.0)
+    sender.confirmed(sender.publish([Outgoing(f"{mark}/a", b"old")]), 60.0)
     (old,) = collect(receiver, 1)
     cut(receiver)
     again = collect(receiver, 1)
@@ -78,7 +78,7 @@ def test_unconfirmed_messages_are_published_again_after_a_reconnect(make: Make, 
     assert not sender.confirmed(publication, 0.2)
     del connection.turn  # type: ignore[method-assign]
     connection._drop()
-    assert sender.confirmed(publication, 10.0)
+    assert sender.confirmed(publication, 60.0)
     assert sorted({int(message.payload) for message in collect(receiver, 10)}) == list(range(10))
     assert sender.reconnects == 1
 
@@ -137,6 +137,6 @@ def test_the_brokers_statistics_are_read_but_not_required(
 
     publication = device.publish([Outgoing(f"{mark}/a", b"reading")])
     eventually(all_came, "the reading, and what the broker says")
-    assert device.confirmed(publication, 5.0)
+    assert device.confirmed(publication, 60.0)
     assert link.reconnects == (0 if broker_url == mosquitto_url else 1)
     assert link.sessions_lost == 0

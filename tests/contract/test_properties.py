@@ -54,11 +54,11 @@ def test_an_answer_carries_content_type_and_correlation(make: Make, outsider: mq
     outsider.on_message = lambda _client, _data, message: got.put(message)
     outsider.on_subscribe = lambda *arguments: subscribed.put(arguments)
     outsider.subscribe(f"{mark}/answers", 1)
-    subscribed.get(timeout=5)
+    subscribed.get(timeout=60)
     sender = make(f"s-{mark}")
     answer = Outgoing(f"{mark}/answers", b"{}", content_type="application/json", correlation=b"\x00\xff")
-    assert sender.confirmed(sender.publish([answer, Outgoing(f"{mark}/answers", b"plain")]), 5.0)
-    first, second = got.get(timeout=5), got.get(timeout=5)
+    assert sender.confirmed(sender.publish([answer, Outgoing(f"{mark}/answers", b"plain")]), 60.0)
+    first, second = got.get(timeout=60), got.get(timeout=60)
     assert first.properties.ContentType == "application/json"
     assert first.properties.CorrelationData == b"\x00\xff"
     assert (first.qos, first.retain) == (1, False)
@@ -123,5 +123,5 @@ def test_the_reason_in_a_puback_is_reported(make_to: Make) -> None:
     with ScriptedBroker((b"", answer), subscribes=False) as broker:
         sender = make_to(broker.url, "one")
         publication = sender.publish([Outgoing("a", b"%d" % number) for number in range(5)])
-        assert sender.confirmed(publication, 5.0)
+        assert sender.confirmed(publication, 60.0)
     assert publication.refused == {2: "Not authorized", 3: "Payload format invalid", 4: "Quota exceeded"}

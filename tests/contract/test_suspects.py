@@ -53,7 +53,7 @@ class PoisonBroker:
 @contextlib.contextmanager
 def link_to(url: str, lane: bool = True):
     link = Link(MqttSettings(url=url, lane=lane), LinkOptions("one", birth=BIRTH), Event())
-    link.open(5.0)
+    link.open(60.0)
     try:
         yield link
     finally:
@@ -166,7 +166,7 @@ def test_only_a_message_that_mqtt_cannot_carry_is_refused() -> None:
     with PoisonBroker().broker as broker, link_to(broker.url) as link:
         messages = [Outgoing("a", b"1"), Outgoing("x" * 70_000, b"2"), Outgoing("a\ud800", b"3"), Outgoing("a", b"4")]
         publication = link.publish(messages)
-        assert link.confirmed(publication, 5.0)
+        assert link.confirmed(publication, 60.0)
         assert set(publication.refused) == {1, 2}
 
 
@@ -177,7 +177,7 @@ def test_messages_above_the_brokers_limit_are_never_sent(lane: bool) -> None:
     with ScriptedBroker((b"", confirm), connack=connack, subscribes=False) as broker, link_to(broker.url, lane) as link:
         assert link.packet_bytes == 100_000
         publication = link.publish([Outgoing("a", b"x" * size) for size in (99_900, 100_000, 10)])
-        assert link.confirmed(publication, 5.0)
+        assert link.confirmed(publication, 60.0)
         assert list(publication.refused) == [1]
         assert "at most 100000" in publication.refused[1]
         assert link.reconnects == 0

@@ -346,7 +346,7 @@ def test_everything_dies_with_a_killed_up(tmp_path: Path, eventually) -> None:
     up = Up(tmp_path / "home", environment=with_broker)
     pids = [pid for name, pid in up.pids().items()]
     up.process.send_signal(signal.SIGKILL)
-    up.process.wait(10)
+    up.process.wait(60)
     eventually(lambda: not any(alive(pid) for pid in pids), "everything to end", 45)
     up.close()
     with running(tmp_path / "home", environment=with_broker) as again:  # the home can be used at once

@@ -179,7 +179,7 @@ def test_home_assistant_gets_everything_again_after_the_broker_forgot_and_after_
         online = f"{mark}/status/states/zelador-states"
         for _ in range(TIMES):
             count = len(heard.all)
-            heard.link.confirmed(heard.link.publish([Outgoing(f"{mark}-ha/status", b"online")]), 5.0)
+            heard.link.confirmed(heard.link.publish([Outgoing(f"{mark}-ha/status", b"online")]), 60.0)
             eventually(
                 lambda n=count: heard.hear() and {config, state, online} <= {t for t, _ in heard.all[n:]}, "all again"
             )

@@ -36,9 +36,15 @@ DAY_MS = 86_400_000
 MONDAY = 20_781 * DAY_MS
 
 
-def write(archive: Archive, entry_ms: int, *ids: str, features: tuple[str, ...] = ("lux", "vibration")) -> None:
+def write(
+    archive: Archive,
+    entry_ms: int,
+    *ids: str,
+    features: tuple[str, ...] = ("lux", "vibration"),
+    device: str = "press-07",
+) -> None:
     """Writes one file of readings and one of outcomes."""
-    arrival = Arrival("press-07", tuple(Reading(each, (1.0,) * len(features), entry_ms) for each in ids), entry_ms)
+    arrival = Arrival(device, tuple(Reading(each, (1.0,) * len(features), entry_ms) for each in ids), entry_ms)
     batch = ReadingBatch()
     batch.add(f"{entry_ms}-0", Entry(features, (arrival,), encode_json((arrival,)), len(ids), False))
     made = [
@@ -74,6 +80,16 @@ def test_files_of_a_past_day_are_merged_and_the_old_ones_removed_after_the_grace
     report = verify(archive)
     assert (report.files, report.readings, report.outcomes, report.uncommitted) == (4, 4, 4, 0)
     assert not archive.log.state.removed
+
+
+def test_the_readings_of_a_merged_file_are_ordered_by_device_and_arrival(tmp_path: Path) -> None:
+    """The history of one device is then in few parts of the file."""
+    archive = open_archive(tmp_path, make=True)
+    for at, device in enumerate(("b", "a", "c", "a")):
+        write(archive, MONDAY + at, f"{at}.0", f"{at}.1", device=device)
+    maintenance(archive).round(lambda: (MONDAY + DAY_MS) / 1000)
+    (file,) = archive.snapshot().readings
+    assert archive.table(file)["id"].to_pylist() == ["1.0", "1.1", "3.0", "3.1", "0.0", "0.1", "2.0", "2.1"]
 
 
 @pytest.mark.parametrize("same_disk", [True, False])

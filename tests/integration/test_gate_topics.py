@@ -30,10 +30,10 @@ def test_the_gate_counts_messages_that_no_profile_reads(
     gate.admit(True)
     device = Link(settings.mqtt.model_copy(update={"url": f"mqtt://{HOST}:{port}"}), LinkOptions(f"{mark}-d"), Event())
     try:
-        device.open(5.0)
+        device.open(60.0)
         messages = [Outgoing(f"tele/{mark}/SENSOR", TASMOTA), Outgoing(f"{mark}/esp01/reading", TASMOTA)]
-        assert device.confirmed(device.publish(messages), 5.0)
-        eventually(lambda: len(topics.found()) == 1, "the topic", 5.0)
+        assert device.confirmed(device.publish(messages), 60.0)
+        eventually(lambda: len(topics.found()) == 1, "the topic")
         (told,) = topics.found()
         assert (told.topic, told.count, told.device) == (f"tele/{mark}/SENSOR", 1, mark)
         assert "the preset tasmota would" in told.advice

@@ -108,7 +108,7 @@ def test_a_full_redis_still_settles_entries(tmp_path: Path, settings: Settings, 
         url = f"redis://{HOST}:{port}/0"
         small = Settings(redis=RedisSettings(url=url, prefix=mark, keep_readings=10, pack=1, timeout_s=2.0))
         writer, reader = make_writer(small, Event(), "test"), make_reader(small, Event(), "worker")
-        writer.connection.open(10.0)
+        writer.connection.open(60.0)
         for number in range(100):
             writer.append([entry(f"r{number}")], [])
         delivered = drain(reader)

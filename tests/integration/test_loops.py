@@ -43,7 +43,7 @@ class Stack:
     def send(self, device: str, *messages: object) -> None:
         topic = self.settings.topics.reading.format(device_id=device)
         payloads = [m if isinstance(m, bytes) else json.dumps(m).encode() for m in messages]
-        assert self.device.confirmed(self.device.publish([Outgoing(topic, p) for p in payloads]), 5.0)
+        assert self.device.confirmed(self.device.publish([Outgoing(topic, p) for p in payloads]), 60.0)
 
     def ingest(self, messages: int) -> None:
         moved = 0
@@ -80,7 +80,7 @@ def stack(settings: Settings, tmp_path: Path, mark: str) -> Iterator[Stack]:
 
     def link(name: str, *filters: str, persistent: bool = False) -> Link:
         made = Link(settings.mqtt, LinkOptions(f"{name}-{mark}", filters, persistent), stop)
-        made.open(5.0)
+        made.open(60.0)
         return made
 
     ingest_link = link("ingest", *subscriptions(settings), persistent=True)
@@ -290,7 +290,7 @@ def test_three_batches_are_in_flight_and_none_is_settled_before_the_broker_confi
     with Wire(port) as wire:
         mqtt = stack.settings.mqtt.model_copy(update={"url": wire.url})
         link = Link(mqtt, LinkOptions(f"stalled-{mark}"), Event())
-        link.open(5.0)
+        link.open(60.0)
         stack.worker._link, stack.worker._limit = link, 10
         wire.stall()
         for _ in range(6):

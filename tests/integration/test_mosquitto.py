@@ -37,7 +37,7 @@ def start(tmp_path: Path) -> Callable[[], contextlib.AbstractContextManager[subp
 
 def link(url: str, name: str, *filters: str) -> Link:
     made = Link(MqttSettings(url=url), LinkOptions(name, filters, persistent=bool(filters)), Event())
-    made.open(5.0)
+    made.open(60.0)
     return made
 
 
@@ -45,7 +45,7 @@ def publish_for_one_that_is_away(url: str) -> None:
     link(url, "ingester", "sensors/+/reading").close()
     device = link(url, "device")
     readings = [Outgoing("sensors/press/reading", b"%d" % number) for number in range(READINGS)]
-    assert device.confirmed(device.publish(readings), 10.0)
+    assert device.confirmed(device.publish(readings), 60.0)
     device.close()
 
 
@@ -68,7 +68,7 @@ def test_messages_queued_in_it_are_there_after_a_stop(start, eventually) -> None
     with start() as broker:
         publish_for_one_that_is_away(start.url)
         broker.send_signal(signal.SIGTERM)
-        broker.wait(10)
+        broker.wait(60)
     with start():
         assert kept(start.url, eventually) == set(range(READINGS))
 
@@ -78,7 +78,7 @@ def test_its_death_costs_at_most_its_last_hundred_changes(start, eventually) -> 
     with start() as broker:
         publish_for_one_that_is_away(start.url)
         broker.kill()
-        broker.wait(10)
+        broker.wait(60)
     with start():
         lost = set(range(READINGS)) - kept(start.url, eventually)
     assert len(lost) <= 100

@@ -42,7 +42,7 @@ def test_readiness_metric_and_log_report_a_stall(
     thread.start()
     base = f"http://{HOST}:{ingesting.metrics.port}"
     device = Link(ingesting.mqtt, LinkOptions("device-" + ingesting.redis.prefix), Event())
-    device.open(5.0)
+    device.open(60.0)
 
     def ready() -> httpx.Response | None:
         try:
@@ -57,7 +57,7 @@ def test_readiness_metric_and_log_report_a_stall(
         own.process.send_signal(signal.SIGSTOP)
         topic = ingesting.topics.reading.format(device_id="press")
         readings = [Outgoing(topic, b'{"lux": 1, "temperature": 2, "vibration": 3, "id": "%d"}' % n) for n in range(9)]
-        assert device.confirmed(device.publish(readings), 5.0)
+        assert device.confirmed(device.publish(readings), 60.0)
         eventually(lambda: (answer := ready()) is not None and answer.status_code == 503, "it to say so")
         said = ready()
         assert said is not None
@@ -78,7 +78,7 @@ def test_readiness_metric_and_log_report_a_stall(
         client.close()
     finally:
         stop.set()
-        thread.join(15)
+        thread.join(60)
         device.close()
     assert not thread.is_alive()
 

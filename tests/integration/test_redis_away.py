@@ -43,7 +43,7 @@ class OwnRedis:
     def kill(self) -> None:
         assert self.process is not None
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def own(tmp_path: Path) -> Iterator[OwnRedis]:
     yield server
     assert server.process is not None
     server.process.send_signal(signal.SIGKILL)
-    server.process.wait(10)
+    server.process.wait(60)
 
 
 def entry(name: str) -> Arrival:
@@ -62,7 +62,7 @@ def entry(name: str) -> Arrival:
 def test_a_batch_waits_for_redis_and_is_stored_once(own: OwnRedis, mark: str) -> None:
     settings = Settings(redis=RedisSettings(url=own.url, prefix=mark, timeout_s=1.0))
     writer = make_writer(settings, Event(), "test")
-    writer.connection.open(10.0)
+    writer.connection.open(60.0)
     writer.append([entry("before")], [])
     own.kill()
     waits: list[float] = []
@@ -85,7 +85,7 @@ def test_a_batch_waits_for_redis_and_is_stored_once(own: OwnRedis, mark: str) ->
 def test_a_full_redis_is_waited_for(own: OwnRedis, mark: str) -> None:
     settings = Settings(redis=RedisSettings(url=own.url, prefix=mark, timeout_s=1.0))
     writer = make_writer(settings, Event(), "test")
-    writer.connection.open(10.0)
+    writer.connection.open(60.0)
     writer.append([entry("first")], [])
     client = own.client()
     client.config_set("maxmemory", "1")
@@ -105,7 +105,7 @@ def test_a_stop_while_redis_is_away_ends_the_waiting(own: OwnRedis, mark: str) -
     stop = Event()
     settings = Settings(redis=RedisSettings(url=own.url, prefix=mark, timeout_s=1.0))
     writer = make_writer(settings, stop, "test")
-    writer.connection.open(10.0)
+    writer.connection.open(60.0)
     own.kill()
     writer.connection.wait = lambda _seconds: stop.set()
     with pytest.raises(Stopping, match="asked to stop while waiting to store readings"):

@@ -56,7 +56,7 @@ def running(run: Callable[[Settings, Event], None], settings: Settings) -> Itera
         yield
     finally:
         stop.set()
-        thread.join(15)
+        thread.join(60)
         assert not thread.is_alive()
 
 
@@ -77,12 +77,12 @@ class Device:
         heard = settings.topics.prediction.format(device_id="press")
         self._settings = settings
         self._link = Link(settings.mqtt, LinkOptions("device-" + settings.redis.prefix, (heard,)), Event())
-        self._link.open(5.0)
+        self._link.open(60.0)
 
     def asks(self) -> str:
         """The model that answers one reading."""
         topic = self._settings.topics.reading.format(device_id="press")
-        assert self._link.confirmed(self._link.publish([Outgoing(topic, json.dumps(READING).encode())]), 5.0)
+        assert self._link.confirmed(self._link.publish([Outgoing(topic, json.dumps(READING).encode())]), 60.0)
         for _ in range(200):
             batch = self._link.receive(10, 0.1)
             self._link.ack(batch)

@@ -29,7 +29,7 @@ def site(settings: Settings) -> Iterator[Site]:
     thread.start()
     yield Site(found)
     stop.set()
-    thread.join(15)
+    thread.join(60)
     assert not thread.is_alive()
 
 

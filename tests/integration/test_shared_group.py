@@ -47,7 +47,7 @@ def join(mosquitto: str, mark: str) -> Iterator[Callable[..., Link]]:
         filters = (f"$share/{mark}/{mark}/+/reading",) if member else ()
         options = LinkOptions(f"{name}-{mark}", filters, persistent=member)
         made.append(Link(MqttSettings(url=mosquitto, session_expiry_s=session_expiry_s), options, Event()))
-        made[-1].open(5.0)
+        made[-1].open(60.0)
         return made[-1]
 
     yield link
@@ -57,7 +57,7 @@ def join(mosquitto: str, mark: str) -> Iterator[Callable[..., Link]]:
 
 def publish(device: Link, mark: str, first: int, last: int) -> None:
     readings = [Outgoing(f"{mark}/press/reading", b"%d" % number) for number in range(first, last)]
-    assert device.confirmed(device.publish(readings), 10.0)
+    assert device.confirmed(device.publish(readings), 60.0)
 
 
 def take(member: Link, count: int, acknowledge: bool = True) -> list[int]:
@@ -125,7 +125,7 @@ def test_each_connection_subscribes_again(tmp_path: Path, mark: str, eventually:
 
     def opened(name: str, *filters: str) -> Link:
         link = Link(mqtt, LinkOptions(name, filters, persistent=bool(filters)), Event())
-        link.open(5.0)
+        link.open(60.0)
         return link
 
     shared = f"$share/{mark}/{mark}/+/reading"
@@ -159,13 +159,13 @@ def test_two_ingesters_one_killed_and_started_again_lose_nothing(
     client = redis.Redis.from_url(settings.redis.url)
     ledger = LedgerReader(client, mark)
     device = Link(mqtt, LinkOptions(f"device-{mark}"), Event())
-    device.open(5.0)
+    device.open(60.0)
 
     def send(first: int, last: int) -> None:
         topic = settings.topics.reading.format(device_id="press")
         good = {"lux": 1.0, "temperature": 2.0, "vibration": 0.0}
         lot = [Outgoing(topic, json.dumps({**good, "id": str(number)}).encode()) for number in range(first, last)]
-        assert device.confirmed(device.publish(lot), 10.0)
+        assert device.confirmed(device.publish(lot), 60.0)
 
     def alive() -> set[str]:
         return {worker["pid"] for worker in workers(client, mark) if worker.get("connected_at")}
@@ -175,7 +175,7 @@ def test_two_ingesters_one_killed_and_started_again_lose_nothing(
         eventually(lambda: len(alive()) == 2, "both to be connected", 30.0)
         send(0, 3_000)
         one.kill()
-        one.wait(10)
+        one.wait(60)
         send(3_000, 4_000)
         last = tuple(f"press\x1f{number}\x1f".encode() for number in (4_000, 4_001))
         send(4_000, 4_002)  # one for each member; the living one has then stored all its messages
@@ -207,4 +207,4 @@ def ingesting(settings: Settings, client_id: str, folder: Path) -> Iterator[subp
         yield process
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)

@@ -200,7 +200,7 @@ def test_an_ingester_that_is_killed_loses_no_value_and_makes_no_reading_twice(
     site, count, each = Site(settings), 600, 300
     topic = settings.profile_tables["esp"]["topic"].replace("{device_id}", "esp01")
     device = Link(settings.mqtt, LinkOptions(f"device-{settings.redis.prefix}"), Event())
-    device.open(5.0)
+    device.open(60.0)
     process = start(settings)
     try:
         eventually(lambda: connected(site), "the ingester", 20.0)

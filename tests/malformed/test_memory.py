@@ -32,7 +32,7 @@ def test_memory_has_a_bound_while_redis_is_full(
     count, payload, readings = KINDS[kind]
     redis = settings.redis.model_copy(update={"url": own.url})
     mqtt = settings.mqtt.model_copy(update={"held_bytes": 32 * MIB})
-    make_writer(Settings(redis=redis), threading.Event(), "test").connection.open(10.0)  # it answers
+    make_writer(Settings(redis=redis), threading.Event(), "test").connection.open(60.0)  # it answers
     with Through(settings.model_copy(update={"redis": redis, "mqtt": mqtt}), tmp_path) as through:
         client = own.client()
         client.config_set("maxmemory", "1")

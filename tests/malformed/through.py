@@ -62,7 +62,7 @@ class Through:
         self._device = Link(settings.mqtt, LinkOptions(f"device-{settings.redis.prefix}"), Event())
 
     def __enter__(self) -> Through:
-        self._device.open(10.0)
+        self._device.open(60.0)
         self._await(self._connected, "the ingester to be connected")
         return self
 
@@ -70,10 +70,10 @@ class Through:
         self._device.close()
         self.process.terminate()
         try:
-            self.process.wait(20)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(60)
         self.client.close()
 
     def send(self, samples: Iterable[Sample]) -> None:

@@ -7,7 +7,7 @@ import threading
 import pytest
 import redis
 
-from admin.outage import FIRST_PAUSE_S, PAUSES, WAIT_S, Outage
+from admin.outage import FIRST_PAUSE_S, PAUSES, PROMPT_S, WAIT_S, Outage
 
 
 class Clock:
@@ -37,7 +37,7 @@ def on_another_thread(outage: Outage) -> bool:
     found: list[bool] = []
     thread = threading.Thread(target=lambda: found.append(may_try(outage)))
     thread.start()
-    thread.join(5.0)
+    thread.join(60)
     return found[0]
 
 
@@ -79,3 +79,28 @@ def test_an_answer_ends_the_outage_for_all() -> None:
     assert outage.since is None
     assert may_try(outage)
     assert on_another_thread(outage)
+
+
+def test_a_slow_answer_ends_the_try_but_not_the_outage() -> None:
+    clock = Clock()
+    outage = Outage(clock)
+    failing(outage, clock, WAIT_S)
+    clock.now += PAUSES * WAIT_S
+    assert may_try(outage)
+    outage.answered(1.0)
+    assert outage.since is not None
+    assert not may_try(outage), "the next call of the page fails at once"
+    clock.now += PAUSES * 1.0
+    assert on_another_thread(outage)
+    outage.answered(PROMPT_S)
+    assert outage.since is None
+
+
+def test_a_page_whose_time_is_used_up_asks_no_more() -> None:
+    clock = Clock()
+    outage = Outage(clock, lambda: 1_000_000)
+    clock.now += 100.0
+    with pytest.raises(redis.TimeoutError, match="in all"):
+        outage.too_slow()
+    assert outage.since == 1_000_000 - 1000 * WAIT_S
+    assert not may_try(outage)

@@ -40,7 +40,7 @@ def run(answers: Iterator[float | Exception]) -> tuple[list[int], list[float], l
         rest=rests.append,
     )
     thread.start()
-    assert thread.join(10.0)
+    assert thread.join(60)
     return retries, rests, calls
 
 

@@ -22,7 +22,7 @@ class Reader:
 
     def load(self, _query: dict[str, object]) -> Loaded:
         self.asked += 1
-        assert self.go.wait(10.0)
+        assert self.go.wait(60.0)
         if self.fails:
             raise Unavailable("the archive does not answer")
         return Loaded(META, None)  # type: ignore[arg-type]  # its rows are not looked at

@@ -23,6 +23,7 @@ class Keys:
     | archive-seen | string (JSON) | archive_done | forever: the newest entry of the archive's log |
     | predictions | stream | settle | keep_predictions entries, the newest |
     | ledger | hash | append, settle, readmit, discard, measure | forever: integers, and each writer's last batch |
+    | ledger-marks | stream | API, inference | the ledger's counts once in a quarter of an hour, the newest 300 |
     | seen:0, seen:1 | set | append | repeat_window readings each, in turn |
     | repeating | hash | append | the last 100 readings of 1,000 devices that have repeats among them |
     | late-labels:0, late-labels:1 | hash | append | labels that came with repeats; 8 MiB each, in turn |
@@ -104,6 +105,11 @@ class Keys:
     @property
     def ledger(self) -> str:
         return self._key("ledger")
+
+    @property
+    def ledger_marks(self) -> str:
+        """The ledger's counts, once in a quarter of an hour."""
+        return self._key("ledger-marks")
 
     @property
     def seen(self) -> tuple[str, str]:

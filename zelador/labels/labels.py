@@ -60,6 +60,12 @@ class Labels:
             self._follow()
             return Snapshot(tuple(self._labels.values()), dict(self._undone))
 
+    def stretches(self, device: str) -> list[tuple[int, int | None, str]]:
+        """Start, end (None: until further notice) and label of each stretch of a device that has a label, in order."""
+        with self._lock:
+            self._follow()
+            return list(self._timeline(device).stretches()) if device in self._by_device else []
+
     def of(
         self, readings: Sequence[tuple[str, Reading]], own: Sequence[str | None], look: bool = True
     ) -> list[str | None]:

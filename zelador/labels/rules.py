@@ -55,25 +55,33 @@ class Wish(msgspec.Struct, frozen=True):
 
 def checked(wish: Wish, settings: Settings, by: str, at: int, source: Source) -> Label:
     """Checks a wish; returns the label to store. Raises InvalidInput."""
+    if not wish.device.strip():
+        raise InvalidInput("the device is missing", field="device")
     try:
         check_device(wish.device, settings.topics.prediction)
+    except Unusable as error:
+        raise InvalidInput(str(error), field="device") from None
+    try:
         label = label_text(wish.label)
-    except (Unusable, ValueError) as error:
-        raise InvalidInput(str(error)) from None
+    except ValueError as error:
+        raise InvalidInput(str(error), field="label") from None
     if label is None:
-        raise InvalidInput("label is missing: give the label of the period, such as yes")
+        raise InvalidInput("label is missing: give the label of the period, such as yes", field="label")
     for name, moment in (("from", wish.begin), ("to", wish.end)):
         if moment is not None and not YEAR_2000 <= moment < YEAR_9999:
             side = "before the year 2000" if moment < YEAR_2000 else "after the year 9998"
-            raise InvalidInput(f"{name} is {side}; write it as 2026-11-24T14:00:00Z, or as an epoch in s or ms")
+            raise InvalidInput(
+                f"{name} is {side}; write it as 2026-11-24T14:00:00Z, or as an epoch in s or ms", field=name
+            )
     if wish.end is not None and wish.end <= wish.begin:
         raise InvalidInput(
             f"to ({iso(wish.end)}) is not after from ({iso(wish.begin)}); a period ends after it starts, and "
-            "its end is not part of it"
+            "its end is not part of it",
+            field="to",
         )
     note = wish.note.strip()
     if len(note) > MAX_NOTE or not note.isprintable():
-        raise InvalidInput(f"note must have at most {MAX_NOTE} printable characters")
+        raise InvalidInput(f"note must have at most {MAX_NOTE} printable characters", field="note")
     id_ = wish.id if wish.id is not None else digest_of(wish.device, wish.begin, wish.end, label, note)
     if not 1 <= len(id_) <= MAX_ID or not id_.isprintable() or id_ != id_.strip():
         raise InvalidInput(f"id must have 1 to {MAX_ID} printable characters, without blanks around them")

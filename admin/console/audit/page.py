@@ -5,25 +5,25 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import Annotated
-from urllib.parse import urlencode
 
-from fastapi import Query, Response
+from fastapi import Depends, Query, Response
 
 from admin.access.roles import needs
+from admin.console.audit.filters import KINDS, Asked, named, through
 from admin.console.console import Console, Shown
 from admin.console.page import pages, renderer, show
 from admin.console.visitor import Visiting
 from admin.console.words import act, people, reason_of
 from operations.audit_entry import Change
+from operations.views.audit import MAX_SEARCHED, Kind, authors, search
 
 router = pages("audit")
 
 PAGE_ROWS = 50
-MAX_SEARCHED = 20_000  # entries
+AUTHORS_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Row:
     who: str
     act: str
     why: str
-    address: str | None
+    through: str
     id: str
 
 
@@ -43,10 +43,21 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
+class Author:
+    who: str  # as in the log
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class AuditPage:
     days: tuple[Day, ...]
-    q: str
+    asked: Asked
+    is_filtered: bool
+    authors: tuple[Author, ...]
+    kinds: Mapping[Kind, str]
     next: str | None  # path
+    searched_to: str | None  # ISO 8601
+    most: int  # entries that one page searches
     table: str  # path of the same entries as CSV
 
 
@@ -54,43 +65,60 @@ class AuditPage:
 def show_audit(
     console: Shown,
     visitor: Visiting,
-    q: Annotated[str, Query(max_length=100)] = "",
+    asked: Annotated[Asked, Depends()],
     before: Annotated[str | None, Query(max_length=20, pattern="^[0-9]{1,20}$")] = None,
 ) -> Response:
     language = renderer(console, visitor).language
     names = people(console.services)
-    entries = list(islice(_matching(console, q, names, before), PAGE_ROWS))
+    wanted = asked.filter(language)
+    found = search(console.services.audit, wanted, names, PAGE_ROWS, before)
     days: dict[str, list[Row]] = {}
-    for entry in entries:
+    for entry in found.changes:
         row = Row(
-            entry.at, names.get(entry.who, entry.who), act(language, entry), reason_of(entry), entry.address, entry.id
+            entry.at,
+            named(entry.who, names),
+            act(language, entry),
+            reason_of(entry),
+            through(entry.who, entry.address, language),
+            entry.id,
         )
         days.setdefault(language.day(entry.at), []).append(row)
-    following = None
-    if len(entries) == PAGE_ROWS:
-        asked = {"before": entries[-1].id, **({"q": q} if q else {})}
-        following = f"/console/audit?{urlencode(asked)}"
-    table = f"/console/audit/csv?{urlencode({'q': q})}" if q else "/console/audit/csv"
-    context = AuditPage(tuple(Day(name, tuple(rows)) for name, rows in days.items()), q, following, table)
+    context = AuditPage(
+        tuple(Day(name, tuple(rows)) for name, rows in days.items()),
+        asked,
+        not wanted.is_empty,
+        _authors(console, names, asked.who),
+        KINDS,
+        f"/console/audit{asked.query(before=found.next)}" if found.next else None,
+        found.searched_to,
+        MAX_SEARCHED,
+        f"/console/audit/csv{asked.query()}",
+    )
     return show(console, visitor, "audit/page.html", context, section="audit")
 
 
 @router.get("/csv", **needs("admin"))
-def export(console: Shown, q: Annotated[str, Query(max_length=100)] = "") -> Response:
+def export(console: Shown, visitor: Visiting, asked: Annotated[Asked, Depends()]) -> Response:
     """Returns the newest entries that match, as CSV for a spreadsheet."""
     names = people(console.services)
-    text = io.StringIO()
-    table = csv.writer(text)
-    table.writerow(("at", "who", "name", "what", "target", "address", "before", "after"))
-    for entry in _matching(console, q, names, None):
-        changed = (_json(entry.before), _json(entry.after))
-        row = (entry.at, entry.who, names.get(entry.who, ""), entry.what, entry.target, entry.address or "", *changed)
-        table.writerow([cell(each) for each in row])
+    wanted = asked.filter(renderer(console, visitor).language)
+    found = search(console.services.audit, wanted, names, MAX_SEARCHED)
     return Response(
-        text.getvalue(),
+        _table(found.changes, names),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": "attachment; filename=audit.csv"},
     )
+
+
+def _table(changes: Iterable[Change], names: Mapping[str, str]) -> str:
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(("at", "who", "name", "what", "target", "address", "before", "after"))
+    for entry in changes:
+        changed = (_json(entry.before), _json(entry.after))
+        row = (entry.at, entry.who, names.get(entry.who, ""), entry.what, entry.target, entry.address or "", *changed)
+        table.writerow([cell(each) for each in row])
+    return text.getvalue()
 
 
 def cell(text: str) -> str:
@@ -102,14 +130,11 @@ def _json(value: object) -> str:
     return "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
-def _matching(console: Console, q: str, names: dict[str, str], before: str | None) -> Iterator[Change]:
-    newest = console.services.audit.newest(None if before is None else before.zfill(20))
-    wanted = q.strip().casefold()
-    return (entry for entry in islice(newest, MAX_SEARCHED) if not wanted or wanted in _text(entry, names))
-
-
-def _text(entry: Change, names: dict[str, str]) -> str:
-    return f"{entry.who} {names.get(entry.who, '')} {entry.what} {entry.target}".casefold()
+def _authors(console: Console, names: Mapping[str, str], chosen: str) -> tuple[Author, ...]:
+    """Returns the choices of the filter: who made the newest changes, and who is chosen."""
+    newest = console.window.kept.get("authors", AUTHORS_S, lambda: authors(console.services.audit))
+    found = dict.fromkeys((*newest, *((chosen,) if chosen else ())))
+    return tuple(sorted((Author(who, names.get(who, who)) for who in found), key=lambda each: each.name.casefold()))
 
 
 ROUTERS = (router,)

@@ -17,6 +17,7 @@ from admin.console.page import go, pages, show, signed_in
 from admin.console.seen import Usual, movement, seen_by_model
 from admin.console.visitor import Visiting, Visitor
 from admin.console.words import people
+from operations.views.alarm_time import WEEK_MS
 from operations.views.course import Courses
 from operations.views.devices import DeviceView
 from operations.views.plant import NOT_OK, PlantView
@@ -46,6 +47,10 @@ class Devices:
     axis: tuple[float, float]  # of the lines
     before: str | None  # path of the previous page
     after: str | None
+    sort: str
+    sorted: str  # path of the same devices, the longest in alarm first
+    unsorted: str  # and those that need someone first
+    known_since: int | None  # from when on the times in alarm are known, if that is not the whole week
 
 
 @router.get("", **needs("viewer"))
@@ -55,10 +60,11 @@ def show_devices(
     q: Annotated[str, Query(max_length=128)] = "",
     state: Literal["", "alarm", "unknown", "suspect", "acknowledged", "shelved", "ok", "retired"] = "",
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+    sort: Literal["", "alarm_minutes"] = "",
 ) -> Response:
-    if state and not q and not offset:
+    if state and not q and not offset and not sort:
         return go(f"/console/states/{state}")
-    return _list(console, visitor, q, state, offset)
+    return _list(console, visitor, q, state, offset, sort)
 
 
 @by_state.get("/{state}", **needs("viewer"))
@@ -67,16 +73,25 @@ def show_devices_in(console: Shown, visitor: Visiting, state: State) -> Response
     return _list(console, visitor, "", state, 0)
 
 
-def _list(console: Console, visitor: Visitor, q: str, state: State | Literal[""], offset: int) -> Response:
+def _list(
+    console: Console,
+    visitor: Visitor,
+    q: str,
+    state: State | Literal[""],
+    offset: int,
+    sort: Literal["", "alarm_minutes"] = "",
+) -> Response:
     states: tuple[State, ...] = (state,) if state else ()
-    rows, total = console.services.devices.page(PAGE_ROWS, offset, states or SHOWN, q.strip() or None)
+    rows, total = console.services.devices.page(PAGE_ROWS, offset, states or SHOWN, q.strip() or None, sort or None)
     if not states and not rows and not q:  # no device was classified yet, so none has a state
         rows, total = console.services.devices.page(PAGE_ROWS, offset)
-    base = {key: value for key, value in (("q", q), ("state", state)) if value}
 
-    def path(start: int) -> str:
-        asked = {**base, **({"offset": start} if start else {})}
-        return f"/console/devices?{urlencode(asked)}" if asked else "/console/devices"
+    def path(start: int, sort: str = sort) -> str:
+        asked = {"q": q, "state": state, "sort": sort, "offset": start or ""}
+        given = urlencode({name: value for name, value in asked.items() if value})
+        return f"/console/devices?{given}" if given else "/console/devices"
+
+    times = console.services.devices.alarm_times()
 
     now = console.plant.read()
     found, seen = console.window.courses(), seen_by_model(console, now)
@@ -99,6 +114,10 @@ def _list(console: Console, visitor: Visitor, q: str, state: State | Literal[""]
         bounds([*lines, *(seen.usual.get(features[0].name, ()) if features else ())]),
         path(max(0, offset - PAGE_ROWS)) if offset else None,
         path(offset + PAGE_ROWS) if offset + PAGE_ROWS < total else None,
+        sort,
+        path(0, "alarm_minutes"),
+        path(0, ""),
+        times.since if times.until - times.since < WEEK_MS else None,
     )
     return show(console, visitor, "devices/page.html", context, section="devices")
 

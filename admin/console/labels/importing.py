@@ -129,7 +129,7 @@ def upload(console: Shown, visitor: Visiting, file: Annotated[UploadFile, File()
     name = "".join(each for each in file.filename or "" if each.isprintable())[:MAX_NAME]
     data = file.file.read(console.services.settings.api.max_body_bytes + 1)
     if not data:
-        raise InvalidInput("choose a file that has rows; nothing was uploaded")
+        raise InvalidInput("choose a file that has rows; nothing was uploaded", field="file")
     token = console.uploads.keep(signed_in(visitor).id, name, data)
     return go(f"/console/labels/import/{token}")
 

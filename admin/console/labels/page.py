@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import quote, urlencode
@@ -12,9 +11,10 @@ from fastapi import Form, Query, Response
 from admin.access.identity import Acting
 from admin.access.roles import needs
 from admin.console.console import Console, Shown
+from admin.console.device.history import asked_in
 from admin.console.language import Language
-from admin.console.page import go, pages, show, signed_in
-from admin.console.visitor import Visiting, Visitor
+from admin.console.page import go, pages, renderer, show, signed_in
+from admin.console.visitor import Visiting
 from admin.console.words import people
 from operations.acts import labels as acts
 from operations.views.labels import LabelFilter, LabelSummary, LabelView, odd
@@ -31,6 +31,8 @@ MAX_CHOICES = 6
 MAX_DEVICE = 512
 
 LabelId = Annotated[str, Form(alias="id", max_length=MAX_ID)]
+Back = Annotated[str, Form(max_length=10)]
+OnPage = Annotated[str, Form(alias="page", max_length=1_000)]  # the path and query of the page with the form
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +41,6 @@ class Done:
 
     label: LabelView
     findings: tuple[Finding, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Typed:
-    """The form of a label as it was sent, and why it was refused, in English."""
-
-    device: str = ""
-    begin: str = ""
-    end: str = ""
-    label: str = ""
-    other: str = ""
-    note: str = ""
-    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +64,7 @@ class LabelsPage:
     done: Done | None
     batch: Batch | None
     choices: tuple[str, ...]  # labels to choose from
-    typed: Typed  # that the form is filled with
+    device: str  # that the form is filled with
     limit: int  # bytes of a table
     before: str | None  # path of the previous page
     after: str | None
@@ -105,21 +94,6 @@ def show_labels(
     )  # fmt: skip
     asked = {"q": q, "label": label, "source": source, "by": by, "undone": undone}
     kept = {key: value for key, value in asked.items() if value} | ({} if imported is None else {"imported": imported})
-    return show_list(console, visitor, wanted, kept, offset, imported, done, Typed(device))
-
-
-def show_list(
-    console: Console,
-    visitor: Visitor,
-    wanted: LabelFilter,
-    kept: Mapping[str, object],
-    offset: int,
-    imported: int | None,
-    done: str,
-    typed: Typed,
-    status: int = 200,
-) -> Response:
-    """Shows the labels that are `wanted`, which the fields `kept` of an address ask for."""
     services = console.services
     rows, total = services.label_views.page(PAGE_ROWS, offset, wanted)
 
@@ -140,7 +114,7 @@ def show_list(
         None if not done else done_of(console, done),
         None if imported is None or not rows else Batch(imported, rows[0]["by"], total),
         choices_of(now, summary),
-        typed,
+        device,
         services.settings.api.max_body_bytes,
         path(max(0, offset - PAGE_ROWS)) if offset else None,
         path(offset + PAGE_ROWS) if offset + PAGE_ROWS < total else None,
@@ -148,21 +122,41 @@ def show_list(
         people(services) if key.may("admin") else {},
         key.may("operator"),
     )
-    return show(console, visitor, "labels/page.html", context, section="labels", status=status)
+    return show(console, visitor, "labels/page.html", context, section="labels")
+
+
+@router.post("", **needs("operator"))
+def add(
+    console: Shown,
+    visitor: Visiting,
+    actor: Acting,
+    device: Annotated[str, Form()] = "",
+    begin: Annotated[str, Form(alias="from")] = "",
+    end: Annotated[str, Form(alias="to")] = "",
+    label: Annotated[str, Form()] = "",
+    other: Annotated[str, Form()] = "",
+    note: Annotated[str, Form()] = "",
+    back: Annotated[str, Form()] = "",
+    page: OnPage = "",
+) -> Response:
+    services, language = console.services, renderer(console, visitor).language
+    wish = wish_of(language, device, begin, end, other.strip() or label, note)
+    done = acts.add(actor, services.labels, services.settings, wish, "console")
+    return to_label(done.label.id, done.label.device if back == "device" else "", page)
 
 
 @router.post("/undo", **needs("operator"))
-def undo(console: Shown, actor: Acting, label: LabelId, back: Annotated[str, Form(max_length=10)] = "") -> Response:
+def undo(console: Shown, actor: Acting, label: LabelId, back: Back = "", page: OnPage = "") -> Response:
     services = console.services
     acts.undo(actor, services.labels, label)
-    return to_label(label, services.label_views.one(label)["device"] if back == "device" else "")
+    return to_label(label, services.label_views.one(label)["device"] if back == "device" else "", page)
 
 
 @router.post("/redo", **needs("operator"))
-def redo(console: Shown, actor: Acting, label: LabelId, back: Annotated[str, Form(max_length=10)] = "") -> Response:
+def redo(console: Shown, actor: Acting, label: LabelId, back: Back = "", page: OnPage = "") -> Response:
     services = console.services
     done = acts.redo(actor, services.labels, services.settings, label, "console")
-    return to_label(done.label.id, done.label.device if back == "device" else "")
+    return to_label(done.label.id, done.label.device if back == "device" else "", page)
 
 
 @router.post("/undo-import", **needs("operator"))
@@ -179,7 +173,7 @@ def undo_import(
 def wish_of(language: Language, device: str, begin: str, end: str, label: str, note: str) -> Wish:
     """Returns the label that a form describes. Raises InvalidInput."""
     if not begin.strip():
-        raise InvalidInput("from: give the time at which the period starts; nothing was labeled")
+        raise InvalidInput("from: give the time at which the period starts; nothing was labeled", field="from")
     first = language.typed(begin.strip(), "from")
     last = language.typed(end.strip(), "to") if end.strip() else None
     return Wish(device.strip(), first, last, label.strip() or None, note)
@@ -201,10 +195,11 @@ def done_of(console: Console, label: str) -> Done | None:
         return None
 
 
-def to_label(label: str, device: str) -> Response:
+def to_label(label: str, device: str, page: str) -> Response:
     asked = urlencode({"done": label})
     if device:
-        return go(f"/console/devices/{quote(device, safe='')}?{asked}#done")
+        shown = asked_in(page.partition("?")[2]).query  # the same period again
+        return go(f"/console/devices/{quote(device, safe='')}?{asked}{'&' if shown else ''}{shown}#done")
     return go(f"/console/labels?{asked}")
 
 

@@ -46,10 +46,13 @@ FAULTS: Mapping[str, str] = {  # pattern of the English reason why a row cannot 
     ),
     r"(?P<what>['\"].*['\"]) is not a time such as .+": _("%(what)s is no time. Write it as 2026-12-31 14:00."),
     r"(?P<what>['\"].*['\"]) can be day and month .+": _("%(what)s can be read in two ways. Write it as 2026-12-31."),
-    r"from is (before|after) the year \d+; .+": _("The year of the start is not right."),
-    r"to is (before|after) the year \d+; .+": _("The year of the end is not right."),
-    r"note must have .+": _("The note is too long, or has characters that cannot be printed."),
-    r"(a )?label must have .+|label is .+": _("The label is too long, or not a text."),
+    r"from is before the year (?P<year>\d+); .+": _("The start is before the year %(year)s."),
+    r"to is before the year (?P<year>\d+); .+": _("The end is before the year %(year)s."),
+    r"from is after the year (?P<year>\d+); .+": _("The start is after the year %(year)s."),
+    r"to is after the year (?P<year>\d+); .+": _("The end is after the year %(year)s."),
+    r"note must have at most (?P<most>\d+) .+": _("The note may have %(most)s characters, all of them printable."),
+    r"(a )?label must have 1 to (?P<most>\d+) .+": _("The label may have %(most)s characters, all of them printable."),
+    r"label is .+": _("The label is not a text."),
     r"the device's name is .+|no prediction can be published .+": _(
         "The device’s name is too long, or has characters that cannot be used."
     ),
@@ -91,6 +94,9 @@ def fault_text(language: Language, fault: str) -> str:
     """Translates why a row cannot be a label; empty for an unknown reason."""
 
     def shown(name: str, part: str) -> str:
-        return language.day_and_time(part) if name in ("begin", "end") else part
+        if name not in ("begin", "end"):
+            return part
+        seconds = language.clock(part)[5:]
+        return language.day_and_time(part) + (seconds if seconds != ":00" else "")
 
     return FAULT_MESSAGES.translated(language, fault, shown)

@@ -124,7 +124,7 @@ def delete(
     name: Name, console: Shown, actor: Acting, typed: Annotated[str, Form(max_length=64)] = "", why: Why = ""
 ) -> Response:
     if typed.strip() != name:
-        raise InvalidInput(f"to delete {name}, type its name; nothing was deleted")
+        raise InvalidInput(f"to delete {name}, type its name; nothing was deleted", field="typed")
     acts.delete(actor, console.services.registry, name, why=why)
     return go("/console/models")
 

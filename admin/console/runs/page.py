@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Annotated, Literal
 from urllib.parse import urlencode
@@ -33,7 +32,6 @@ from operations.views.plant import PlantView
 from operations.views.report import Report, candidate_report
 from operations.views.run_progress import ProgressView, Step, progress_view
 from operations.views.runs import RunView, saved_counts
-from registry.errors import DuplicateName
 from zelador.errors import InvalidInput, NotFound, ZeladorError
 from zelador.model_metrics import METRICS
 from zelador.training_queue.event import RunEvent
@@ -81,19 +79,7 @@ class Pick:
     saved_as: tuple[str, ...]  # names of models
     proposed: str
     is_kept: bool  # its files are still stored
-    is_chosen: bool = False  # in a form that was refused
-    notes: str = ""
     saved: tuple[SavedView, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The form that saves candidates as it was sent, by rank, and why it was refused."""
-
-    error: InvalidInput | DuplicateName
-    chosen: frozenset[int]
-    names: Mapping[int, str]
-    notes: Mapping[int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +129,6 @@ class RunPage:
     canceled_by: str
     threshold: ThresholdShown | None = None  # of the recommended candidate, while its files are kept
     kept_until: str | None = None  # ISO 8601
-    refusal: str = ""  # why the form that saves was refused, in English
 
     @property
     def took_s(self) -> float | None:
@@ -228,29 +213,21 @@ def finish(run: RunId, console: Shown, actor: Acting) -> Response:
 
 
 @router.post("/{run}/save", **needs("operator"))
-async def save(run: RunId, console: Shown, visitor: Visiting, actor: Acting, request: Request) -> Response:
+async def save(run: RunId, console: Shown, actor: Acting, request: Request) -> Response:
     """Saves candidates. The fields are `keep` with each chosen rank, and `name1`, `note1` and so on."""
     form = await request.form(max_fields=4 * MAX_PICKS)
-    return await run_in_threadpool(_save, console, visitor, actor, run, form)
+    return await run_in_threadpool(_save, console, actor, run, form)
 
 
-def _save(console: Console, visitor: Visitor, actor: Actor, run: str, form: FormData) -> Response:
+def _save(console: Console, actor: Actor, run: str, form: FormData) -> Response:
     ranks = [int(str(rank)) for rank in form.getlist("keep") if str(rank).isdecimal() and len(str(rank)) < 4]
     picks = [
         acts.Pick(rank, str(form.get(f"name{rank}", "")).strip(), str(form.get(f"note{rank}", "")).strip()[:4_000])
         for rank in dict.fromkeys(ranks)
     ]
-    try:
-        if len(picks) > MAX_PICKS:
-            raise InvalidInput(f"at most {MAX_PICKS} models at once; nothing was saved")
-        acts.save(actor, console.services.registry, run, picks)
-    except (InvalidInput, DuplicateName) as error:
-        typed = {name: str(text)[:4_000] for name, text in form.items()}
-        names, notes = (
-            {rank: typed[f"{field}{rank}"] for rank in range(MAX_PICKS + 1) if f"{field}{rank}" in typed}
-            for field in ("name", "note")
-        )
-        return _show(console, visitor, run, None, refused=Refused(error, frozenset(ranks), names, notes))
+    if len(picks) > MAX_PICKS:
+        raise InvalidInput(f"at most {MAX_PICKS} models at once; nothing was saved")
+    acts.save(actor, console.services.registry, run, picks)
     return go(f"/console/runs/{run}#save")
 
 
@@ -297,7 +274,6 @@ def _show(
     run: str,
     metric: str | None,
     template: str = "runs/run.html",
-    refused: Refused | None = None,
     typed: Typed | None = None,
 ) -> Response:
     view = _whole(console, run)
@@ -308,20 +284,13 @@ def _show(
         for each in candidates(console.services.registry, view)
         if each.rank in rows
     ]
-    status = 200
-    if refused is not None:
-        if not any(pick.is_kept and not pick.saved_as for pick in picks):
-            raise refused.error  # the page has no form
-        status = 409 if isinstance(refused.error, DuplicateName) else 422
-        picks = [_filled(pick, refused) for pick in picks]
     key, language = signed_in(visitor), renderer(console, visitor).language
     so_far = progress(console, view) if view.is_active or view.state in ("failed", "cancelled") else None
     if so_far is not None and not view.is_active:
         found = with_standings(found, so_far.view.leaderboard)
     report = _report(console, view, found)
     threshold = threshold_shown(language, report, typed or Typed())
-    if threshold is not None and threshold.wrong:
-        status = 422
+    status = 422 if threshold is not None and threshold.wrong else 200
     context = RunPage(
         view,
         found,
@@ -337,7 +306,6 @@ def _show(
         canceled_by(view.error or ""),
         threshold,
         _kept_until(console, view),
-        "" if refused is None else str(refused.error),
     )
     live = "run" if view.is_active else "watch"
     return show(console, visitor, template, context, section="runs", live=live, status=status)
@@ -356,12 +324,6 @@ def _kept_until(console: Console, run: RunView) -> str | None:
         return None
     kept = timedelta(seconds=console.services.settings.registry.keep_runs_s)
     return (datetime.fromisoformat(run.ended_at) + kept).isoformat()
-
-
-def _filled(pick: Pick, refused: Refused) -> Pick:
-    rank = pick.row.rank or 0
-    name, notes = refused.names.get(rank, pick.proposed), refused.notes.get(rank, "")
-    return replace(pick, proposed=name, is_chosen=rank in refused.chosen, notes=notes)
 
 
 ROUTERS = (router,)

@@ -121,9 +121,16 @@ if (only) {
 // Dialogs. A link with data-open leads to a page of the same words where there is no script.
 $$("[data-open]").forEach(link => {
   const dialog = document.getElementById(link.dataset.open);
-  if (!dialog) return;
-  link.addEventListener("click", event => { event.preventDefault(); dialog.showModal(); });
-  $$("[data-close]", dialog).forEach(button => button.addEventListener("click", () => dialog.close()));
+  if (dialog) link.addEventListener("click", event => { event.preventDefault(); dialog.showModal(); });
+});
+$$("[data-close]").forEach(button => button.addEventListener("click", () => button.closest("dialog").close()));
+
+// A form that was refused is on its page again, whose address replaces that of the form; a dialog is modal again.
+if (document.body.dataset.address) history.replaceState(null, "", document.body.dataset.address);
+$$("dialog[data-again]").forEach(dialog => {
+  dialog.close();
+  $(`[data-open=${dialog.id}]`)?.focus();  // has the focus again when the dialog is closed
+  dialog.showModal();
 });
 
 // Copy buttons.
@@ -217,90 +224,4 @@ if (given && window.uPlot) {
     clearTimeout(wait);
     wait = setTimeout(() => charts.forEach(([chart, box]) => chart.setSize({ width: box.clientWidth, height: HEIGHT })), 80);
   });
-}
-
-// A device's charts: its readings, which of them are labeled, and the period of the form. Dragging across a chart fills the form.
-const past = $("#device-points"), from = $("#label-from"), to = $("#label-to");
-if (past && window.uPlot) {
-  const { at, values, labels, alarms } = JSON.parse(past.textContent), drawn = [];
-  const local = seconds => new Date((seconds + offset * 60) * 1000).toISOString().slice(0, 19);
-  const second = value => Date.parse(value + "Z") / 1000 - offset * 60;
-  const span = at.at(-1) - at[0], clockOf = seconds => span > 172800
-    ? new Date((seconds + offset * 60) * 1000).toLocaleDateString(document.documentElement.lang, { day: "numeric", month: "short", timeZone: "UTC" })
-    : local(seconds).slice(11, span > 1200 ? 16 : 19);
-  const steps = at.slice(1).map((time, i) => time - at[i]).sort((a, b) => a - b), pause = 10 * Math.max(0.5, steps[steps.length >> 1] || 0);
-  const unbroken = column => {  // without the readings that lack this value; a long pause breaks the line
-    const times = [], found = [];
-    at.forEach((time, i) => {
-      if (column[i] === null) return;
-      if (times.length && time - times.at(-1) > pause) { times.push((time + times.at(-1)) / 2); found.push(null); }
-      times.push(time);
-      found.push(column[i]);
-    });
-    return [times, found];
-  };
-  const strip = chart => {
-    const pen = chart.ctx, k = devicePixelRatio;
-    pen.save();
-    for (const [begin, end, , isAlarm] of labels) {
-      const x = chart.valToPos(begin, "x", true);
-      pen.fillStyle = color(isAlarm ? "alarm" : "accent");
-      pen.fillRect(x, chart.bbox.top, Math.max(chart.valToPos(end, "x", true) - x, 2 * k), 4 * k);
-    }
-    pen.restore();
-  };
-  const shade = chart => {  // behind the line: when the device was in alarm
-    const pen = chart.ctx;
-    pen.save();
-    pen.fillStyle = color("alarm-wash");
-    for (const [begin, end] of alarms) {
-      const x = chart.valToPos(begin, "x", true);
-      pen.fillRect(x, chart.bbox.top, Math.max(chart.valToPos(end, "x", true) - x, 1), chart.bbox.height);
-    }
-    pen.restore();
-  };
-  const pick = chart => {
-    if (!from || chart.select.width < 2) return;
-    const begin = Math.floor(chart.posToVal(chart.select.left, "x")), end = Math.ceil(chart.posToVal(chart.select.left + chart.select.width, "x"));
-    from.value = local(begin);
-    to.value = local(end);
-    mark();
-    say(`${from.value.slice(11)} – ${to.value.slice(11)}`);
-  };
-  const mark = () => {
-    if (!from) return;
-    const begin = second(from.value), end = to.value ? second(to.value) : at.at(-1);
-    for (const [chart] of drawn) {
-      const [a, b] = [begin, end].map(each => Math.min(Math.max(chart.valToPos(each, "x"), 0), chart.over.clientWidth));
-      chart.setSelect({ left: a || 0, top: 0, width: to.value && b > a ? b - a : 0, height: chart.over.clientHeight }, false);
-    }
-  };
-  const show = () => {
-    drawn.splice(0).forEach(([chart]) => chart.destroy());
-    $$("[data-device-chart]").filter(box => box.clientWidth).forEach(box => {  // the others are folded away
-      const column = values[box.dataset.deviceChart], height = box.classList.contains("high") ? 240 : 104;
-      box.replaceChildren();
-      const chart = new uPlot({
-        width: box.clientWidth, height, padding: [8, 2, 0, 0], legend: { show: false },
-        cursor: { sync: { key: "device" }, drag: { x: Boolean(from), y: false, setScale: false }, points: { size: 5 } },
-        scales: { x: { time: true, range: [at[0], at.at(-1)] } }, hooks: { drawClear: [shade], draw: [strip], setSelect: [pick] },
-        series: [{}, { stroke: color("ink-2"), width: 1.5, points: { show: false } }],
-        axes: [axis(22, { values: times(clockOf), space: 70 }), axis(34, { space: 32, values: figures })],
-      }, unbroken(column), box);
-      chart.root.setAttribute("role", "img");
-      chart.root.setAttribute("aria-label", box.dataset.label);
-      drawn.push([chart, box, height]);
-    });
-    mark();
-  };
-  if (from) {
-    if (matchMedia("(pointer: fine)").matches) $$("[data-drag]").forEach(each => { each.hidden = false; });
-    [from, to].forEach(input => input.addEventListener("input", mark));
-  }
-  show();
-  document.fonts?.ready.then(show);
-  $$("[data-charts]").forEach(each => each.addEventListener("toggle", show));
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
-  let soon;
-  addEventListener("resize", () => { clearTimeout(soon); soon = setTimeout(show, 80); });
 }

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlencode
 
 import redis
-from fastapi import Form, Query, Response
+from fastapi import Form, Query, Request, Response
 from fastapi import Path as InPath
 
 from admin.access.identity import Acting
@@ -19,6 +19,7 @@ from admin.console.language import Language
 from admin.console.overview.live import FeatureShown, features_of
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.runs.page import Runs, runs_of
+from admin.console.sent import Sent, typed_of
 from admin.console.training.facts import Facts
 from admin.console.visitor import Visiting, Visitor
 from archive.dataset.query import as_json, query_of
@@ -33,6 +34,8 @@ from zelador.training_queue import RunRequest
 
 router = pages("training")
 
+PATH = "/console/training"
+NOTHING_TYPED = Sent()
 RUNS = 8
 MAX_SECONDS = 86_400.0  # of tuning, and of the comparison
 MAX_COST = 1e12
@@ -63,9 +66,12 @@ class Asked:
         found: dict[str, object] = {}
         if named := [name.strip() for name in self.devices.split(",") if name.strip()]:
             found["devices"] = named
-        if begin := _day(self.begin, "from"):
+        begin, end = _day(self.begin, "from"), _day(self.end, "to")
+        if begin and end and end < begin:
+            raise InvalidInput(f"to: the last day, {end}, is before the first, {begin}; nothing was started")
+        if begin:
             found["from"] = f"{begin.isoformat()}T00:00:00"
-        if end := _day(self.end, "to"):
+        if end:
             found["to"] = f"{(end + timedelta(days=1)).isoformat()}T00:00:00"
         return found
 
@@ -90,6 +96,7 @@ class Asked:
 class Training:
     facts: Facts
     asked: Asked
+    form: Sent  # what was typed, if it was refused, or was sent to look at the readings
     again: str  # the query of this page
     features: dict[str, FeatureShown]
     given: RunRequest  # that the form is filled with
@@ -109,13 +116,17 @@ class Training:
 
 @router.get("", **needs("viewer"))
 def show_training(
+    request: Request,
     console: Shown,
     visitor: Visiting,
     devices: Devices = "",
     begin: Annotated[Day, Query(alias="from")] = "",
     end: Annotated[Day, Query(alias="to")] = "",
 ) -> Response:
-    return _show(console, visitor, RunRequest(), Asked(devices.strip(), begin.strip(), end.strip()))
+    """Shows the form. If it was sent to look at the readings, all else that was typed is there again."""
+    asked, given = Asked(devices.strip(), begin.strip(), end.strip()), request.query_params
+    typed = typed_of(given.multi_items()) if "metric" in given else NOTHING_TYPED
+    return _show(console, visitor, RunRequest(), asked, typed)
 
 
 @router.get("/like/{run}", **needs("viewer"))
@@ -140,7 +151,7 @@ def show_training_like(
     return _show(console, visitor, given, Asked.of(given, renderer(console, visitor).language))
 
 
-def _show(console: Console, visitor: Visitor, given: RunRequest, asked: Asked) -> Response:
+def _show(console: Console, visitor: Visitor, given: RunRequest, asked: Asked, typed: Sent = NOTHING_TYPED) -> Response:
     services = console.services
     may_start = signed_in(visitor).may("operator")
     settings = services.settings.training
@@ -148,11 +159,15 @@ def _show(console: Console, visitor: Visitor, given: RunRequest, asked: Asked) -
         current, away = services.run_views.current(), False
     except (redis.RedisError, OSError):
         current, away = None, True
+    try:  # loading a data set is expensive, so viewers see only the default one
+        facts = console.facts.look(asked.query if may_start else {})
+        status = 200
+    except InvalidInput as error:
+        facts, status = Facts(trouble=str(error)), 422
     context = Training(
-        console.facts.look(
-            asked.query if may_start else {}
-        ),  # loading a data set is expensive, so viewers see only the default one
+        facts,
         asked,
+        visitor.sent if visitor.sent is not None and visitor.sent.action == PATH else typed,
         urlencode({name: text for name, text in asked.fields.items() if text}),
         {feature.name: feature for feature in features_of(console)},
         given,
@@ -167,7 +182,7 @@ def _show(console: Console, visitor: Visitor, given: RunRequest, asked: Asked) -
         may_start,
         settings.promote_margin if settings.promote == "better" else None,
     )
-    return show(console, visitor, "training/page.html", context, section="training")
+    return show(console, visitor, "training/page.html", context, section="training", status=status)
 
 
 def _day(text: str, name: str) -> date | None:
@@ -214,25 +229,29 @@ def start(
     if positive:
         wanted["positive"] = positive
     if cost_missed.strip():
-        wanted["cost_missed"] = _amount(language, cost_missed, "the cost of a missed reading", MAX_COST)
+        wanted["cost_missed"] = _amount(language, "cost_missed", cost_missed, "the cost of a missed reading", MAX_COST)
     if cost_false_alarm.strip():
-        wanted["cost_false_alarm"] = _amount(language, cost_false_alarm, "the cost of a false alarm", MAX_COST)
+        wanted["cost_false_alarm"] = _amount(
+            language, "cost_false_alarm", cost_false_alarm, "the cost of a false alarm", MAX_COST
+        )
     if recall.strip():
-        wanted["recall"] = _amount(language, recall, "the share to find, in percent,", 100.0) / 100
+        wanted["recall"] = _amount(language, "recall", recall, "the share to find, in percent,", 100.0) / 100
     if tune.strip():
-        wanted["tune_s"] = 60 * _amount(language, tune, "the minutes of tuning", MAX_SECONDS / 60)
+        wanted["tune_s"] = 60 * _amount(language, "tune", tune, "the minutes of tuning", MAX_SECONDS / 60)
     if budget.strip():
-        wanted["budget_s"] = 60 * _amount(language, budget, "the minutes of the comparison", MAX_SECONDS / 60)
+        wanted["budget_s"] = 60 * _amount(language, "budget", budget, "the minutes of the comparison", MAX_SECONDS / 60)
     for name in more or ():
         wanted[name] = True
     run = acts.request(actor, console.services.registry, console.services.runs, wanted)
     return go(f"/console/runs/{run.id}")
 
 
-def _amount(language: Language, text: str, name: str, most: float) -> float:
+def _amount(language: Language, field: str, text: str, name: str, most: float) -> float:
     found = number_of(language, text)
     if found is None or not 0 < found <= most:
-        raise InvalidInput(f"{name} must be a number above 0 and up to {most:g}, and is {text!r}; nothing was started")
+        raise InvalidInput(
+            f"{name} must be a number above 0 and up to {most:g}, and is {text!r}; nothing was started", field=field
+        )
     return found
 
 

@@ -226,7 +226,7 @@ def test_of_many_concurrent_repeats_one_is_processed(client: httpx.Client) -> No
 
     def ask() -> None:
         headers = {**client.headers, "Idempotency-Key": "rush"}
-        answers.append(httpx.post(f"{client.base_url}/v1/runs", json={}, headers=headers, timeout=20))
+        answers.append(httpx.post(f"{client.base_url}/v1/runs", json={}, headers=headers, timeout=120))
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:

@@ -210,6 +210,7 @@ def test_one_real_answer_of_every_operation_is_as_the_document_says(
         ("retire_device", "/v1/devices/press/retire", {}),
         ("restore_device", "/v1/devices/press/restore", {}),
         ("list_events", "/v1/devices/press/events", {}),
+        ("show_history", "/v1/devices/press/history?from=2026-11-24T09:00:00Z&to=2027-11-24T09:00:00Z", {}),
         ("list_devices", "/v1/devices?state=acknowledged&state=alarm&q=PRE", {}),
         (
             "add_label",

@@ -58,7 +58,7 @@ def serving(settings: Settings) -> Iterator[httpx.Client]:
             yield client
     finally:
         stop.set()
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
 
 

@@ -15,6 +15,7 @@ import schemathesis
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_headers_conformance,
@@ -171,6 +172,7 @@ def ask(operation: Any, client: httpx.Client, within_s: float, there: dict[str, 
     """
     until = time.monotonic() + within_s
     statuses: list[int] = []
+    wrong: list[BaseException] = []  # raised at the end: an example that is repeated to find a smaller one may pass
 
     @hypothesis_settings(
         max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
@@ -180,13 +182,19 @@ def ask(operation: Any, client: httpx.Client, within_s: float, there: dict[str, 
         held = (
             min(statuses, default=500) < 300 or not case.path_parameters
         )  # otherwise a busy machine would end it too early
-        if time.monotonic() > until and len(statuses) > 1 and held:
+        if wrong or (time.monotonic() > until and len(statuses) > 1 and held):
             return
         if len(statuses) % 2 == 0:
             case.path_parameters = {name: there[name] for name in case.path_parameters or {}}
         headers = {"Authorization": client.headers["Authorization"]}
-        answer = case.call_and_validate(headers=headers, checks=CHECKS, timeout=ANSWER_S)
-        statuses.append(answer.status_code)
+        try:
+            answer = case.call_and_validate(headers=headers, checks=CHECKS, timeout=ANSWER_S)
+        except (FailureGroup, AssertionError, OSError) as error:
+            wrong.append(error)
+        else:
+            statuses.append(answer.status_code)
 
     go_on()
+    if wrong:
+        raise wrong[0]
     return statuses

@@ -195,7 +195,7 @@ def test_a_key_follows_no_redirect() -> None:
                 Api(f"http://127.0.0.1:{server.server_port}", "zlk_x").call("GET", "/v1/models")
         finally:
             server.shutdown()
-            thread.join(10)
+            thread.join(60)
     assert asked == ["/v1/models"]
 
 

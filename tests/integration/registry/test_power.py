@@ -67,7 +67,7 @@ def test_nothing_acknowledged_is_lost_by_a_cut_of_power(tmp_path: Path) -> None:
         finally:
             for writer in writers:
                 writer.kill()
-                writer.wait(10)
+                writer.wait(60)
     finally:
         run("umount", folder)
     assert cuts == 3

@@ -72,8 +72,8 @@ def test_the_load_holds_back_what_is_not_acknowledged_and_what_is_not_received(
         eventually(lambda: board[SENT] == count, "the rest")
     finally:
         board[STOP] = 1
-        thread.join(10.0)
+        thread.join(60)
         ours.close()
-        drain.join(10.0)
+        drain.join(60)
         broker.close()
     assert all(board.sent_at)

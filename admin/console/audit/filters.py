@@ -1,0 +1,91 @@
+"""The filters of the audit page: who, what, from which day until which, and a text. All are in the URL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import Query
+
+from admin.console.catalog import mark as _
+from admin.console.language import Language
+from operations.views.audit import AuditFilter, Kind
+from zelador.errors import InvalidInput
+
+KINDS: Mapping[Kind, str] = {
+    "selections": _("Selections"),
+    "models": _("Models"),
+    "runs": _("Runs"),
+    "labels": _("Labels"),
+    "devices": _("Alarms and devices"),
+    "quarantine": _("Quarantine"),
+    "keys": _("Keys and passwords"),
+    "registry": _("Registry and data sets"),
+}
+FIRST, LAST = date(1970, 1, 2), date(2999, 12, 31)
+VIA = re.compile(r"(?P<name>.+) \((?P<via>[^()]+)\)")  # as operations.actor writes it
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The filters as they were typed."""
+
+    q: Annotated[str, Query(max_length=100)] = ""
+    who: Annotated[str, Query(max_length=400)] = ""
+    what: Annotated[str, Query(max_length=20)] = ""
+    since: Annotated[str, Query(max_length=10, alias="from")] = ""
+    until: Annotated[str, Query(max_length=10)] = ""
+
+    def query(self, **more: str) -> str:
+        """The query of a URL with these filters; empty without any."""
+        given = {"q": self.q, "who": self.who, "what": self.what, "from": self.since, "until": self.until, **more}
+        text = urlencode({name: value for name, value in given.items() if value})
+        return f"?{text}" if text else ""
+
+    def filter(self, language: Language) -> AuditFilter:
+        """Raises InvalidInput."""
+        kind = next((each for each in KINDS if each == self.what), None)
+        since, until = _day(self.since, "from"), _day(self.until, "until")
+        return AuditFilter(
+            self.who,
+            kind,
+            self.q,
+            None if since is None else _begin(since, language),
+            None if until is None else _begin(until + timedelta(days=1), language),
+        )
+
+
+def named(who: str, names: Mapping[str, str]) -> str:
+    """Returns the author of a change without the way in which it came."""
+    found = VIA.fullmatch(who)
+    return names.get(who) or (found["name"] if found else who)
+
+
+def through(who: str, address: str | None, language: Language) -> str:
+    """Returns from where a change came: an address, the command line, a run or a schedule."""
+    if address:
+        return address
+    found = VIA.fullmatch(who)
+    via = found["via"] if found else "command line"
+    return language.text("command line") if via == "command line" else via
+
+
+def _day(text: str, name: str) -> date | None:
+    if not text.strip():
+        return None
+    try:
+        found = date.fromisoformat(text.strip())
+    except ValueError:
+        found = date.min
+    if FIRST <= found <= LAST:
+        return found
+    raise InvalidInput(f"{name}: {text!r} is no day; write it as 2026-11-25")
+
+
+def _begin(day: date, language: Language) -> int:
+    """Returns when a day begins in the plant, in ms since 1970 UTC."""
+    return round(datetime.combine(day, time(), language.zone).timestamp() * 1000)

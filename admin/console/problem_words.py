@@ -1,0 +1,114 @@
+"""Says what a problem is, and what to do about it, by its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from admin.console.catalog import mark as _
+from admin.console.language import Language
+from admin.console.refusals import refusal_text
+from admin.console.sent import Sent
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    title: str
+    text: str
+    command: str = ""
+
+
+WHAT_IS_WRONG = Step(_("See what is wrong"), _("It asks the broker, Redis and the registry:"), "zelador doctor")
+
+# Kind to heading, explanation (None for the API's own sentence, in English), and steps.
+WORDS: Mapping[str, tuple[str, str | None, tuple[Step, ...]]] = {
+    "forbidden": (
+        _("Your key does not allow this"),
+        None,
+        (Step(_("Ask an admin"), _("A key of a higher role can do it.")),),
+    ),
+    "not-found": (
+        _("There is no such page"),
+        None,
+        (Step(_("Look in the list"), _("The name may have changed, or it was deleted.")),),
+    ),
+    "changed-meanwhile": (
+        _("Someone changed the registry while you were reading"),
+        _("Nothing was done. Look at the page as it is now, then decide again."),
+        (),
+    ),
+    "features-missing": (
+        _("The plant does not send what this model needs"),
+        None,
+        (Step(_("Select another model"), _("Nothing was changed, and the present model stays live.")),),
+    ),
+    "corrupt": (
+        _("The registry cannot be read"),
+        _("Stored data does not match its digest, so this page does not guess."),
+        (
+            Step(
+                _("See what is wrong"),
+                _("It names the entry and the file, and changes nothing:"),
+                "zelador models verify",
+            ),
+            Step(
+                _("Was the folder restored or copied over?"),
+                _("Then the newest entries are missing. Restore the whole folder from one backup; never merge two."),
+            ),
+        ),
+    ),
+    "model-refused": (
+        _("This model cannot be read"),
+        _("Its files do not match their digests, so this page does not guess. Other models are not affected."),
+        (
+            Step(
+                _("See what is wrong"),
+                _("It names the file, and changes nothing:"),
+                "zelador models verify",
+            ),
+            Step(_("Restore its files from a backup"), _("Or select another model: this one is refused until then.")),
+        ),
+    ),
+    "redis-unavailable": (
+        _("Redis does not answer"),
+        _("What this page shows is in Redis. Nothing is lost, and everything continues by itself when Redis is back."),
+        (WHAT_IS_WRONG,),
+    ),
+    "cross-site": (
+        _("Refused: the form was sent by another site"),
+        None,
+        (Step(_("Open the page here"), _("Then send the form again.")),),
+    ),
+    "too-many-requests": (
+        _("Too many requests"),
+        None,
+        (Step(_("Wait a moment"), _("The limit is for each key.")),),
+    ),
+    "internal": (
+        _("Something broke"),
+        _("This is a fault of Zelador, not yours."),
+        (Step(_("Look in the log"), _("The admin server wrote what happened.")),),
+    ),
+    "unavailable": (_("This cannot be done now"), None, (WHAT_IS_WRONG,)),
+}
+OTHERS = (_("This was not done"), None, (Step(_("Go back and change the form"), _("Nothing was changed.")),))
+SAME_AS = {"outcome-unknown": "unavailable"}
+
+
+def problem_words(language: Language, kind: str, said: str) -> tuple[str, str, tuple[Step, ...]]:
+    """Returns a heading, an explanation and steps. `said` is the product's own sentence, in English."""
+    heading, lede, steps = WORDS.get(SAME_AS.get(kind, kind), OTHERS)
+    shown = tuple(Step(language.text(step.title), language.text(step.text), step.command) for step in steps)
+    return language.text(heading), refusal_text(language, said) if lede is None else language.text(lede), shown
+
+
+def refused_words(language: Language, sent: Sent) -> tuple[str, str]:
+    """Returns a heading and the reason why a form was refused."""
+    heading, text, _ = problem_words(language, sent.kind, sent.refusal)
+    return heading, text
+
+
+def refused_because(language: Language, sent: Sent) -> str:
+    """Returns why a form was refused, as a text beside the field or in the form."""
+    heading, text, _ = problem_words(language, sent.kind, sent.refusal)
+    return f"{heading}. {text}" if WORDS.get(sent.kind, OTHERS)[1] is not None else text

@@ -1,0 +1,156 @@
+"""A form that was refused: its page is shown again, filled as it was sent, with the reason at the field.
+
+A page knows only that `visitor.sent_to(action)` is the form that was sent to that address, or an empty one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from markupsafe import Markup
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.types import Scope
+
+from admin.access import roles
+from admin.access.identity import KEY
+from admin.document.problems import Problem, problem_of
+from operations.key_file import Key
+from zelador.errors import ZeladorError
+
+SENT = "zelador.sent"  # where the form is in the scope of the request that shows its page again
+MAX_FIELDS = 300
+MAX_TYPED = 20_000  # characters of a field
+ONCE = ("done", "outcome")  # fields of an address that say what was just done
+OF_FILE = ("archive-refused", "type-refused")  # kinds of problems that are about an uploaded file
+TYPED = {"datetime-local": r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?", "date": r"\d{4}-\d\d-\d\d"}
+
+
+@dataclass(slots=True)
+class Sent:
+    """A form as it was sent, and why it was refused, in English. Empty if it was not sent."""
+
+    action: str = ""
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    refusal: str = ""
+    at: str = ""  # the field that is at fault; empty if it is none, or unknown
+    status: int = 200
+    kind: str = ""  # of the problem
+    is_shown: bool = False  # by the form; else the page shows the reason
+
+    def text(self, name: str, default: str = "") -> str:
+        """Returns what was typed; `default` if the field was not sent."""
+        return self.fields[name][0] if name in self.fields else default
+
+    def has(self, name: str, value: str, default: bool = False) -> bool:
+        """Returns whether a box, a radio button or an option was chosen; `default` if the form was not sent."""
+        return value in self.fields.get(name, ()) if self.fields else default
+
+    def shown(self) -> str:
+        """Notes that the form shows the reason. Returns nothing, as a template prints it."""
+        self.is_shown = True
+        return ""
+
+    def wrong(self, name: str, identity: str, hint: str = "") -> Markup:
+        """Returns attributes of an input. `hint` is the id of a text that describes it, beside the reason."""
+        if self.at != name:
+            return Markup(' aria-describedby="{}"').format(hint) if hint else Markup()
+        described = f"{identity}-why {hint}".strip()
+        return Markup(' aria-invalid="true" aria-describedby="{}" autofocus').format(described)
+
+    def bad(self, name: str) -> str:
+        """Returns the class of a field that is at fault, after other classes."""
+        return " bad" if self.at == name else ""
+
+    def opened(self) -> Markup:
+        """Returns attributes of a dialog: it is open if its form was refused, and the script makes it modal."""
+        return Markup(" open data-again") if self.refusal else Markup()
+
+    def type_of(self, name: str, usual: str) -> str:
+        """Returns the type of an input: `usual`, or "text" for a text that such an input would not show."""
+        text = self.text(name)
+        return usual if not text or re.fullmatch(TYPED[usual], text) else "text"
+
+
+def typed_of(pairs: Sequence[tuple[str, object]]) -> Sent:
+    """Returns a form as it was typed, from its names and values."""
+    fields: dict[str, list[str]] = {}
+    for name, value in pairs[:MAX_FIELDS]:
+        fields.setdefault(name, []).append(value[:MAX_TYPED].replace("\r\n", "\n") if isinstance(value, str) else "")
+    return Sent(fields={name: tuple(values) for name, values in fields.items()})
+
+
+def sent_of(path: str, form: FormData, problem: Problem) -> Sent:
+    typed = typed_of(form.multi_items()).fields
+    return Sent(path, typed, problem.detail, field_at_fault(typed, problem), problem.status, problem.kind)
+
+
+def field_at_fault(fields: Mapping[str, tuple[str, ...]], problem: Problem) -> str:
+    """Returns the field that the problem is about, or an empty text."""
+    before = re.match(r"(?:body\.)?(\w+)\b.*?: ", problem.detail)
+    named = problem.field or ("file" if problem.kind in OF_FILE else before[1] if before else "")
+    if named in fields:
+        return named
+    numbered = re.compile(re.escape(named) + r"\d+") if named else None
+    for each, values in fields.items():  # such as name3, if a form has several
+        if numbered and numbered.fullmatch(each) and any(f"{value.strip()!r}" in problem.detail for value in values):
+            return each
+    return named if problem.detail.startswith(f"body.{named}: ") else ""
+
+
+async def shown_again(request: Request, error: Exception) -> Response | None:
+    """Returns the page that the form is on, with the form as it was sent; None if it cannot be shown."""
+    problem = problem_of(error)
+    if problem is None or problem.status >= 500:  # nothing was refused: something is broken
+        return None
+    try:
+        form = await request.form(max_fields=MAX_FIELDS)
+    except HTTPException:
+        return None
+    sent = sent_of(request.scope["path"], form, problem)
+    for path, query in _addresses(request, form):
+        scope = {**request.scope, "method": "GET", "path": path, "raw_path": path.encode(), "query_string": query}
+        del scope[roles.FOUND]
+        if (handle := _page(request, scope)) is None:
+            continue
+        try:
+            answer = await handle(Request({**scope, SENT: sent}))
+        except (ZeladorError, HTTPException, RequestValidationError):
+            continue  # the page itself cannot be shown, such as that of a device that does not exist
+        if answer.media_type == "text/html; charset=utf-8":
+            return answer
+    return None
+
+
+def _addresses(request: Request, form: FormData) -> Iterator[tuple[str, bytes]]:
+    """Yields the paths and queries of pages: named by the form, that sent it, nearest to the address of the form."""
+    referer = urlsplit(request.headers.get("referer", ""))
+    for given in (str(form.get("page", "")), f"{referer.path}?{referer.query}"):
+        path, _, query = given.partition("?")
+        kept = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] not in ONCE]
+        if path.startswith("/console/"):
+            yield unquote(path), urlencode(kept).encode()
+    above = request.scope["path"]
+    while above.count("/") > 1:
+        yield above, b""
+        above = above.rpartition("/")[0]
+
+
+def _page(request: Request, scope: Scope) -> Callable[[Request], Awaitable[Response]] | None:
+    """Returns the function that answers with the page at the scope's path, if the visitor may see it."""
+    app: FastAPI = request.app
+    found = roles.find(app.routes, scope)
+    if found is None or not isinstance(found.route, roles.Route):
+        return None
+    role, key = roles.role_of(found.route), cast("Key | None", scope.get(KEY))
+    if role is None or key is None or not key.may(role):
+        return None
+    scope.update(found.child_scope)
+    scope[roles.FOUND] = found
+    return found.route.get_route_handler()

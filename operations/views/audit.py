@@ -1,0 +1,108 @@
+"""Changes in the audit log that match a filter, newest first. A request reads a bounded number of entries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+from operations.audit import Act
+from operations.audit_entry import Change
+from operations.audit_file import AuditFile
+
+MAX_SEARCHED = 20_000  # entries that one request reads
+MAX_STRAY = 200  # entries in a row that are older than asked for, after which the others are too
+AUTHORS_READ = 5_000  # entries
+
+Kind = Literal["selections", "models", "runs", "labels", "devices", "quarantine", "keys", "registry"]
+KINDS: Mapping[Kind, tuple[Act, ...]] = {
+    "selections": (Act.MODEL_SELECTED, Act.SELECTION_ROLLED_BACK, Act.PROMOTION_DECIDED),
+    "models": (Act.MODEL_REGISTERED, Act.MODEL_ANNOTATED, Act.MODEL_RENAMED, Act.MODEL_DELETED),
+    "runs": (Act.RUN_REQUESTED, Act.RUN_CANCELLED, Act.RUN_FINISHED),
+    "labels": (Act.LABEL_ADDED, Act.LABEL_UNDONE, Act.LABELS_IMPORTED, Act.LABELS_UNDONE),
+    "devices": (
+        Act.ALARM_ACKNOWLEDGED, Act.DEVICE_SHELVED, Act.DEVICE_UNSHELVED, Act.DEVICE_RETIRED, Act.DEVICE_RESTORED,
+    ),
+    "quarantine": (Act.QUARANTINE_REPLAYED, Act.QUARANTINE_DISCARDED),
+    "keys": (Act.KEY_MADE, Act.KEY_REVOKED, Act.DEVICE_PASSWORD_MADE, Act.DEVICE_PASSWORD_REMOVED),
+    "registry": (Act.REGISTRY_ACCEPTED, Act.REGISTRY_COLLECTED, Act.REGISTRY_TRUSTED, Act.DATASET_DROPPED),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Times are in ms since 1970 UTC. Empty and None: any."""
+
+    who: str = ""  # as in the log
+    kind: Kind | None = None
+    text: str = ""  # in who, what or target, of any case
+    since: int | None = None
+    until: int | None = None  # this moment is not included
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.who or self.kind or self.text or self.since is not None or self.until is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of changes. `next` is the `before` of the following page; None after the last one."""
+
+    changes: tuple[Change, ...]
+    next: str | None
+    searched_to: str | None = None  # time (ISO 8601) to which it was searched, if the search ended before the log did
+
+
+def search(
+    audit: AuditFile, wanted: AuditFilter, names: Mapping[str, str], limit: int, before: str | None = None
+) -> Found:
+    """Changes that match and whose ids are below `before`. `names` are what people call the authors."""
+    found: list[Change] = []
+    since = "" if wanted.since is None else _id(wanted.since)
+    is_wanted = _matcher(wanted, names)
+    strays = 0
+    for looked, change in enumerate(audit.newest(_first(before, wanted.until)), 1):
+        if change.id < since:
+            strays += 1
+            if strays > MAX_STRAY:
+                break
+        else:
+            strays = 0
+            if is_wanted(change):
+                if len(found) == limit:
+                    return Found(tuple(found), found[-1].id)
+                found.append(change)
+        if looked == MAX_SEARCHED:
+            return Found(tuple(found), change.id, change.at)
+    return Found(tuple(found), None)
+
+
+def _matcher(wanted: AuditFilter, names: Mapping[str, str]) -> Callable[[Change], bool]:
+    acts = None if wanted.kind is None else frozenset(act.value for act in KINDS[wanted.kind])
+    text = wanted.text.strip().casefold()
+
+    def is_wanted(change: Change) -> bool:
+        if (wanted.who and change.who != wanted.who) or (acts is not None and change.what not in acts):
+            return False
+        said = f"{change.who} {names.get(change.who, '')} {change.what} {change.target}"
+        return not text or text in said.casefold()
+
+    return is_wanted
+
+
+def authors(audit: AuditFile) -> tuple[str, ...]:
+    """Who made the newest changes, as in the log."""
+    return tuple(dict.fromkeys(change.who for change in islice(audit.newest(), AUTHORS_READ)))
+
+
+def _first(before: str | None, until: int | None) -> str | None:
+    """The lower of two bounds on ids."""
+    bounds = [] if before is None else [before.zfill(20)]
+    bounds += [] if until is None else [_id(until)]
+    return min(bounds, default=None)
+
+
+def _id(moment: int) -> str:
+    """The least id of a change at a moment: ids are ns since 1970 UTC."""
+    return f"{max(0, moment) * 1_000_000:020d}"

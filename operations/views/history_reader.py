@@ -1,0 +1,232 @@
+"""Reads the history of one device from the archive and the buffer, each reading once, within a time limit."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import redis
+
+from archive.dataset.engine import open_engine
+from archive.dataset.history.buffered import read_buffered
+from archive.dataset.history.course import Course, Grid
+from archive.dataset.history.read import Coverage, read_course, read_sample, wanted
+from archive.dataset.load import archive_of
+from operations.views.device_events import DeviceEvents
+from operations.views.device_history import (
+    MAX_BUCKETS,
+    HistoryNote,
+    HistoryView,
+    buckets_of,
+    labels_in,
+    note,
+    states_in,
+)
+from operations.views.devices import DeviceView
+from zelador.buffer import history
+from zelador.buffer.entry import order_of
+from zelador.clock import now_ms
+from zelador.errors import InvalidInput, ZeladorError
+from zelador.labels import Labels
+from zelador.messages import iso
+from zelador.settings import Settings
+
+if TYPE_CHECKING:
+    from archive.archive import Archive, Snapshot
+
+log = logging.getLogger(__name__)
+
+ARCHIVE_S, BUFFER_S, USUAL_S = 0.8, 0.3, 0.2  # time to read
+WAIT_S = 1.0  # for another history that is being read
+MAX_EVENTS = 500
+MAX_SPAN_MS = 400 * 86_400_000
+MAX_KEPT, KEPT_TIMES, MAX_KEPT_S = 64, 10, 120.0  # a course is kept for this many times the time that it took
+USUAL_MS, USUAL_KEPT_S = 7 * 86_400_000, 900.0
+MIN_USUAL_MS, MIN_USUAL = 86_400_000, 500  # a device is known after this time and this many readings
+
+Usual = Mapping[str, tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    course: Course
+    notes: tuple[HistoryNote, ...]
+
+
+class HistoryReader:
+    """Reads histories; one at a time reads the archive. Thread-safe.
+
+    Every call raises redis.RedisError if Redis does not answer. An archive that cannot be read is a note.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: redis.Redis,
+        labels: Labels,
+        events: DeviceEvents,
+        archive_s: float = ARCHIVE_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._client = client
+        self._labels = labels
+        self._events = events
+        self._archive_s = archive_s
+        self._clock = clock
+        self._lock = Lock()  # of what is kept
+        self._engine = Lock()
+        self._archive: Archive | None = None
+        self._kept: OrderedDict[tuple[object, ...], tuple[float, _Read]] = OrderedDict()
+        self._usual: OrderedDict[str, tuple[float, Usual]] = OrderedDict()
+
+    def history(self, device: DeviceView, begin: int, end: int, buckets: int) -> HistoryView:
+        """The history of a device from `begin` to before `end` (ms since 1970 UTC). Raises InvalidInput."""
+        return self._shown(device, self._read(device.device_id, _checked(begin, end, buckets)))
+
+    def newest(self, of: DeviceView, span_ms: int, buckets: int) -> HistoryView:
+        """The history of a device until now. It begins when the plant's does, if that is later. It may be kept."""
+        device = of.device_id
+        key = (device, span_ms, buckets)
+        with self._lock:
+            until, read = self._kept.get(key, (0.0, None))
+        if read is None or self._clock() >= until:
+            begun, now = self._clock(), now_ms() + 1
+            read = self._read(device, Grid.of(now - span_ms, now, buckets))
+            first = self._first(read.course)
+            if first - read.course.grid.begin > span_ms // 4:
+                read = self._read(device, Grid.of(first, now, buckets))
+            took = self._clock() - begun
+            with self._lock:
+                self._kept[key] = (begun + took + min(MAX_KEPT_S, KEPT_TIMES * took), read)
+                while len(self._kept) > MAX_KEPT:
+                    self._kept.popitem(last=False)
+        return self._shown(of, read)
+
+    def usual(self, device: str) -> Usual:
+        """The middle 98 % of the device's values of each feature in the last week, from a sample of the archive.
+
+        Empty for a device that is not known for long, and if the archive cannot be read now.
+        """
+        with self._lock:
+            until, found = self._usual.get(device, (0.0, {}))
+        if self._clock() >= until:
+            found = self._find_usual(device)
+            with self._lock:
+                self._usual[device] = (self._clock() + USUAL_KEPT_S, found)
+                while len(self._usual) > MAX_KEPT:
+                    self._usual.popitem(last=False)
+        return found
+
+    # ── inside ───────────────────────────────────────────────────────────────────────────────
+
+    def _shown(self, device: DeviceView, read: _Read) -> HistoryView:
+        course, grid = read.course, read.course.grid
+        begin, end = iso(grid.begin), iso(grid.end)
+        events = self._events.page(MAX_EVENTS, None, device.device_id, since=grid.begin)[0]
+        return {
+            "device_id": device.device_id,
+            "from": begin,
+            "to": end,
+            "step_ms": grid.step,
+            "features": list(course.features),
+            "readings": course.readings,
+            "buckets": buckets_of(course),
+            "labels": labels_in(course, self._labels.stretches(device.device_id)),
+            "states": states_in(events, device.state, begin, end),
+            "notes": list(read.notes),
+        }
+
+    def _read(self, device: str, grid: Grid) -> _Read:
+        course = Course(grid, self._settings.features)
+        notes: list[HistoryNote] = []
+        snapshot = self._snapshot(notes)
+        last = None if snapshot is None else snapshot.last
+        if snapshot is not None and last is not None:
+            notes += self._read_archive(device, course, snapshot)
+        if not read_buffered(self._client, self._settings.redis.prefix, device, course, last, BUFFER_S, self._clock):
+            notes.append(note("buffer"))
+        return _Read(course, tuple(notes))
+
+    def _snapshot(self, notes: list[HistoryNote]) -> Snapshot | None:
+        try:
+            self._archive = self._archive or archive_of(self._settings)
+            return None if self._archive is None else self._archive.snapshot()
+        except (ZeladorError, OSError) as error:
+            self._archive = None
+            notes.append(note("archive", _said(error)))
+            return None
+
+    def _read_archive(self, device: str, course: Course, snapshot: Snapshot) -> list[HistoryNote]:
+        archive = self._archive
+        if archive is None or not any(wanted(snapshot.readings, course.grid.begin, course.grid.end)):
+            return []
+        if not self._engine.acquire(timeout=WAIT_S):
+            return [note("busy")]
+        try:
+            with open_engine(self._settings.datasets) as engine:
+                files = snapshot.readings
+                return _notes(read_course(engine, archive, files, device, course, self._archive_s, self._clock))
+        except (ZeladorError, OSError) as error:
+            log.warning("the archived readings of a device cannot be read: %s", error)
+            return [note("archive", _said(error))]
+        finally:
+            self._engine.release()
+
+    def _find_usual(self, device: str) -> Usual:
+        snapshot, now, features = self._snapshot([]), now_ms(), self._settings.features
+        archive = self._archive
+        if archive is None or snapshot is None or not self._engine.acquire(timeout=WAIT_S):
+            return {}
+        try:
+            with open_engine(self._settings.datasets) as engine:
+                period = now - USUAL_MS, now
+                found = read_sample(engine, archive, snapshot.readings, device, features, period, USUAL_S, self._clock)
+        except (ZeladorError, OSError):
+            return {}
+        finally:
+            self._engine.release()
+        if found.end - found.begin < MIN_USUAL_MS:
+            return {}
+        ranges = zip(features, found.values, found.usual(), strict=True)
+        return {name: usual for name, values, usual in ranges if usual is not None and len(values) >= MIN_USUAL}
+
+    def _first(self, course: Course) -> int:
+        """When the plant's or the device's readings begin, if that is within the period; else where it begins."""
+        snapshot, begin = self._snapshot([]), course.grid.begin
+        if snapshot is not None and snapshot.readings:
+            first: str | None = snapshot.readings[0].first
+        else:
+            bounds = history.bounds(self._client, self._settings.redis.prefix)
+            first = None if bounds is None else bounds[0]
+        if course.first is None or first is None:
+            return begin
+        return max(begin, min(course.first, order_of(first)[0]))
+
+
+def _checked(begin: int, end: int, buckets: int) -> Grid:
+    if end <= begin:
+        raise InvalidInput(f"to ({iso(end)}) is not after from ({iso(begin)}); a period ends after it starts")
+    if end - begin > MAX_SPAN_MS:
+        raise InvalidInput(f"to: the period may have at most {MAX_SPAN_MS // 86_400_000} days")
+    return Grid.of(begin, end, min(buckets, MAX_BUCKETS))
+
+
+def _notes(coverage: Coverage) -> list[HistoryNote]:
+    found = []
+    if coverage.read < coverage.files:
+        found.append(note("sampled", share=coverage.read / coverage.files))
+    if coverage.late:
+        found.append(note("late"))
+    if coverage.damaged:
+        found.append(note("damaged", coverage.damaged[0]))
+    return found
+
+
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, ZeladorError) else f"the file system says: {error}"

@@ -1,0 +1,82 @@
+"""What the pages of lists say: filters of the audit log, minutes in alarm, what was counted today."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.attacks.api import wait_for
+from tests.console.conftest import Site
+from tests.console.plant import BAD, GOOD
+
+
+def test_the_audit_log_is_filtered_by_who_what_and_days(site: Site) -> None:
+    with site.client() as client:
+        client.post("/console/keys", data={"role": "viewer", "note": "a tablet", "lasts": "90d"})
+        client.post("/console/devices/press-07/shelve", data={"until": "2027-01-01T00:00", "why": "bearing"})
+        page = client.get("/console/audit").text
+        assert "shelved press-07" in page
+        who = re.search(r'<option value="(key [0-9a-f]+)">the admin</option>', page)
+        assert who is not None
+        for query, is_shown in (
+            ({"what": "devices"}, True),
+            ({"what": "keys"}, False),
+            ({"who": who[1]}, True),
+            ({"who": "key 00000000"}, False),
+            ({"from": "2026-01-01"}, True),
+            ({"until": "2026-01-01"}, False),
+            ({"from": "", "until": "", "who": "", "what": "", "q": ""}, True),
+        ):
+            answer = client.get("/console/audit", params=query)
+            assert answer.status_code == 200
+            assert ("shelved press-07" in answer.text) is is_shown, query
+            table = client.get("/console/audit/csv", params=query).text
+            assert ("device shelved" in table) is is_shown, query
+        assert "Clear the filter" in client.get("/console/audit?who=key%20none").text
+        assert client.get("/console/audit?from=yesterday").status_code == 422
+        found = client.get("/v1/audit", params={"what": "devices", "who": who[1], "q": "PRESS-07"}).json()["changes"]
+        assert {each["what"] for each in found} == {"device shelved"}
+        assert client.get("/v1/audit?from=2026-01-01T00:00:00Z&until=2026-01-02T00:00:00Z").json()["changes"] == []
+
+
+@pytest.mark.parametrize("language", ["en", "pt-BR"])
+def test_the_overview_says_what_was_counted_today_and_what_each_worker_does(site: Site, language: str) -> None:
+    site.plant.publish(GOOD, "mill-03")
+    with site.client(**{"Accept-Language": language}) as client:
+        wait_for(lambda: client.get("/v1/ledger").json()["today"] is not None, "a mark of the ledger")
+        today = client.get("/v1/ledger").json()["today"]
+        assert today["whole"]
+        assert today["received"] >= 1
+        assert today["unaccounted"] == 0
+        page = client.get("/console/overview").text
+        assert f'scope="col">{"Hoje" if language == "pt-BR" else "Today"}</th>' in page
+        (worker,) = client.get("/v1/selection/rollout").json()["workers"]
+        assert worker["rate"] is not None
+        assert "p99 ms" in page
+
+
+def test_devices_are_sorted_by_their_minutes_in_alarm(site: Site) -> None:
+    with site.client() as client:
+
+        def state(device: str) -> str:
+            return str(client.get(f"/v1/devices/{device}").json()["state"])
+
+        def until(device: str, wanted: str) -> None:
+            def is_so() -> bool:
+                site.plant.publish(BAD if wanted == "alarm" else GOOD, device)
+                return state(device) == wanted
+
+            wait_for(is_so, f"{device} is {wanted}")
+
+        until("pump-12", "alarm")
+        client.post("/console/devices/pump-12/acknowledge")
+        client.post("/console/devices/pump-12/shelve", data={"until": "2027-01-01T00:00"})
+        first = client.get("/v1/devices?sort=alarm_minutes").json()
+        assert first["devices"][0]["device_id"] == "pump-12"
+        page = client.get("/console/devices?sort=alarm_minutes").text
+        names = re.findall(r'<th scope="row"><a href="/console/devices/([^"]+)"', page)
+        assert names[0] == "pump-12"
+        assert 'aria-sort="descending"' in page
+        assert "sort=alarm_minutes" in client.get("/console/devices").text
+        client.post("/console/devices/pump-12/unshelve")

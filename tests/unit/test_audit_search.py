@@ -1,0 +1,97 @@
+"""The filters of the audit log, and that a request reads a bounded part of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from operations.audit import Act
+from operations.audit_entry import Change, encode
+from operations.audit_file import AuditFile
+from operations.views import audit as view
+from operations.views.audit import KINDS, MAX_STRAY, AuditFilter, Kind, authors, search
+
+AT = 1_795_000_000_000  # ms since 1970 UTC
+MINUTE = 60_000
+NAMES = {"key 1": "Ana Lima"}
+
+
+def log_of(folder: Path, *entries: tuple[int, str, str, str]) -> AuditFile:
+    with (folder / "audit.jsonl").open("ab") as file:
+        for moment, who, what, target in entries:
+            file.write(encode(Change(f"{moment * 1_000_000:020d}", f"at {moment - AT}", who, what, target)))
+    return AuditFile(folder / "audit.jsonl", 10**9)
+
+
+def found(audit: AuditFile, limit: int = 50, before: str | None = None, **wanted: object) -> list[str]:
+    return [change.target for change in search(audit, AuditFilter(**wanted), NAMES, limit, before).changes]  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def audit(tmp_path: Path) -> AuditFile:
+    return log_of(
+        tmp_path,
+        (AT, "key 1", Act.MODEL_SELECTED, "a"),
+        (AT + MINUTE, "key 2", Act.LABEL_ADDED, "b"),
+        (AT + 2 * MINUTE, "key 1", Act.LABEL_UNDONE, "c"),
+        (AT + 3 * MINUTE, "joe (command line)", Act.KEY_MADE, "d"),
+    )
+
+
+def test_each_filter_and_all_together(audit: AuditFile) -> None:
+    assert found(audit) == ["d", "c", "b", "a"]
+    assert found(audit, who="key 1") == ["c", "a"]
+    assert found(audit, kind="labels") == ["c", "b"]
+    assert found(audit, text="ana LIMA") == ["c", "a"]
+    assert found(audit, text="undone") == ["c"]
+    assert found(audit, since=AT + MINUTE) == ["d", "c", "b"]
+    assert found(audit, until=AT + 2 * MINUTE) == ["b", "a"]
+    assert found(audit, since=AT + MINUTE, until=AT + 3 * MINUTE, who="key 1", kind="labels") == ["c"]
+    assert found(audit, since=AT + MINUTE, until=AT) == []
+    assert found(audit, who="key") == []
+
+
+def test_pages_follow_each_other_without_a_gap(audit: AuditFile) -> None:
+    seen, before = [], None
+    while True:
+        page = search(audit, AuditFilter(), NAMES, 1, before)
+        seen += [change.target for change in page.changes]
+        if (before := page.next) is None:
+            break
+    assert seen == ["d", "c", "b", "a"]
+    assert search(audit, AuditFilter(until=AT + MINUTE), NAMES, 1).next is None
+
+
+def test_a_search_that_finds_nothing_ends_and_says_how_far_it_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view, "MAX_SEARCHED", 100)
+    entries = [(AT + place, "key 2", Act.LABEL_ADDED, f"t{place}") for place in range(250)]
+    audit = log_of(tmp_path, (AT - 1, "key 1", Act.LABEL_ADDED, "old"), *entries)
+    page = search(audit, AuditFilter(who="key 1"), NAMES, 50)
+    assert page.changes == ()
+    assert page.searched_to == "at 150"
+    rounds = 1
+    while page.next is not None:
+        page = search(audit, AuditFilter(who="key 1"), NAMES, 50, page.next)
+        rounds += 1
+    assert ([change.target for change in page.changes], rounds) == (["old"], 3)
+
+
+def test_a_moment_at_which_the_clock_was_wrong_hides_nothing(tmp_path: Path) -> None:
+    strays = [(5, "key 1", Act.LABEL_ADDED, "1970")] * MAX_STRAY
+    later = (AT + MINUTE, "key 1", Act.LABEL_ADDED, "b")
+    audit = log_of(tmp_path, (AT, "key 1", Act.LABEL_ADDED, "a"), *strays, later)
+    assert found(audit, since=AT) == ["b", "a"]
+
+
+def test_every_act_is_of_one_kind() -> None:
+    assert Counter(act for acts in KINDS.values() for act in acts) == Counter(Act)
+    assert tuple(KINDS) == get_args(Kind)
+
+
+def test_the_authors_are_those_of_the_newest_changes(audit: AuditFile) -> None:
+    assert authors(audit) == ("joe (command line)", "key 1", "key 2")
