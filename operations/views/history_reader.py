@@ -213,7 +213,7 @@ def _checked(begin: int, end: int, buckets: int) -> Grid:
     if end <= begin:
         raise InvalidInput(f"to ({iso(end)}) is not after from ({iso(begin)}); a period ends after it starts")
     if end - begin > MAX_SPAN_MS:
-        raise InvalidInput(f"from, to: the period may have at most {MAX_SPAN_MS // 86_400_000} days")
+        raise InvalidInput(f"to: the period may have at most {MAX_SPAN_MS // 86_400_000} days")
     return Grid.of(begin, end, min(buckets, MAX_BUCKETS))
 
 

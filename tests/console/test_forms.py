@@ -180,8 +180,12 @@ def test_a_message_in_quarantine_is_shown_replayed_and_discarded(site: Site) -> 
         assert client.get("/console/quarantine-by/none").status_code == 404
         page = client.get(f"/console/quarantine/{entry}")
         shape(page)
-        assert "7b 22 6c 75 78" in page.text
-        assert "<b>|" not in page.text
+        assert "temperature&#34;: <mark>&lt;</mark>b&gt;</pre>" in page.text
+        dump = client.get(f"/console/quarantine/{entry}?as=bytes")
+        shape(dump)
+        assert "7b 22 6c 75 78" in dump.text
+        assert "<mark>3c</mark> 62 3e" in dump.text
+        assert "<b>|" not in dump.text
         assert "0 would pass now" in page.text
         assert "The present settings would refuse it again." in page.text
         client.post("/console/quarantine-replay", data={"only": "passing"})

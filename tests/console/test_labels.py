@@ -152,14 +152,14 @@ def test_work_orders_are_previewed_mapped_imported_and_undone_as_a_whole(site: S
 
 
 def test_dragging_over_a_chart_fills_the_form(chromium: Browser, site: Site) -> None:
-    """A label can also be undone there, by keyboard."""
+    """A label can also be undone there, by keyboard, and the page shows the same period afterwards."""
     begin = time.time() - 600
     for step in range(30):
         site.plant.publish(GOOD, "pump-12", ts=int(1000 * (begin + 10 * step)))
     with site.client("viewer") as client:
         wait_for(lambda: client.get("/v1/devices/pump-12").json()["readings"] >= 31, "the readings")
     with window(chromium, site, "operator") as found:
-        page = found.open("/console/devices/pump-12")
+        page = found.open("/console/devices/pump-12?range=24h")
         box = page.locator("[data-device-chart] .u-over").first.bounding_box()
         assert box is not None
         page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 20)
@@ -174,7 +174,17 @@ def test_dragging_over_a_chart_fills_the_form(chromium: Browser, site: Site) -> 
         page.get_by_role("button", name="Add the label").focus()
         page.keyboard.press("Enter")
         expect(page.locator("#done")).to_have_text("Label added")
+        expect(page.get_by_role("link", name="24 h")).to_have_attribute("aria-current", "true")
+        expect(page.locator(".key", has_text="labeled “no”")).to_be_visible()
         page.get_by_role("button", name=re.compile("^Undo the label")).focus()
         page.keyboard.press("Enter")
         expect(page.locator("#done")).to_have_text("Label undone")
+        expect(page.get_by_role("link", name="24 h")).to_have_attribute("aria-current", "true")
+        expect(page.locator(".key", has_text="labeled “no”")).to_have_count(0)
+        page.fill("#label-from", first)
+        page.fill("#label-to", last)
+        page.get_by_role("button", name="Show this period").click()
+        page.wait_for_url("**from=**")
+        assert [page.locator(f"#label-{name}").input_value() for name in ("from", "to")] == [first, last]
+        expect(page.locator("nav.seg [aria-current]")).to_have_count(0)
         assert found.said == []

@@ -100,16 +100,17 @@ def test_labels_of_the_device_are_cut_to_the_period(site: Site) -> None:
     assert [each["state"] for each in found["states"]] == ["unknown"]  # no worker classifies
 
 
-def test_a_deadline_leaves_out_files_evenly_and_says_so(site: Site) -> None:
-    fill(site, count=200)
-    archived(site, files=200)
+def test_a_deadline_leaves_out_files_evenly_and_says_so(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archive.dataset.history.read.BATCH_FILES", 8)
+    fill(site, count=40)
+    archived(site, files=40)
     clock = itertools.count()
-    cut = reader(site, archive_s=0.5, clock=lambda: float(next(clock))).history(device(site), NOW, NOW + 200_000, 4)
+    cut = reader(site, archive_s=0.5, clock=lambda: float(next(clock))).history(device(site), NOW, NOW + 40_000, 4)
     (note,) = cut["notes"]
-    assert (note["kind"], note["share"]) == ("sampled", 0.16)
-    assert "there was time to read 16%" in note["sentence"]
-    assert [bucket["readings"] for bucket in cut["buckets"]] == [8] * 4
-    assert shown(site, end=NOW + 200_000)["readings"] == 200
+    assert (note["kind"], note["share"]) == ("sampled", 0.2)
+    assert "there was time to read 20%" in note["sentence"]
+    assert [bucket["readings"] for bucket in cut["buckets"]] == [2] * 4
+    assert shown(site, end=NOW + 40_000)["readings"] == 40
 
 
 def test_a_damaged_archive_is_a_sentence_and_the_rest_is_shown(site: Site) -> None:

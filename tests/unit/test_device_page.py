@@ -6,32 +6,10 @@ from datetime import timezone
 
 import pytest
 
-from admin.console.device.page import after_pause, trouble_since
+from admin.console.device.page import trouble_since
 from admin.console.language import language
 from admin.console.words import device_event
 from operations.views.device_events import DeviceEventView
-
-MONTH_S = 30 * 86_400.0
-
-
-def steps(begin: float, count: int, gap_s: float = 1.0) -> list[float]:
-    return [begin + gap_s * step for step in range(count)]
-
-
-@pytest.mark.parametrize(
-    ("times", "start"),
-    [
-        ([], 0),
-        (steps(0, 1), 0),
-        (steps(0, 240), 0),
-        (steps(0, 200) + steps(MONTH_S, 40), 200),
-        (steps(0, 100) + steps(MONTH_S, 100) + steps(2 * MONTH_S, 40), 200),
-        (steps(0, 230) + steps(MONTH_S, 9), 0),  # too few to draw alone
-        (steps(0, 100, 3_600.0) + steps(105 * 3_600.0, 140, 3_600.0), 0),  # a short pause stays in the chart
-    ],
-)
-def test_readings_before_a_pause_that_dwarfs_the_rest_are_left_out(times: list[float], start: int) -> None:
-    assert after_pause(times) == start
 
 
 def event(minute: int, state: str) -> DeviceEventView:

@@ -11,6 +11,7 @@ from fastapi import Form, Query, Response
 from admin.access.identity import Acting
 from admin.access.roles import needs
 from admin.console.console import Console, Shown
+from admin.console.device.history import asked_in
 from admin.console.language import Language
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.visitor import Visiting
@@ -30,6 +31,8 @@ MAX_CHOICES = 6
 MAX_DEVICE = 512
 
 LabelId = Annotated[str, Form(alias="id", max_length=MAX_ID)]
+Back = Annotated[str, Form(max_length=10)]
+OnPage = Annotated[str, Form(alias="page", max_length=1_000)]  # the path and query of the page with the form
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,25 +137,26 @@ def add(
     other: Annotated[str, Form()] = "",
     note: Annotated[str, Form()] = "",
     back: Annotated[str, Form()] = "",
+    page: OnPage = "",
 ) -> Response:
     services, language = console.services, renderer(console, visitor).language
     wish = wish_of(language, device, begin, end, other.strip() or label, note)
     done = acts.add(actor, services.labels, services.settings, wish, "console")
-    return to_label(done.label.id, done.label.device if back == "device" else "")
+    return to_label(done.label.id, done.label.device if back == "device" else "", page)
 
 
 @router.post("/undo", **needs("operator"))
-def undo(console: Shown, actor: Acting, label: LabelId, back: Annotated[str, Form(max_length=10)] = "") -> Response:
+def undo(console: Shown, actor: Acting, label: LabelId, back: Back = "", page: OnPage = "") -> Response:
     services = console.services
     acts.undo(actor, services.labels, label)
-    return to_label(label, services.label_views.one(label)["device"] if back == "device" else "")
+    return to_label(label, services.label_views.one(label)["device"] if back == "device" else "", page)
 
 
 @router.post("/redo", **needs("operator"))
-def redo(console: Shown, actor: Acting, label: LabelId, back: Annotated[str, Form(max_length=10)] = "") -> Response:
+def redo(console: Shown, actor: Acting, label: LabelId, back: Back = "", page: OnPage = "") -> Response:
     services = console.services
     done = acts.redo(actor, services.labels, services.settings, label, "console")
-    return to_label(done.label.id, done.label.device if back == "device" else "")
+    return to_label(done.label.id, done.label.device if back == "device" else "", page)
 
 
 @router.post("/undo-import", **needs("operator"))
@@ -191,10 +195,11 @@ def done_of(console: Console, label: str) -> Done | None:
         return None
 
 
-def to_label(label: str, device: str) -> Response:
+def to_label(label: str, device: str, page: str) -> Response:
     asked = urlencode({"done": label})
     if device:
-        return go(f"/console/devices/{quote(device, safe='')}?{asked}#done")
+        shown = asked_in(page.partition("?")[2]).query  # the same period again
+        return go(f"/console/devices/{quote(device, safe='')}?{asked}{'&' if shown else ''}{shown}#done")
     return go(f"/console/labels?{asked}")
 
 
