@@ -134,6 +134,36 @@ $$("dialog[data-again]").forEach(dialog => {
   dialog.showModal();
 });
 
+// A button that says how many are chosen, or how many readings a label would have. Without a number it says what it does.
+$$("[data-chosen]").forEach(button => {
+  const plain = button.textContent, { chosen, one, more } = button.dataset;
+  const count = () => {
+    const found = $$(`[name=${chosen}]:checked`, button.form).length;
+    button.textContent = found > 1 ? more.replace("COUNT", found) : found ? one : plain;
+  };
+  button.form.addEventListener("change", count);
+  count();
+});
+$$("[data-readings]").forEach(button => {
+  const plain = button.textContent;
+  let soon, asked = 0;
+  const ask = async () => {
+    const own = ++asked, form = new FormData(button.form);
+    if (!form.get("to")) return;  // until further notice
+    const answer = await fetch(button.dataset.readings + "?" + new URLSearchParams(["device", "from", "to"].map(name => [name, form.get(name)])));
+    const text = answer.ok && !answer.redirected ? await answer.text() : "";
+    if (own === asked && text) button.textContent = text;
+  };
+  button.form.addEventListener("input", event => {
+    if (event.target.name && !["device", "from", "to"].includes(event.target.name)) return;
+    asked++;
+    button.textContent = plain;
+    clearTimeout(soon);
+    soon = setTimeout(() => ask().catch(() => {}), 300);
+  });
+  ask().catch(() => {});
+});
+
 // Copy buttons.
 $$("[data-copy]").forEach(button => {
   if (!navigator.clipboard) return;
