@@ -30,7 +30,10 @@ KINDS = {
     ".txt": "text/plain; charset=utf-8",
 }
 URL = re.compile(rb'url\("([^"]+)"\)')
-COMMENTS = {".css": re.compile(rb"/\*.*?\*/\s*", re.DOTALL), ".js": re.compile(rb"^[ \t]*//.*\n", re.MULTILINE)}
+COMMENTS = {
+    ".css": re.compile(rb"/\*.*?\*/\s*", re.DOTALL),
+    ".js": re.compile(rb"^[ \t]*//.*\n|[ \t]{2}// .*", re.MULTILINE),
+}
 SPACES = re.compile(rb"\s*([{};,])\s*")  # in the style sheet, in which no text has any of these signs
 FOREVER = "public, max-age=31536000, immutable"
 
