@@ -39,8 +39,12 @@ const run = $("[data-run]");
 if (run) {
   stream?.addEventListener("idle", event => { if (event.detail.data !== run.dataset.run) loadAgain(); });
   const finish = $("[data-open=finish]");  // there is something to finish with as soon as a candidate has ended
-  if (finish) new MutationObserver(() => { finish.hidden = !$("table", run) || Boolean($("[data-asked]", run)); }).observe(run, { childList: true, subtree: true });
+  if (finish) new MutationObserver(() => { finish.hidden = !$("tbody b", run) || Boolean($("[data-asked]", run)); }).observe(run, { childList: true, subtree: true });
 }
+
+// A selected model: when another one is selected, the page is loaded again.
+const model = $("[data-model]");
+if (model) stream?.addEventListener("selected", event => { if (event.detail.data !== model.dataset.model) location.reload(); });
 
 // What is still being loaded is looked at again, unless somebody has begun to fill the form.
 if ($("[data-reload]")) {
