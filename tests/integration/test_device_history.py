@@ -51,7 +51,7 @@ def archived(site: Site, last: str = "+", files: int = 1) -> Archive:
 def reader(site: Site, **options: object) -> HistoryReader:
     prefix = site.settings.redis.prefix
     events, labels = DeviceEvents(site.client, prefix), Labels(site.client, prefix)
-    return HistoryReader(site.settings, site.client, labels, events, **options)  # type: ignore[arg-type]
+    return HistoryReader(site.settings, site.client, labels, events, **{"wait_s": 60.0, **options})  # type: ignore[arg-type]
 
 
 def device(site: Site, name: str = "press-1") -> DeviceView:
@@ -163,6 +163,18 @@ def test_what_is_usual_for_a_device_is_known_after_a_day(site: Site, monkeypatch
     histories = reader(site)
     assert histories.usual("press-1")["vibration"] == (0.0, 0.9)
     assert histories.usual("pump") == {}
+
+
+def test_a_slow_archive_is_shown_when_it_has_been_read(site: Site) -> None:
+    """Meanwhile the page shows what is in the buffer, and says so."""
+    fill(site)
+    archived(site)
+    fill(site, 60, 5)
+    histories = reader(site, wait_s=0.0, archive_s=60.0)
+    first = histories.newest(device(site), 20 * MINUTE, 240)
+    assert ([note["kind"] for note in first["notes"]], first["readings"]) == (["slow"], 5)
+    histories._wait_s = 60.0
+    assert histories.newest(device(site), 20 * MINUTE, 240)["readings"] == 65
 
 
 def test_a_period_that_cannot_be_is_refused(site: Site) -> None:

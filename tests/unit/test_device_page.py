@@ -6,6 +6,7 @@ from datetime import timezone
 
 import pytest
 
+from admin.console.device.happened import alarm_s
 from admin.console.device.page import trouble_since
 from admin.console.language import language
 from admin.console.words import device_event
@@ -23,6 +24,28 @@ def test_the_proposed_label_begins_when_the_device_stopped_being_ok() -> None:
     states = ["acknowledged", "alarm", "suspect", "ok", "alarm"]  # newest first
     found = trouble_since([event(10 - index, state) for index, state in enumerate(states)])
     assert found == event(8, "suspect").at
+
+
+def change(minute: int, before: str, state: str) -> DeviceEventView:
+    at = f"2026-11-27T01:{minute:02}:00+00:00"
+    return DeviceEventView(str(minute), at, "press-01", before, state, None, None, None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("oldest_first", "lasted"),
+    [
+        ([("ok", "suspect"), ("suspect", "alarm"), ("alarm", "acknowledged"), ("acknowledged", "ok")], 120.0),
+        ([("ok", "alarm"), ("alarm", "ok"), ("ok", "alarm"), ("alarm", "unknown")], 60.0),
+        ([("ok", "alarm"), ("alarm", "acknowledged")], None),  # still in alarm
+        ([("alarm", "acknowledged"), ("acknowledged", "ok")], None),  # it began before the events that are read
+        ([("ok", "suspect"), ("suspect", "ok")], None),
+    ],
+)
+def test_an_event_that_ends_an_alarm_says_how_long_it_lasted(
+    oldest_first: list[tuple[str, str]], lasted: float | None
+) -> None:
+    events = [change(minute, *states) for minute, states in enumerate(oldest_first)][::-1]
+    assert alarm_s(events, 0) == lasted
 
 
 @pytest.mark.parametrize(("state", "said"), [("unknown", "All devices are silent"), ("ok", "Readings arrive again")])

@@ -118,6 +118,11 @@ class Shown:
         return next((span.every_s for span in SPANS if span.name == self.span), 0)
 
     @property
+    def is_slow(self) -> bool:
+        """True if the archive is still being read."""
+        return any(note["kind"] == "slow" for note in self.view["notes"])
+
+    @property
     def rows(self) -> list[BucketView]:
         return self.view["buckets"]
 
@@ -211,7 +216,8 @@ NOTES: Mapping[str, str] = {
     "buffer": _("There was no time to read the whole buffer: its oldest readings are missing."),
     "damaged": _("Some files of the archive cannot be read: their readings are missing."),
     "archive": _("The archive cannot be read now, so only readings in the buffer are shown."),
-    "busy": _("Other histories are being read, so only readings in the buffer are shown. Load the page again."),
+    "slow": _("The archive is still being read, so only readings in the buffer are shown."),
+    "labels": _("There are too many labeled periods to mark all. Choose a shorter period."),
 }
 
 

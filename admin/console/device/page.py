@@ -16,6 +16,7 @@ from admin.access.roles import needs
 from admin.console.console import Console, Shown
 from admin.console.device import history as past
 from admin.console.device.chart import Chart, chart_of
+from admin.console.device.happened import Happened, happened
 from admin.console.device.history import Asked, asked_of
 from admin.console.labels.page import Done, choices_of, done_of
 from admin.console.language import Language
@@ -55,19 +56,21 @@ TALL, LOW = 240, 104  # heights of charts
 @dataclass(frozen=True, slots=True)
 class DevicePage:
     device: DeviceView
-    readings: tuple[Reading, ...]  # the newest in the buffer, newest first
+    readings: tuple[Reading, ...]  # the newest one in the buffer, or none
+    last: tuple[tuple[FeatureShown, float], ...]  # its values, the oddest feature first
     history: past.Shown
     period: str
     drawn: tuple[Chart, ...]  # of the features, the oddest first
     notes: tuple[str, ...]  # what the history lacks
-    events: tuple[DeviceEventView, ...]
+    events: tuple[Happened, ...]
     now: PlantView
     names: dict[str, str]
     may_act: bool
     labels: tuple[LabelView, ...]  # the newest labels of this device
     done: Done | None
     choices: tuple[str, ...]  # labels to choose from
-    asked: Asked
+    begin: str  # of the period that was asked for, as the value of a form's field
+    end: str
     last_day: str  # asks for the day before its last reading, if the period has none
     points: str  # of the charts, as JSON
     rule: Rule  # of its alarm
@@ -151,9 +154,11 @@ def confirm_retirement(device: DeviceId, console: Shown, visitor: Visiting) -> R
 
 
 @router.post("/{device}/acknowledge", **needs("operator"))
-def acknowledge(device: DeviceId, console: Shown, actor: Acting) -> Response:
+def acknowledge(
+    device: DeviceId, console: Shown, actor: Acting, back: Annotated[str, Form(max_length=10)] = ""
+) -> Response:
     acts.acknowledge(actor, console.services.device_states, device)
-    return _to(device)
+    return go("/console/overview") if back == "overview" else _to(device)
 
 
 @router.post("/{device}/shelve", **needs("operator"))
@@ -219,23 +224,30 @@ def _show(
     last = readings[0]["values"] if readings else {}
     seen, usual = seen_by_model(console, now), services.histories.usual(name)
     known = replace(seen, usual={**seen.usual, **usual})
-    series = past.series_of(shown, features_of(console), last)
+    features = features_of(console)
+    series = past.series_of(shown, features, last)
+    courses = {name: [value] for name, value in last.items()} | {each.feature.name: each.course for each in series}
+    values = [(each, last[each.name]) for each in features if each.name in last]
     series.sort(key=lambda each: known.oddness(each.feature.name, each.course), reverse=True)
+    labels = tuple(services.label_views.page(LABELS, 0, LabelFilter(name, undone=True))[0])
+    names = people(services) if key.may("admin") else {}
     context = DevicePage(
         device,
         readings,
+        tuple(sorted(values, key=lambda each: known.oddness(each[0].name, courses[each[0].name]), reverse=True)),
         shown,
         past.period_text(language, shown.view),
         tuple(chart_of(language, name, shown, each, TALL if at == 0 else LOW) for at, each in enumerate(series)),
         tuple(past.note_text(language, note) for note in shown.view["notes"]),
-        events,
+        happened(language, events, labels, names, EVENTS),
         now,
-        people(services) if key.may("admin") else {},
+        names,
         key.may("operator"),
-        tuple(services.label_views.page(LABELS, 0, LabelFilter(name, undone=True))[0]),
+        labels,
         done_of(console, done) if done else None,
         choices_of(now, services.label_views.summary()),
-        asked,
+        "" if shown.span else language.field(shown.view["from"]),
+        "" if shown.span or not asked.end else language.field(shown.view["to"]),
         "" if series else _last_day(language, device),
         past.chart_json(language, shown, series),
         now.rule_of(name),
