@@ -29,6 +29,7 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
     r"to: the last day, (?P<end>\S+), is before the first, (?P<begin>\S+); nothing was started": _(
         "The last day, %(end)s, is before the first, %(begin)s."
     ),
+    r"to: the period may have at most (?P<most>\d+) days": _("The period may have %(most)s days at most."),
     r"from: give the time at which the period starts; nothing was labeled": _(
         "Give the time at which the period starts. Nothing was labeled."
     ),
@@ -39,6 +40,7 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
     r"why: (?P<count>\d+) characters, at most (?P<most>\d+)": _(
         "The reason has %(count)s characters; it may have %(most)s."
     ),
+    r"no device is in alarm; nothing was acknowledged": _("No device is in alarm. Nothing was acknowledged."),
     r".+ is not in alarm": _("The device is not in alarm."),
     r".+ is not shelved": _("The device is not shelved."),
     r".+ is retired; restore it first": _("The device is retired. Bring it back first."),

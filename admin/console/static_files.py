@@ -17,6 +17,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request, Response
 
 from admin.access.roles import Route, open_to_anyone
+from admin.etag import is_known
 from admin.packed import accepts_gzip
 
 FOLDER = Path(__file__).with_name("static")
@@ -29,7 +30,10 @@ KINDS = {
     ".txt": "text/plain; charset=utf-8",
 }
 URL = re.compile(rb'url\("([^"]+)"\)')
-COMMENTS = {".css": re.compile(rb"/\*.*?\*/\s*", re.DOTALL), ".js": re.compile(rb"^[ \t]*//.*\n", re.MULTILINE)}
+COMMENTS = {
+    ".css": re.compile(rb"/\*.*?\*/\s*", re.DOTALL),
+    ".js": re.compile(rb"^[ \t]*//.*\n|[ \t]{2}// .*", re.MULTILINE),
+}
 SPACES = re.compile(rb"\s*([{};,])\s*")  # in the style sheet, in which no text has any of these signs
 FOREVER = "public, max-age=31536000, immutable"
 
@@ -37,6 +41,7 @@ FOREVER = "public, max-age=31536000, immutable"
 @dataclass(frozen=True, slots=True)
 class StaticFile:
     url: str
+    digest: str
     kind: str
     data: bytes
     packed: bytes | None  # gzip; None if it would not be smaller
@@ -53,8 +58,9 @@ def static_file(name: str) -> StaticFile:
         data = SPACES.sub(rb"\1", data) if path.parent == FOLDER else data
         data = URL.sub(lambda found: f'url("{static_file(found[1].decode()).url}")'.encode(), data)
     packed = gzip.compress(data, 9, mtime=0)
-    url = f"{PREFIX}{path.stem}.{hashlib.sha256(data).hexdigest()[:12]}{path.suffix}"
-    return StaticFile(url, KINDS[path.suffix], data, packed if len(packed) < 0.95 * len(data) else None)
+    digest = hashlib.sha256(data).hexdigest()[:12]
+    url = f"{PREFIX}{path.stem}.{digest}{path.suffix}"
+    return StaticFile(url, digest, KINDS[path.suffix], data, packed if len(packed) < 0.95 * len(data) else None)
 
 
 def names() -> list[str]:
@@ -62,9 +68,12 @@ def names() -> list[str]:
 
 
 def _endpoint(file: StaticFile) -> Callable[[Request], Awaitable[Response]]:
-    headers = {"Cache-Control": FOREVER, "Vary": "Accept-Encoding"}
+    tag = f'"{file.digest}"'
+    headers = {"Cache-Control": FOREVER, "Vary": "Accept-Encoding", "ETag": tag}
 
     async def serve(request: Request) -> Response:
+        if is_known(request, tag):  # a person has told the browser to load the page again
+            return Response(status_code=304, headers=headers)
         if file.packed is not None and accepts_gzip(request):
             return Response(file.packed, media_type=file.kind, headers={**headers, "Content-Encoding": "gzip"})
         return Response(file.data, media_type=file.kind, headers=headers)

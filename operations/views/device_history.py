@@ -17,7 +17,7 @@ from operations.views.device_events import DeviceEventView
 from zelador.messages import iso
 
 MAX_BUCKETS = 1_000
-NoteKind = Literal["sampled", "late", "buffer", "damaged", "archive", "busy"]
+NoteKind = Literal["sampled", "late", "buffer", "damaged", "archive", "slow", "labels"]
 
 
 class FeatureBucket(TypedDict):
@@ -167,6 +167,7 @@ def note(kind: NoteKind, why: str = "", share: float | None = None) -> HistoryNo
         "buffer": "there was no time to read all readings in the buffer; the oldest are missing",
         "damaged": f"some readings are missing: {why}",
         "archive": f"the archive cannot be read, so only readings in the buffer are shown: {why}",
-        "busy": "other histories are being read, so only readings in the buffer are shown; try again",
+        "slow": "the archive is still being read, so only readings in the buffer are shown; ask again",
+        "labels": "there are too many labeled stretches to show all; choose a shorter period",
     }
     return {"kind": kind, "sentence": sentences[kind], "share": share}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from archive.dataset.history.buffered import read_buffered
 from archive.dataset.history.course import Course, Grid
 from archive.dataset.history.read import Coverage, read_course, read_sample, wanted
 from archive.dataset.load import archive_of
+from operations.views.background import Background
 from operations.views.device_events import DeviceEvents
 from operations.views.device_history import (
     MAX_BUCKETS,
@@ -42,11 +42,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ARCHIVE_S, BUFFER_S, USUAL_S = 0.8, 0.3, 0.2  # time to read
-WAIT_S = 1.0  # for another history that is being read
+BUCKET_TIMES = 25  # as much time if the archive is in a bucket, whose files are downloaded first
+WAIT_S, USUAL_SHARE = 1.3, 0.3  # for a history, which is made on a thread; part of it for what is usual
+ENGINE_S = 30.0  # that a history waits for others
 MAX_EVENTS = 500
+MAX_STRETCHES = 500  # with a label
 MAX_SPAN_MS = 400 * 86_400_000
 MAX_KEPT, KEPT_TIMES, MAX_KEPT_S = 64, 10, 120.0  # a course is kept for this many times the time that it took
-USUAL_MS, USUAL_KEPT_S = 7 * 86_400_000, 900.0
+USUAL_MS, USUAL_TIMES, USUAL_KEPT_S = 7 * 86_400_000, 10_000, 900.0
 MIN_USUAL_MS, MIN_USUAL = 86_400_000, 500  # a device is known after this time and this many readings
 
 Usual = Mapping[str, tuple[float, float]]
@@ -59,7 +62,7 @@ class _Read:
 
 
 class HistoryReader:
-    """Reads histories; one at a time reads the archive. Thread-safe.
+    """Reads histories on threads; one at a time reads the archive. Thread-safe.
 
     Every call raises redis.RedisError if Redis does not answer. An archive that cannot be read is a note.
     """
@@ -71,6 +74,7 @@ class HistoryReader:
         labels: Labels,
         events: DeviceEvents,
         archive_s: float = ARCHIVE_S,
+        wait_s: float = WAIT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
@@ -79,54 +83,49 @@ class HistoryReader:
         self._events = events
         self._archive_s = archive_s
         self._clock = clock
-        self._lock = Lock()  # of what is kept
+        self._wait_s = wait_s
         self._engine = Lock()
         self._archive: Archive | None = None
-        self._kept: OrderedDict[tuple[object, ...], tuple[float, _Read]] = OrderedDict()
-        self._usual: OrderedDict[str, tuple[float, Usual]] = OrderedDict()
+        self._read = Background[_Read](MAX_KEPT, KEPT_TIMES, MAX_KEPT_S)
+        self._usual = Background[Usual](MAX_KEPT, USUAL_TIMES, USUAL_KEPT_S)
 
     def history(self, device: DeviceView, begin: int, end: int, buckets: int) -> HistoryView:
         """The history of a device from `begin` to before `end` (ms since 1970 UTC). Raises InvalidInput."""
-        return self._shown(device, self._read(device.device_id, _checked(begin, end, buckets)))
+        grid, name = _checked(begin, end, buckets), device.device_id
+        return self._shown(device, self._soon((name, grid), name, lambda: grid, lambda: self._read_all(name, grid)))
 
-    def newest(self, of: DeviceView, span_ms: int, buckets: int) -> HistoryView:
+    def newest(self, device: DeviceView, span_ms: int, buckets: int) -> HistoryView:
         """The history of a device until now. It begins when the plant's does, if that is later. It may be kept."""
-        device = of.device_id
-        key = (device, span_ms, buckets)
-        with self._lock:
-            until, read = self._kept.get(key, (0.0, None))
-        if read is None or self._clock() >= until:
-            begun, now = self._clock(), now_ms() + 1
-            read = self._read(device, Grid.of(now - span_ms, now, buckets))
-            first = self._first(read.course)
-            if first - read.course.grid.begin > span_ms // 4:
-                read = self._read(device, Grid.of(first, now, buckets))
-            took = self._clock() - begun
-            with self._lock:
-                self._kept[key] = (begun + took + min(MAX_KEPT_S, KEPT_TIMES * took), read)
-                while len(self._kept) > MAX_KEPT:
-                    self._kept.popitem(last=False)
-        return self._shown(of, read)
+        name = device.device_id
+
+        def grid() -> Grid:
+            now = now_ms() + 1
+            return Grid.of(now - span_ms, now, buckets)
+
+        def read() -> _Read:
+            whole = grid()
+            found = self._read_all(name, whole)
+            first = self._first(found.course)
+            if first - whole.begin > span_ms // 4:
+                return self._read_all(name, Grid.of(first, whole.end, buckets))
+            return found
+
+        return self._shown(device, self._soon((name, span_ms, buckets), name, grid, read))
 
     def usual(self, device: str) -> Usual:
         """The middle 98 % of the device's values of each feature in the last week, from a sample of the archive.
 
         Empty for a device that is not known for long, and if the archive cannot be read now.
         """
-        with self._lock:
-            until, found = self._usual.get(device, (0.0, {}))
-        if self._clock() >= until:
-            found = self._find_usual(device)
-            with self._lock:
-                self._usual[device] = (self._clock() + USUAL_KEPT_S, found)
-                while len(self._usual) > MAX_KEPT:
-                    self._usual.popitem(last=False)
-        return found
+        return self._usual.get(device, lambda: self._find_usual(device), USUAL_SHARE * self._wait_s) or {}
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────
 
     def _shown(self, device: DeviceView, read: _Read) -> HistoryView:
-        course, grid = read.course, read.course.grid
+        course, grid, notes = read.course, read.course.grid, list(read.notes)
+        labels = labels_in(course, self._labels.stretches(device.device_id))
+        if len(labels) > MAX_STRETCHES:
+            notes.append(note("labels"))
         begin, end = iso(grid.begin), iso(grid.end)
         events = self._events.page(MAX_EVENTS, None, device.device_id, since=grid.begin)[0]
         return {
@@ -137,21 +136,35 @@ class HistoryReader:
             "features": list(course.features),
             "readings": course.readings,
             "buckets": buckets_of(course),
-            "labels": labels_in(course, self._labels.stretches(device.device_id)),
+            "labels": labels[-MAX_STRETCHES:],
             "states": states_in(events, device.state, begin, end),
-            "notes": list(read.notes),
+            "notes": notes,
         }
 
-    def _read(self, device: str, grid: Grid) -> _Read:
+    def _soon(self, key: Hashable, device: str, grid: Callable[[], Grid], read: Callable[[], _Read]) -> _Read:
+        """Returns what `read` returns; if that takes too long, the readings in the buffer."""
+        found = self._read.get(key, read, self._wait_s)
+        if found is None:
+            course = Course(grid(), self._settings.features)
+            self._read_buffer(device, course, self._snapshot([]))
+            return _Read(course, (note("slow"),))
+        return found
+
+    def _read_all(self, device: str, grid: Grid) -> _Read:
         course = Course(grid, self._settings.features)
         notes: list[HistoryNote] = []
         snapshot = self._snapshot(notes)
-        last = None if snapshot is None else snapshot.last
-        if snapshot is not None and last is not None:
+        if snapshot is not None and snapshot.last is not None:
             notes += self._read_archive(device, course, snapshot)
-        if not read_buffered(self._client, self._settings.redis.prefix, device, course, last, BUFFER_S, self._clock):
+        if not self._read_buffer(device, course, snapshot):
             notes.append(note("buffer"))
         return _Read(course, tuple(notes))
+
+    def _read_buffer(self, device: str, course: Course, snapshot: Snapshot | None) -> bool:
+        """Adds the readings that are not archived yet. Returns False if some were not read."""
+        last = None if snapshot is None else snapshot.last
+        budget_s = self._archive_s if last is None else BUFFER_S
+        return read_buffered(self._client, self._settings.redis.prefix, device, course, last, budget_s, self._clock)
 
     def _snapshot(self, notes: list[HistoryNote]) -> Snapshot | None:
         try:
@@ -166,12 +179,13 @@ class HistoryReader:
         archive = self._archive
         if archive is None or not any(wanted(snapshot.readings, course.grid.begin, course.grid.end)):
             return []
-        if not self._engine.acquire(timeout=WAIT_S):
-            return [note("busy")]
+        if not self._engine.acquire(timeout=ENGINE_S):
+            return [note("slow")]
         try:
             with open_engine(self._settings.datasets) as engine:
                 files = snapshot.readings
-                return _notes(read_course(engine, archive, files, device, course, self._archive_s, self._clock))
+                budget_s = self._archive_s * (1 if archive.path(files[0]) is not None else BUCKET_TIMES)
+                return _notes(read_course(engine, archive, files, device, course, budget_s, self._clock))
         except (ZeladorError, OSError) as error:
             log.warning("the archived readings of a device cannot be read: %s", error)
             return [note("archive", _said(error))]
@@ -181,7 +195,7 @@ class HistoryReader:
     def _find_usual(self, device: str) -> Usual:
         snapshot, now, features = self._snapshot([]), now_ms(), self._settings.features
         archive = self._archive
-        if archive is None or snapshot is None or not self._engine.acquire(timeout=WAIT_S):
+        if archive is None or snapshot is None or not self._engine.acquire(timeout=ENGINE_S):
             return {}
         try:
             with open_engine(self._settings.datasets) as engine:
@@ -213,7 +227,7 @@ def _checked(begin: int, end: int, buckets: int) -> Grid:
     if end <= begin:
         raise InvalidInput(f"to ({iso(end)}) is not after from ({iso(begin)}); a period ends after it starts")
     if end - begin > MAX_SPAN_MS:
-        raise InvalidInput(f"from, to: the period may have at most {MAX_SPAN_MS // 86_400_000} days")
+        raise InvalidInput(f"to: the period may have at most {MAX_SPAN_MS // 86_400_000} days")
     return Grid.of(begin, end, min(buckets, MAX_BUCKETS))
 
 

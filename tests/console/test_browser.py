@@ -184,6 +184,9 @@ EN, PT = "en-US", "pt-BR"
 LOOKS = [("light", 1440, EN), ("dark", 390, PT)] + (
     [("dark", 1440, PT), ("light", 360, PT), ("light", 390, EN), ("dark", 360, EN), ("dark", 2560, EN)] if ALL else []
 )
+WIDE = """width => [...document.querySelectorAll("body *")]
+  .filter(each => each.getBoundingClientRect().right > width + 0.5)
+  .map(each => each.outerHTML.slice(0, 160)).slice(0, 9)"""
 
 
 def labels_just_made(page: Page) -> list[str]:
@@ -215,7 +218,7 @@ def test_axe_finds_nothing_and_no_page_is_wider_than_its_window(
             if faults := findings(found.page):
                 wrong[path] = faults
             if (inner := found.page.evaluate("document.documentElement.scrollWidth")) > width:
-                wrong[f"{path}, width"] = [str(inner)]
+                wrong[f"{path}, width"] = [str(inner), *found.page.evaluate(WIDE, width)]
         for path, opener in (("models/other", 0), ("models/other", 1), ("devices/press-07", 0)):
             found.page.goto(f"/console/{path}")
             found.page.locator("[data-open]").nth(opener).click()

@@ -79,6 +79,40 @@ def test_a_period_is_labeled_undone_and_given_again_by_forms(site: Site) -> None
         assert "No label matches." in client.get("/console/labels?q=nowhere").text
 
 
+def test_the_button_says_how_many_readings_a_period_has(chromium: Browser, site: Site) -> None:
+    """Only what is certain: not for a period without an end, one that still gets readings, or a very long one."""
+    now = time.time()
+    for step in range(3):
+        site.plant.publish(GOOD, "counted-1", ts=int(1000 * (now - 4_000 + step)))
+    asked = {"device": "counted-1", "from": local(now - 4_100), "to": local(now - 3_900)}
+    with site.client("operator") as client:
+        wait_for(lambda: client.get("/console/labels/readings", params=asked).text == "Label 3 readings", "the count")
+        for wrong in (
+            {"to": ""},
+            {"to": local(now)},
+            {"from": "x"},
+            {"from": local(now - 9 * 86_400)},
+            {"to": local(now - 5_000)},
+        ):
+            assert client.get("/console/labels/readings", params=asked | wrong).text == "", wrong
+        none = client.get("/console/labels/readings", params=asked | {"device": "none"}).text
+        assert none == "Label 0 readings"
+    with window(chromium, site, "operator", locale="pt-BR") as found:
+        page = found.open("/console/labels")
+        page.fill("#ld", "counted-1")
+        page.fill("#lf", asked["from"])
+        button = page.get_by_role("button", name="Adicionar o rótulo")
+        expect(button).to_be_visible()
+        page.fill("#lt", asked["to"])
+        expect(page.get_by_role("button", name="Rotular 3 leituras")).to_be_visible()
+        page.fill("#lt", "")
+        expect(button).to_be_visible()
+        page.fill("#lt", asked["to"])
+        page.get_by_role("button", name="Rotular 3 leituras").press("Enter")
+        expect(page.locator("#done")).to_be_focused()
+        assert found.said == []
+
+
 def test_an_invalid_label_is_refused_with_its_reason(site: Site) -> None:
     with site.client("operator") as client:
         good = {"device": "press-07", "from": "2026-11-20T10:00", "label": "yes"}
@@ -152,14 +186,14 @@ def test_work_orders_are_previewed_mapped_imported_and_undone_as_a_whole(site: S
 
 
 def test_dragging_over_a_chart_fills_the_form(chromium: Browser, site: Site) -> None:
-    """A label can also be undone there, by keyboard."""
+    """A label can also be undone there, by keyboard, and the page shows the same period afterwards."""
     begin = time.time() - 600
     for step in range(30):
         site.plant.publish(GOOD, "pump-12", ts=int(1000 * (begin + 10 * step)))
     with site.client("viewer") as client:
         wait_for(lambda: client.get("/v1/devices/pump-12").json()["readings"] >= 31, "the readings")
     with window(chromium, site, "operator") as found:
-        page = found.open("/console/devices/pump-12")
+        page = found.open("/console/devices/pump-12?range=24h")
         box = page.locator("[data-device-chart] .u-over").first.bounding_box()
         assert box is not None
         page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 20)
@@ -174,7 +208,17 @@ def test_dragging_over_a_chart_fills_the_form(chromium: Browser, site: Site) -> 
         page.get_by_role("button", name="Add the label").focus()
         page.keyboard.press("Enter")
         expect(page.locator("#done")).to_have_text("Label added")
+        expect(page.get_by_role("link", name="24 h")).to_have_attribute("aria-current", "true")
+        expect(page.locator(".key", has_text="labeled “no”")).to_be_visible()
         page.get_by_role("button", name=re.compile("^Undo the label")).focus()
         page.keyboard.press("Enter")
         expect(page.locator("#done")).to_have_text("Label undone")
+        expect(page.get_by_role("link", name="24 h")).to_have_attribute("aria-current", "true")
+        expect(page.locator(".key", has_text="labeled “no”")).to_have_count(0)
+        page.fill("#label-from", first)
+        page.fill("#label-to", last)
+        page.get_by_role("button", name="Show this period").click()
+        page.wait_for_url("**from=**")
+        assert [page.locator(f"#label-{name}").input_value() for name in ("from", "to")] == [first, last]
+        expect(page.locator("nav.seg [aria-current]")).to_have_count(0)
         assert found.said == []

@@ -107,7 +107,7 @@ def test_a_run_is_started_watched_and_finished_early_and_two_models_are_saved_by
                     keys.press(boxes[field], "Space")
                 else:
                     keys.write(boxes[field], name if field == "name" else "kept by hand")
-        keys.press(page.get_by_role("button", name="Save the chosen ones"))
+        keys.press(page.get_by_role("button", name="Save 2 models"))
         expect(page.locator(".picks .state.done")).to_have_count(2)
         keys.press(page.get_by_role("link", name=re.compile("the-.*second")))
         expect(page.locator("h1")).to_have_text("the-second")

@@ -18,6 +18,8 @@ from archive.archive import Archive, open_archive
 from archive.batch import ReadingBatch
 from archive.dataset.archived import files_of, select
 from archive.dataset.engine import open_engine
+from archive.dataset.history.course import Course, Grid
+from archive.dataset.history.read import read_course
 from archive.dataset.query import Query
 from archive.maintain import Maintenance
 from archive.verify import verify
@@ -204,7 +206,7 @@ def test_a_damaged_file_is_named_and_the_rest_is_read(tmp_path: Path, how: str) 
     assert [each["file"] for each in said["damaged"]] == [bad.path] and said["readings"] == 1
 
 
-def test_an_archive_in_a_bucket_whose_answers_are_lost() -> None:
+def test_an_archive_in_a_bucket_whose_answers_are_lost(tmp_path: Path) -> None:
     with run_s3(0.1) as options:
         given = tuple(f"{name}={value}" for name, value in options.items())
         where = ArchiveSettings(url=f"s3://{BUCKET}/plant", bucket=given, timeout_s=TIMEOUT_S)
@@ -218,6 +220,10 @@ def test_an_archive_in_a_bucket_whose_answers_are_lost() -> None:
         assert archive.table(file, ["id"])["id"].to_pylist() == ["a", "b"]
         assert archive.path(file) is None
         assert archive.where(file).startswith(f"s3://{BUCKET}/plant/readings/")
+        course = Course(Grid.of(MONDAY, MONDAY + 60_000, 2), ("lux",))
+        with open_engine(DatasetSettings(cache=tmp_path)) as engine:
+            coverage = read_course(engine, archive, [file], "press-07", course, 60.0)
+        assert (coverage.read, course.readings, len(list(course.buckets()))) == (1, 2, 2)
 
 
 def test_a_full_disk_holds_the_batch_until_there_is_space(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def archived(site: Site, last: str = "+", files: int = 1) -> Archive:
 def reader(site: Site, **options: object) -> HistoryReader:
     prefix = site.settings.redis.prefix
     events, labels = DeviceEvents(site.client, prefix), Labels(site.client, prefix)
-    return HistoryReader(site.settings, site.client, labels, events, **options)  # type: ignore[arg-type]
+    return HistoryReader(site.settings, site.client, labels, events, **{"wait_s": 60.0, **options})  # type: ignore[arg-type]
 
 
 def device(site: Site, name: str = "press-1") -> DeviceView:
@@ -100,16 +100,17 @@ def test_labels_of_the_device_are_cut_to_the_period(site: Site) -> None:
     assert [each["state"] for each in found["states"]] == ["unknown"]  # no worker classifies
 
 
-def test_a_deadline_leaves_out_files_evenly_and_says_so(site: Site) -> None:
-    fill(site, count=200)
-    archived(site, files=200)
+def test_a_deadline_leaves_out_files_evenly_and_says_so(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archive.dataset.history.read.BATCH_FILES", 8)
+    fill(site, count=40)
+    archived(site, files=40)
     clock = itertools.count()
-    cut = reader(site, archive_s=0.5, clock=lambda: float(next(clock))).history(device(site), NOW, NOW + 200_000, 4)
+    cut = reader(site, archive_s=0.5, clock=lambda: float(next(clock))).history(device(site), NOW, NOW + 40_000, 4)
     (note,) = cut["notes"]
-    assert (note["kind"], note["share"]) == ("sampled", 0.16)
-    assert "there was time to read 16%" in note["sentence"]
-    assert [bucket["readings"] for bucket in cut["buckets"]] == [8] * 4
-    assert shown(site, end=NOW + 200_000)["readings"] == 200
+    assert (note["kind"], note["share"]) == ("sampled", 0.2)
+    assert "there was time to read 20%" in note["sentence"]
+    assert [bucket["readings"] for bucket in cut["buckets"]] == [2] * 4
+    assert shown(site, end=NOW + 40_000)["readings"] == 40
 
 
 def test_a_damaged_archive_is_a_sentence_and_the_rest_is_shown(site: Site) -> None:
@@ -162,6 +163,18 @@ def test_what_is_usual_for_a_device_is_known_after_a_day(site: Site, monkeypatch
     histories = reader(site)
     assert histories.usual("press-1")["vibration"] == (0.0, 0.9)
     assert histories.usual("pump") == {}
+
+
+def test_a_slow_archive_is_shown_when_it_has_been_read(site: Site) -> None:
+    """Meanwhile the page shows what is in the buffer, and says so."""
+    fill(site)
+    archived(site)
+    fill(site, 60, 5)
+    histories = reader(site, wait_s=0.0, archive_s=60.0)
+    first = histories.newest(device(site), 20 * MINUTE, 240)
+    assert ([note["kind"] for note in first["notes"]], first["readings"]) == (["slow"], 5)
+    histories._wait_s = 60.0
+    assert histories.newest(device(site), 20 * MINUTE, 240)["readings"] == 65
 
 
 def test_a_period_that_cannot_be_is_refused(site: Site) -> None:

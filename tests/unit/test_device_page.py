@@ -6,32 +6,11 @@ from datetime import timezone
 
 import pytest
 
-from admin.console.device.page import after_pause, trouble_since
+from admin.console.device.happened import alarm_s
+from admin.console.device.page import trouble_since
 from admin.console.language import language
 from admin.console.words import device_event
 from operations.views.device_events import DeviceEventView
-
-MONTH_S = 30 * 86_400.0
-
-
-def steps(begin: float, count: int, gap_s: float = 1.0) -> list[float]:
-    return [begin + gap_s * step for step in range(count)]
-
-
-@pytest.mark.parametrize(
-    ("times", "start"),
-    [
-        ([], 0),
-        (steps(0, 1), 0),
-        (steps(0, 240), 0),
-        (steps(0, 200) + steps(MONTH_S, 40), 200),
-        (steps(0, 100) + steps(MONTH_S, 100) + steps(2 * MONTH_S, 40), 200),
-        (steps(0, 230) + steps(MONTH_S, 9), 0),  # too few to draw alone
-        (steps(0, 100, 3_600.0) + steps(105 * 3_600.0, 140, 3_600.0), 0),  # a short pause stays in the chart
-    ],
-)
-def test_readings_before_a_pause_that_dwarfs_the_rest_are_left_out(times: list[float], start: int) -> None:
-    assert after_pause(times) == start
 
 
 def event(minute: int, state: str) -> DeviceEventView:
@@ -45,6 +24,28 @@ def test_the_proposed_label_begins_when_the_device_stopped_being_ok() -> None:
     states = ["acknowledged", "alarm", "suspect", "ok", "alarm"]  # newest first
     found = trouble_since([event(10 - index, state) for index, state in enumerate(states)])
     assert found == event(8, "suspect").at
+
+
+def change(minute: int, before: str, state: str) -> DeviceEventView:
+    at = f"2026-11-27T01:{minute:02}:00+00:00"
+    return DeviceEventView(str(minute), at, "press-01", before, state, None, None, None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("oldest_first", "lasted"),
+    [
+        ([("ok", "suspect"), ("suspect", "alarm"), ("alarm", "acknowledged"), ("acknowledged", "ok")], 120.0),
+        ([("ok", "alarm"), ("alarm", "ok"), ("ok", "alarm"), ("alarm", "unknown")], 60.0),
+        ([("ok", "alarm"), ("alarm", "acknowledged")], None),  # still in alarm
+        ([("alarm", "acknowledged"), ("acknowledged", "ok")], None),  # it began before the events that are read
+        ([("ok", "suspect"), ("suspect", "ok")], None),
+    ],
+)
+def test_an_event_that_ends_an_alarm_says_how_long_it_lasted(
+    oldest_first: list[tuple[str, str]], lasted: float | None
+) -> None:
+    events = [change(minute, *states) for minute, states in enumerate(oldest_first)][::-1]
+    assert alarm_s(events, 0) == lasted
 
 
 @pytest.mark.parametrize(("state", "said"), [("unknown", "All devices are silent"), ("ok", "Readings arrive again")])

@@ -1,12 +1,11 @@
-"""The page of one device: its state, readings and labels, and what an operator can do."""
+"""The page of one device: its state, history and labels, and what an operator can do."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby, pairwise, takewhile
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import Form, Query, Response
@@ -14,13 +13,18 @@ from fastapi import Path as InPath
 
 from admin.access.identity import Acting
 from admin.access.roles import needs
-from admin.console.charts import LaneStep
 from admin.console.console import Console, Shown
+from admin.console.device import history as past
+from admin.console.device.chart import Chart, chart_of
+from admin.console.device.happened import Happened, happened
+from admin.console.device.history import Asked, asked_of
 from admin.console.labels.page import Done, choices_of, done_of
+from admin.console.language import Language
 from admin.console.overview.live import FeatureShown, features_of
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.pulse import moment
 from admin.console.seen import Usual, seen_by_model
+from admin.console.sent import Sent
 from admin.console.visitor import Visiting, Visitor
 from admin.console.words import people
 from operations.acts import devices as acts
@@ -31,81 +35,130 @@ from operations.views.plant import PlantView
 from operations.views.stream import Reading
 from zelador.alarms import Rule
 from zelador.clock import now_ms
+from zelador.errors import InvalidInput
 from zelador.labels.rules import MAX_ID
 
 router = pages("devices")
 
 DeviceId = Annotated[str, InPath(max_length=512)]
+Span = Annotated[str, Query(alias="range", max_length=10)]
+Begin = Annotated[str, Query(alias="from", max_length=200)]
+End = Annotated[str, Query(alias="to", max_length=200)]
 EVENTS = 20
 LABELS = 8
-POINTS = 240
-DRAWN = 80
-MIN_POINTS = 10  # fewer readings after a long pause are drawn with those before it
+NEWEST = 240  # readings in the table of the newest ones
+NOTHING_ASKED = Asked()
 SHELVE_HOURS = (1, 8, 24)  # for which one press of a button shelves a device
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """The newest values of a feature, oldest first."""
-
-    feature: FeatureShown
-    values: tuple[float, ...]
-
-    @property
-    def drawn(self) -> tuple[float, ...]:
-        """About DRAWN values, for the chart without JavaScript; the newest is among them."""
-        return self.values[:: -max(1, len(self.values) // DRAWN)][::-1]
+DAY_MS = 86_400_000
+TALL, LOW = 240, 104  # heights of charts
 
 
 @dataclass(frozen=True, slots=True)
 class DevicePage:
     device: DeviceView
-    readings: tuple[Reading, ...]  # oldest first
-    series: tuple[Series, ...]
-    lane: tuple[LaneStep, ...]
-    events: tuple[DeviceEventView, ...]
+    readings: tuple[Reading, ...]  # the newest one in the buffer, or none
+    last: tuple[tuple[FeatureShown, float], ...]  # its values, the oddest feature first
+    history: past.Shown
+    period: str
+    drawn: tuple[Chart, ...]  # of the features, the oddest first
+    notes: tuple[str, ...]  # what the history lacks
+    events: tuple[Happened, ...]
     now: PlantView
     names: dict[str, str]
     may_act: bool
-    hours: tuple[int, ...]
     labels: tuple[LabelView, ...]  # the newest labels of this device
     done: Done | None
     choices: tuple[str, ...]  # labels to choose from
+    begin: str  # of the period that was asked for, as the value of a form's field
+    end: str
+    last_day: str  # asks for the day before its last reading, if the period has none
     points: str  # of the charts, as JSON
     rule: Rule  # of its alarm
     silent_s: float | None  # after which it is silent; None if this depends on its usual gaps
-    usual: Mapping[str, Usual]  # feature to its usual values
-    paused: str | None  # when the last reading before a long pause was measured; those until then are not shown
+    usual: Mapping[str, Usual]  # feature to the usual values of this device
+    seen: Mapping[str, Usual]  # feature to what training saw
     trouble: str | None  # when it stopped being OK, if its last events show that
+    hours: tuple[int, ...]
+    spans: tuple[past.Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked before a device is shelved or retired."""
+
+    device: DeviceView
+    now: PlantView
+    hours: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """The table of a device: parts of a period, or its newest readings, newest first."""
+
+    device: DeviceView
+    features: tuple[FeatureShown, ...]
+    history: past.Shown | None
+    period: str
+    readings: tuple[Reading, ...]
+    usual: Mapping[str, Usual]
 
 
 @router.get("/{device}", **needs("viewer"))
 def show_device(
-    device: DeviceId, console: Shown, visitor: Visiting, done: Annotated[str, Query(max_length=MAX_ID)] = ""
+    device: DeviceId,
+    console: Shown,
+    visitor: Visiting,
+    done: Annotated[str, Query(max_length=MAX_ID)] = "",
+    span: Span = "",
+    begin: Begin = "",
+    end: End = "",
 ) -> Response:
-    return _show(console, visitor, device, "device/page.html", done)
+    return _show(console, visitor, device, asked_of(span, begin, end), done)
+
+
+@router.get("/{device}/points", **needs("viewer"))
+def send_points(device: DeviceId, console: Shown, visitor: Visiting, span: Span = "1h") -> Response:
+    """Sends the charts of a page that is open, as JSON."""
+    found = console.services.devices.device(device)
+    language = renderer(console, visitor).language
+    shown = past.read_history(console, language, found, asked_of(span, "", ""), 0.0)
+    series = past.series_of(shown, features_of(console), {})
+    return Response(past.chart_json(language, shown, series), media_type="application/json")
 
 
 @router.get("/{device}/readings", **needs("viewer"))
-def show_readings(device: DeviceId, console: Shown, visitor: Visiting) -> Response:
-    """Shows the charts as a table."""
-    return _show(console, visitor, device, "device/readings.html")
+def show_readings(
+    device: DeviceId, console: Shown, visitor: Visiting, span: Span = "", begin: Begin = "", end: End = ""
+) -> Response:
+    """Shows the charts of a period as a table, or the newest readings."""
+    found, features = console.services.devices.device(device), features_of(console)
+    language, asked = renderer(console, visitor).language, asked_of(span, begin, end)
+    shown = past.read_history(console, language, found, asked, 0.0) if asked.query else None
+    newest = () if shown else tuple(console.services.recent.readings(NEWEST, None, device)[0])
+    known = {name for row in shown.rows for name in row["values"]} if shown else set()
+    known |= {name for reading in newest for name in reading["values"]}
+    usual = seen_by_model(console, console.plant.read()).usual
+    text = past.period_text(language, shown.view) if shown else ""
+    context = Readings(found, tuple(each for each in features if each.name in known), shown, text, newest, usual)
+    return show(console, visitor, "device/readings.html", context, section="devices")
 
 
 @router.get("/{device}/shelve", **needs("operator"))
 def confirm_shelving(device: DeviceId, console: Shown, visitor: Visiting) -> Response:
-    return _show(console, visitor, device, "device/shelve.html")
+    return _ask(console, visitor, device, "device/shelve.html")
 
 
 @router.get("/{device}/retire", **needs("operator"))
 def confirm_retirement(device: DeviceId, console: Shown, visitor: Visiting) -> Response:
-    return _show(console, visitor, device, "device/retire.html")
+    return _ask(console, visitor, device, "device/retire.html")
 
 
 @router.post("/{device}/acknowledge", **needs("operator"))
-def acknowledge(device: DeviceId, console: Shown, actor: Acting) -> Response:
+def acknowledge(
+    device: DeviceId, console: Shown, actor: Acting, back: Annotated[str, Form(max_length=10)] = ""
+) -> Response:
     acts.acknowledge(actor, console.services.device_states, device)
-    return _to(device)
+    return go("/console/overview") if back == "overview" else _to(device)
 
 
 @router.post("/{device}/shelve", **needs("operator"))
@@ -143,103 +196,84 @@ def restore(device: DeviceId, console: Shown, actor: Acting) -> Response:
     return _to(device)
 
 
-def lane_of(events: tuple[DeviceEventView, ...], begin: float, end: float) -> tuple[LaneStep, ...]:
-    """Returns the states between two times (seconds since 1970 UTC). `events` are newest first."""
-    if end <= begin:
-        return ()
-    times = [(moment(event.at), event) for event in reversed(events)]
-    inside = [(at, event.state) for at, event in times if at > begin]
-    earlier = [event.state for at, event in times if at <= begin]
-    first = earlier[-1] if earlier else next((event.before for at, event in times if at > begin), "")
-    marks = [(begin, first), *inside, (end, "")]
-    steps = ((a, b) for a, b in pairwise(marks) if a[1])
-    return tuple(LaneStep(a[1], (a[0] - begin) / (end - begin), (b[0] - begin) / (end - begin)) for a, b in steps)
-
-
-def after_pause(times: Sequence[float]) -> int:
-    """Returns the index of the first time after a pause that fills the chart and squeezes what follows it, or 0."""
-    found = 0
-    for index in range(1, len(times) - MIN_POINTS + 1):
-        pause = times[index] - times[index - 1]
-        if 4 * pause > times[-1] - times[0] and pause > 4 * (times[-1] - times[index]):
-            found = index
-    return found
-
-
 def trouble_since(events: Sequence[DeviceEventView]) -> str | None:
     """Returns when the device stopped being OK. `events` are newest first; None if it is OK, or was shelved since."""
     trouble = takewhile(lambda event: event.state in ("suspect", "alarm", "acknowledged"), events)
     return min((event.at for event in trouble), default=None)
 
 
-def points(readings: Sequence[Reading], names: Sequence[str], now: PlantView, lane: Sequence[LaneStep]) -> str:
-    """Returns the charts as JSON for uPlot: times, a list for each feature, which readings are labeled, and alarms."""
-    times = [round(moment(reading["measured_at"]), 3) for reading in readings]
-    columns: dict[str, Any] = {name: [_short(reading["values"].get(name)) for reading in readings] for name in names}
-    labels = [[begin, end, label, now.is_alarm(label)] for begin, end, label in labeled_spans(readings)]
-    span = times[-1] - times[0] if times else 0.0
-    alarms = [
-        [round(times[0] + span * at, 3) for at in (step.begin, step.end)]
-        for step in lane
-        if step.state in ("alarm", "acknowledged")
-    ]
-    return json.dumps({"at": times, "values": columns, "labels": labels, "alarms": alarms}, separators=(",", ":"))
-
-
-def _short(value: float | None) -> float | None:
-    """Rounds a value to as many digits as a chart can show."""
-    return None if value is None else float(f"{value:.5g}")
-
-
-def labeled_spans(readings: Sequence[Reading]) -> Iterator[tuple[float, float, str]]:
-    """Yields stretches of readings with the same label: begin, end (seconds since 1970 UTC) and label."""
-    for label, group in groupby(readings, key=lambda reading: reading["label"]):
-        times = [moment(reading["measured_at"]) for reading in group]
-        if label is not None:
-            yield times[0], times[-1], label
-
-
 def _show(
     console: Console,
     visitor: Visitor,
     name: str,
-    template: str,
+    asked: Asked,
     done: str = "",
 ) -> Response:
-    services = console.services
+    services, language = console.services, renderer(console, visitor).language
     key, now = signed_in(visitor), console.plant.read()
     device = services.devices.device(name)
-    newest = sorted(services.recent.readings(POINTS, None, name)[0], key=lambda each: each["measured_at"])
-    start = after_pause([moment(each["measured_at"]) for each in newest])
-    readings = tuple(newest[start:])
-    features = features_of(console)
-    named = ((f, tuple(r["values"][f.name] for r in readings if f.name in r["values"])) for f in features)
-    seen = seen_by_model(console, now)
-    found = [each for each in named if each[1]]
-    found.sort(key=lambda each: seen.oddness(each[0].name, each[1]), reverse=True)
     events = tuple(services.device_events.page(EVENTS, None, name)[0])
-    span = (moment(readings[0]["measured_at"]), moment(readings[-1]["measured_at"])) if readings else (0.0, 0.0)
-    lane = lane_of(events, *span)
+    trouble = trouble_since(events)
+    begun = min(moment(trouble or device.heard_at), moment(device.heard_at))
+    try:
+        shown = past.read_history(console, language, device, asked, now.at / 1000 - begun)
+    except InvalidInput as error:  # a period that cannot be
+        visitor = visitor if visitor.sent else replace(visitor, sent=_refused(asked, str(error)))
+        shown = past.read_history(console, language, device, NOTHING_ASKED, now.at / 1000 - begun)
+    readings = tuple(services.recent.readings(1, None, name)[0])
+    last = readings[0]["values"] if readings else {}
+    seen, usual = seen_by_model(console, now), services.histories.usual(name)
+    known = replace(seen, usual={**seen.usual, **usual})
+    features = features_of(console)
+    series = past.series_of(shown, features, last)
+    courses = {name: [value] for name, value in last.items()} | {each.feature.name: each.course for each in series}
+    values = [(each, last[each.name]) for each in features if each.name in last]
+    series.sort(key=lambda each: known.oddness(each.feature.name, each.course), reverse=True)
+    labels = tuple(services.label_views.page(LABELS, 0, LabelFilter(name, undone=True))[0])
+    names = people(services) if key.may("admin") else {}
     context = DevicePage(
         device,
         readings,
-        tuple(Series(feature, values) for feature, values in found),
-        lane,
-        events,
+        tuple(sorted(values, key=lambda each: known.oddness(each[0].name, courses[each[0].name]), reverse=True)),
+        shown,
+        past.period_text(language, shown.view),
+        tuple(chart_of(language, name, shown, each, TALL if at == 0 else LOW) for at, each in enumerate(series)),
+        tuple(past.note_text(language, note) for note in shown.view["notes"]),
+        happened(language, events, labels, names, EVENTS),
         now,
-        people(services) if key.may("admin") else {},
+        names,
         key.may("operator"),
-        SHELVE_HOURS,
-        tuple(services.label_views.page(LABELS, 0, LabelFilter(name, undone=True))[0]),
+        labels,
         done_of(console, done) if done else None,
         choices_of(now, services.label_views.summary()),
-        points(readings, [feature.name for feature in features], now, lane),
+        "" if shown.span else language.field(shown.view["from"]),
+        "" if shown.span or not asked.end else language.field(shown.view["to"]),
+        "" if series else _last_day(language, device),
+        past.chart_json(language, shown, series),
         now.rule_of(name),
         services.settings.alarm.silent_s,
+        usual,
         seen.usual,
-        newest[start - 1]["measured_at"] if start else None,
-        trouble_since(events),
+        trouble,
+        SHELVE_HOURS,
+        past.SPANS,
     )
+    return show(console, visitor, "device/page.html", context, section="devices")
+
+
+def _last_day(language: Language, device: DeviceView) -> str:
+    heard = int(1_000 * moment(device.heard_at))
+    return Asked("", language.field(heard - DAY_MS), language.field(heard + 2_000)).query
+
+
+def _refused(asked: Asked, why: str) -> Sent:
+    """Returns the form that asked for a period which cannot be; it is the form of a label."""
+    typed = {"from": (asked.begin,), "to": (asked.end,)}
+    return Sent("/console/labels", typed, why, "to" if why.startswith("to") else "from", 422)
+
+
+def _ask(console: Console, visitor: Visitor, name: str, template: str) -> Response:
+    context = Question(console.services.devices.device(name), console.plant.read(), SHELVE_HOURS)
     return show(console, visitor, template, context, section="devices")
 
 

@@ -11,6 +11,7 @@ from fastapi import Form, Query, Response
 from admin.access.identity import Acting
 from admin.access.roles import needs
 from admin.console.console import Console, Shown
+from admin.console.device.history import asked_in
 from admin.console.language import Language
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.visitor import Visiting
@@ -28,8 +29,11 @@ router = pages("labels")
 PAGE_ROWS = 50
 MAX_CHOICES = 6
 MAX_DEVICE = 512
+TEXT = "text/plain; charset=utf-8"
 
 LabelId = Annotated[str, Form(alias="id", max_length=MAX_ID)]
+Back = Annotated[str, Form(max_length=10)]
+OnPage = Annotated[str, Form(alias="page", max_length=1_000)]  # the path and query of the page with the form
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,25 +138,46 @@ def add(
     other: Annotated[str, Form()] = "",
     note: Annotated[str, Form()] = "",
     back: Annotated[str, Form()] = "",
+    page: OnPage = "",
 ) -> Response:
     services, language = console.services, renderer(console, visitor).language
     wish = wish_of(language, device, begin, end, other.strip() or label, note)
     done = acts.add(actor, services.labels, services.settings, wish, "console")
-    return to_label(done.label.id, done.label.device if back == "device" else "")
+    return to_label(done.label.id, done.label.device if back == "device" else "", page)
+
+
+@router.get("/readings", **needs("operator"))
+def count_readings(
+    console: Shown,
+    visitor: Visiting,
+    device: Annotated[str, Query(max_length=MAX_DEVICE)] = "",
+    begin: Annotated[str, Query(alias="from", max_length=40)] = "",
+    end: Annotated[str, Query(alias="to", max_length=40)] = "",
+) -> Response:
+    """Answers with the text of the button that adds a label: how many readings would have it; empty if unknown."""
+    language = renderer(console, visitor).language
+    ngettext = language.translations.ngettext
+    try:
+        first, last = language.typed(begin.strip(), "from"), language.typed(end.strip(), "to")
+    except InvalidInput:
+        return Response("", media_type=TEXT)
+    found = console.services.label_views.in_period(device.strip(), first, last) if first < last else None
+    said = "" if found is None else ngettext("Label 1 reading", "Label %(shown)s readings", found)
+    return Response(said % {"shown": language.number(found)} if said else "", media_type=TEXT)
 
 
 @router.post("/undo", **needs("operator"))
-def undo(console: Shown, actor: Acting, label: LabelId, back: Annotated[str, Form(max_length=10)] = "") -> Response:
+def undo(console: Shown, actor: Acting, label: LabelId, back: Back = "", page: OnPage = "") -> Response:
     services = console.services
     acts.undo(actor, services.labels, label)
-    return to_label(label, services.label_views.one(label)["device"] if back == "device" else "")
+    return to_label(label, services.label_views.one(label)["device"] if back == "device" else "", page)
 
 
 @router.post("/redo", **needs("operator"))
-def redo(console: Shown, actor: Acting, label: LabelId, back: Annotated[str, Form(max_length=10)] = "") -> Response:
+def redo(console: Shown, actor: Acting, label: LabelId, back: Back = "", page: OnPage = "") -> Response:
     services = console.services
     done = acts.redo(actor, services.labels, services.settings, label, "console")
-    return to_label(done.label.id, done.label.device if back == "device" else "")
+    return to_label(done.label.id, done.label.device if back == "device" else "", page)
 
 
 @router.post("/undo-import", **needs("operator"))
@@ -191,10 +216,11 @@ def done_of(console: Console, label: str) -> Done | None:
         return None
 
 
-def to_label(label: str, device: str) -> Response:
+def to_label(label: str, device: str, page: str) -> Response:
     asked = urlencode({"done": label})
     if device:
-        return go(f"/console/devices/{quote(device, safe='')}?{asked}#done")
+        shown = asked_in(page.partition("?")[2]).query  # the same period again
+        return go(f"/console/devices/{quote(device, safe='')}?{asked}{'&' if shown else ''}{shown}#done")
     return go(f"/console/labels?{asked}")
 
 

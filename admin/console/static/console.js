@@ -5,7 +5,7 @@ const $ = (selector, root = document) => root.querySelector(selector), $$ = (sel
 const say = text => { const line = $("#say"); if (line) line.textContent = text; };
 
 // The stream. Its "tick" is the time of the plant, once a second; without it nothing on the page is fresh.
-const LATE_MS = 3500;
+const LATE_MS = 3500, HASTY_MS = 400;
 const stream = $("#stream"), clock = $("#clock"), late = $("#late");
 let wasLate = Boolean(late && !late.hidden), heard = wasLate ? -Infinity : performance.now();
 if (stream) {
@@ -44,26 +44,35 @@ if ($("[data-reload]")) {
 const attention = $("#attention");
 if (attention) {
   const who = () => $(".who a", attention)?.textContent || "";
-  let before = who();
+  let before = who(), changed = -Infinity;
   new MutationObserver(() => {
     const now = who();
     if (now && now !== before) say($(".shout h2", attention).textContent + ": " + now);
+    if (now !== before) changed = performance.now();
     before = now;
   }).observe(attention, { childList: true });
+  attention.addEventListener("submit", event => {  // a press that was meant for the device shown a moment ago
+    if (performance.now() - changed < HASTY_MS) event.preventDefault();
+  });
 }
 
-// A region that is sent again keeps the focus of a keyboard: on the same link, else on its first one.
+// A region that is sent again keeps the focus of a keyboard: on the same link, button or heading, else on its first link.
 const SENT_AGAIN = "#watch, #attention, #states, #events, #rollout, #progress";
-const keyOf = link => link.getAttribute("href") + " " + link.textContent;
+const keyOf = each => each.id || (each.getAttribute("href") || each.form?.getAttribute("action")) + " " + each.textContent;
+const takeFocus = (place, how) => {
+  if (place.matches("h1, h2")) place.tabIndex = -1;
+  place.focus(how);
+};
 let held = null;
 document.addEventListener("focusin", event => {
   const region = event.target.closest(SENT_AGAIN);
-  held = region && event.target.href ? { region, link: event.target, key: keyOf(event.target) } : null;
+  held = region && event.target !== region ? { region, link: event.target, key: keyOf(event.target) } : null;
 });
 document.addEventListener("pointerdown", () => { held = null; });
 $$(SENT_AGAIN).forEach(region => new MutationObserver(() => {
   if (!held || held.region !== region || held.link.isConnected || document.activeElement !== document.body) return;
-  ($$("a[href]", region).find(link => keyOf(link) === held.key) || $("a[href]", region))?.focus({ preventScroll: true });
+  const same = $$("a[href], button, [id]", region).find(each => keyOf(each) === held.key) || $("a[href]", region);
+  if (same) takeFocus(same, { preventScroll: true });
 }).observe(region, { childList: true }));
 
 // After a form, the keyboard goes on at the same button of the new page; if that is gone, at the heading of its region.
@@ -73,10 +82,6 @@ document.addEventListener("submit", event => {
   const sent = { at: Date.now(), button: buttonOf(event.submitter, event.target), heading: headingOf(event.target) };
   try { sessionStorage.setItem("sent", JSON.stringify(sent)); } catch { /* the page works without it */ }
 });
-const takeFocus = place => {
-  if (place.matches("h1, h2")) place.tabIndex = -1;
-  place.focus();
-};
 const refocus = sent => {
   const wrong = $("[aria-invalid]");
   if (document.activeElement !== document.body || $("[autofocus]")) return;
@@ -127,6 +132,36 @@ $$("dialog[data-again]").forEach(dialog => {
   dialog.close();
   $(`[data-open=${dialog.id}]`)?.focus();  // has the focus again when the dialog is closed
   dialog.showModal();
+});
+
+// A button that says how many are chosen, or how many readings a label would have. Without a number it says what it does.
+$$("[data-chosen]").forEach(button => {
+  const plain = button.textContent, { chosen, one, more } = button.dataset;
+  const count = () => {
+    const found = $$(`[name=${chosen}]:checked`, button.form).length;
+    button.textContent = found > 1 ? more.replace("COUNT", found) : found ? one : plain;
+  };
+  button.form.addEventListener("change", count);
+  count();
+});
+$$("[data-readings]").forEach(button => {
+  const plain = button.textContent;
+  let soon, asked = 0;
+  const ask = async () => {
+    const own = ++asked, form = new FormData(button.form);
+    if (!form.get("to")) return;  // until further notice
+    const answer = await fetch(button.dataset.readings + "?" + new URLSearchParams(["device", "from", "to"].map(name => [name, form.get(name)])));
+    const text = answer.ok && !answer.redirected ? await answer.text() : "";
+    if (own === asked && text) button.textContent = text;
+  };
+  button.form.addEventListener("input", event => {
+    if (event.target.name && !["device", "from", "to"].includes(event.target.name)) return;
+    asked++;
+    button.textContent = plain;
+    clearTimeout(soon);
+    soon = setTimeout(() => ask().catch(() => {}), 300);
+  });
+  ask().catch(() => {});
 });
 
 // Copy buttons.
@@ -220,90 +255,4 @@ if (given && window.uPlot) {
     clearTimeout(wait);
     wait = setTimeout(() => charts.forEach(([chart, box]) => chart.setSize({ width: box.clientWidth, height: HEIGHT })), 80);
   });
-}
-
-// A device's charts: its readings, which of them are labeled, and the period of the form. Dragging across a chart fills the form.
-const past = $("#device-points"), from = $("#label-from"), to = $("#label-to");
-if (past && window.uPlot) {
-  const { at, values, labels, alarms } = JSON.parse(past.textContent), drawn = [];
-  const local = seconds => new Date((seconds + offset * 60) * 1000).toISOString().slice(0, 19);
-  const second = value => Date.parse(value + "Z") / 1000 - offset * 60;
-  const span = at.at(-1) - at[0], clockOf = seconds => span > 172800
-    ? new Date((seconds + offset * 60) * 1000).toLocaleDateString(document.documentElement.lang, { day: "numeric", month: "short", timeZone: "UTC" })
-    : local(seconds).slice(11, span > 1200 ? 16 : 19);
-  const steps = at.slice(1).map((time, i) => time - at[i]).sort((a, b) => a - b), pause = 10 * Math.max(0.5, steps[steps.length >> 1] || 0);
-  const unbroken = column => {  // without the readings that lack this value; a long pause breaks the line
-    const times = [], found = [];
-    at.forEach((time, i) => {
-      if (column[i] === null) return;
-      if (times.length && time - times.at(-1) > pause) { times.push((time + times.at(-1)) / 2); found.push(null); }
-      times.push(time);
-      found.push(column[i]);
-    });
-    return [times, found];
-  };
-  const strip = chart => {
-    const pen = chart.ctx, k = devicePixelRatio;
-    pen.save();
-    for (const [begin, end, , isAlarm] of labels) {
-      const x = chart.valToPos(begin, "x", true);
-      pen.fillStyle = color(isAlarm ? "alarm" : "accent");
-      pen.fillRect(x, chart.bbox.top, Math.max(chart.valToPos(end, "x", true) - x, 2 * k), 4 * k);
-    }
-    pen.restore();
-  };
-  const shade = chart => {  // behind the line: when the device was in alarm
-    const pen = chart.ctx;
-    pen.save();
-    pen.fillStyle = color("alarm-wash");
-    for (const [begin, end] of alarms) {
-      const x = chart.valToPos(begin, "x", true);
-      pen.fillRect(x, chart.bbox.top, Math.max(chart.valToPos(end, "x", true) - x, 1), chart.bbox.height);
-    }
-    pen.restore();
-  };
-  const pick = chart => {
-    if (!from || chart.select.width < 2) return;
-    const begin = Math.floor(chart.posToVal(chart.select.left, "x")), end = Math.ceil(chart.posToVal(chart.select.left + chart.select.width, "x"));
-    from.value = local(begin);
-    to.value = local(end);
-    mark();
-    say(`${from.value.slice(11)} – ${to.value.slice(11)}`);
-  };
-  const mark = () => {
-    if (!from) return;
-    const begin = second(from.value), end = to.value ? second(to.value) : at.at(-1);
-    for (const [chart] of drawn) {
-      const [a, b] = [begin, end].map(each => Math.min(Math.max(chart.valToPos(each, "x"), 0), chart.over.clientWidth));
-      chart.setSelect({ left: a || 0, top: 0, width: to.value && b > a ? b - a : 0, height: chart.over.clientHeight }, false);
-    }
-  };
-  const show = () => {
-    drawn.splice(0).forEach(([chart]) => chart.destroy());
-    $$("[data-device-chart]").filter(box => box.clientWidth).forEach(box => {  // the others are folded away
-      const column = values[box.dataset.deviceChart], height = box.classList.contains("high") ? 240 : 104;
-      box.replaceChildren();
-      const chart = new uPlot({
-        width: box.clientWidth, height, padding: [8, 2, 0, 0], legend: { show: false },
-        cursor: { sync: { key: "device" }, drag: { x: Boolean(from), y: false, setScale: false }, points: { size: 5 } },
-        scales: { x: { time: true, range: [at[0], at.at(-1)] } }, hooks: { drawClear: [shade], draw: [strip], setSelect: [pick] },
-        series: [{}, { stroke: color("ink-2"), width: 1.5, points: { show: false } }],
-        axes: [axis(22, { values: times(clockOf), space: 70 }), axis(34, { space: 32, values: figures })],
-      }, unbroken(column), box);
-      chart.root.setAttribute("role", "img");
-      chart.root.setAttribute("aria-label", box.dataset.label);
-      drawn.push([chart, box, height]);
-    });
-    mark();
-  };
-  if (from) {
-    if (matchMedia("(pointer: fine)").matches) $$("[data-drag]").forEach(each => { each.hidden = false; });
-    [from, to].forEach(input => input.addEventListener("input", mark));
-  }
-  show();
-  document.fonts?.ready.then(show);
-  $$("[data-charts]").forEach(each => each.addEventListener("toggle", show));
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
-  let soon;
-  addEventListener("resize", () => { clearTimeout(soon); soon = setTimeout(show, 80); });
 }

@@ -70,7 +70,7 @@ def read_course(
     read: list[int] = []
     for group in (near, far):
         done = 0
-        for batch in _batches(archive, group):
+        for batch in _batches(archive, group, BATCH_FILES):
             if (read or done) and clock() >= deadline:
                 break
             done += len(batch)
@@ -145,7 +145,7 @@ def spread(count: int) -> Iterator[int]:
             yield place
 
 
-def _batches(archive: Archive, files: Sequence[File], size: int = BATCH_FILES) -> Iterator[Sequence[File]]:
+def _batches(archive: Archive, files: Sequence[File], size: int) -> Iterator[Sequence[File]]:
     """Yields the files in groups; those of a bucket alone, because each is downloaded."""
     step = size if files and archive.path(files[0]) is not None else 1
     for at in range(0, len(files), step):

@@ -1,0 +1,79 @@
+"""What happened to a device, newest first: changes of its state, and labels that people gave it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from admin.console.language import Language
+from admin.console.pulse import moment
+from admin.console.words import label_text, period
+from operations.views.device_events import DeviceEventView
+from operations.views.labels import LabelView
+
+IN_ALARM = ("alarm", "acknowledged")
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    at: str
+    state: str  # after a change of the state; else empty
+    text: str
+
+
+def happened(
+    language: Language,
+    events: Sequence[DeviceEventView],
+    labels: Sequence[LabelView],
+    names: Mapping[str, str],
+    most: int,
+) -> tuple[Happened, ...]:
+    """Returns the newest. Events and labels are newest first; of labels, none is older than the oldest event."""
+    found = [_event(language, events, place, names) for place in range(len(events))]
+    oldest = events[-1].at if len(events) >= most else ""
+    for each in labels:
+        found += [entry for entry in _label(language, each, names) if entry.at >= oldest]
+    found.sort(key=lambda entry: entry.at, reverse=True)
+    return tuple(found[:most])
+
+
+def alarm_s(events: Sequence[DeviceEventView], place: int) -> float | None:
+    """Returns how long the device was in alarm until the event at `place`; None if that did not end an alarm. Pure."""
+    ended = events[place]
+    if ended.before not in IN_ALARM or ended.state in IN_ALARM:
+        return None
+    begun: str | None = None
+    for event in events[place + 1 :]:
+        if event.state not in IN_ALARM:
+            return None if begun is None else moment(ended.at) - moment(begun)
+        begun = event.at
+        if event.before not in IN_ALARM:
+            return moment(ended.at) - moment(begun)
+    return None
+
+
+def _event(language: Language, events: Sequence[DeviceEventView], place: int, names: Mapping[str, str]) -> Happened:
+    event, _ = events[place], language.text
+    parts = []
+    if event.label is not None and event.probability is not None:
+        label, probability = label_text(language, event.label), language.number(event.probability, 2)
+        parts.append(_("“%(label)s”, probability %(p)s", label=label, p=probability))
+    if (lasted := alarm_s(events, place)) is not None:
+        parts.append(_("after %(time)s in alarm", time=language.duration(lasted)))
+    if event.by:
+        parts.append(_("by %(who)s", who=names.get(event.by, event.by)))
+    text = " ".join(parts)
+    return Happened(event.at, event.state, f"{text}: {event.why}" if event.why else text)
+
+
+def _label(language: Language, label: LabelView, names: Mapping[str, str]) -> list[Happened]:
+    name, of = label_text(language, label["label"]), period(language, label["from"], label["to"])
+    added = language.text(
+        "%(who)s labeled %(period)s “%(label)s”", who=names.get(label["by"], label["by"]), period=of, label=name
+    )
+    found = [Happened(label["at"], "", f"{added}, {label['note']}" if label["note"] else added)]
+    if label["undone_at"] is not None:
+        who = names.get(label["undone_by"] or "", label["undone_by"] or "")
+        undone = language.text("%(who)s undid the label “%(label)s” of %(period)s", who=who, period=of, label=name)
+        found.append(Happened(label["undone_at"], "", undone))
+    return found

@@ -1,0 +1,104 @@
+"use strict";
+// The page of a device, with what console.js has.
+// Its charts: a period, the values between least and greatest, labels, and the period of the form. Dragging across a chart fills the form.
+const past = $("#device-points"), from = $("#label-from"), to = $("#label-to");
+if (past && window.uPlot) {
+  let data = JSON.parse(past.textContent);
+  const drawn = [], local = seconds => new Date((seconds + offset * 60) * 1000).toISOString().slice(0, 19);
+  const second = value => Date.parse(value + "Z") / 1000 - offset * 60;
+  const inPlant = seconds => new Date((seconds + offset * 60 + new Date(seconds * 1000).getTimezoneOffset() * 60) * 1000);  // days begin there
+  const clockOf = seconds => data.to - data.from > 172800
+    ? new Date((seconds + offset * 60) * 1000).toLocaleDateString(document.documentElement.lang, { day: "numeric", month: "short", timeZone: "UTC" })
+    : local(seconds).slice(11, data.to - data.from > 1200 ? 16 : 19);
+  const unbroken = columns => {  // a long pause breaks the line
+    const steps = columns[0].slice(1).map((time, i) => time - columns[0][i]).sort((a, b) => a - b), pause = 4 * (steps[steps.length >> 1] || 0);
+    const found = columns.map(() => []);
+    columns[0].forEach((time, i) => {
+      const last = found[0].at(-1);
+      if (time - last > pause) found.forEach((column, j) => column.push(j ? null : (time + last) / 2));
+      found.forEach((column, j) => column.push(columns[j][i]));
+    });
+    return found;
+  };
+  const bars = (chart, spans, paint) => {
+    const pen = chart.ctx, { left, width, top, height } = chart.bbox;
+    pen.save();
+    for (const span of spans) {
+      const [begin, end] = span.map(each => Math.min(Math.max(chart.valToPos(each, "x", true), left), left + width));
+      paint(pen, begin, Math.max(end - begin, 2 * devicePixelRatio), top, height, span);
+    }
+    pen.restore();
+  };
+  const strip = chart => bars(chart, data.labels, (pen, x, width, top, _height, [, , label, isAlarm]) => {
+    const k = devicePixelRatio;
+    pen.fillStyle = color(isAlarm ? "alarm" : "accent");
+    pen.fillRect(x, top, width, 4 * k);
+    if (chart.root.parentNode !== drawn[0]?.[1] && drawn.length) return;
+    pen.font = `${11 * k}px Geist`;
+    pen.textBaseline = "top";
+    pen.textAlign = "left";
+    pen.fillStyle = color("ink-2");
+    if (pen.measureText(label).width + 4 * k < width) pen.fillText(label, x + 2 * k, top + 6 * k);
+  });
+  const shade = chart => bars(chart, data.alarms, (pen, x, width, top, height) => {  // behind the line: when the device was in alarm
+    pen.fillStyle = color("alarm-wash");
+    pen.fillRect(x, top, width, height);
+  });
+  const pick = chart => {
+    if (!from || chart.select.width < 2) return;
+    from.value = local(Math.floor(chart.posToVal(chart.select.left, "x")));
+    to.value = local(Math.ceil(chart.posToVal(chart.select.left + chart.select.width, "x")));
+    mark();
+    from.form.dispatchEvent(new Event("input"));
+    say(`${from.value.replace("T", " ")} – ${to.value.replace("T", " ")}`);
+  };
+  const mark = () => {
+    if (!from) return;
+    const begin = second(from.value), end = second(to.value);
+    for (const [chart] of drawn) {
+      const [a, b] = [begin, end].map(each => Math.min(Math.max(chart.valToPos(each, "x"), 0), chart.over.clientWidth));
+      chart.setSelect({ left: a || 0, top: 0, width: b > a ? b - a : 0, height: chart.over.clientHeight }, false);
+    }
+  };
+  const columnsOf = box => unbroken(data.values[box.dataset.deviceChart] || [[], [], [], []]);
+  const show = () => {
+    drawn.splice(0).forEach(([chart]) => chart.destroy());
+    const hidden = { points: { show: false }, width: 0 };
+    $$("[data-device-chart]").filter(box => box.clientWidth).forEach(box => {  // the others are folded away
+      const height = box.classList.contains("high") ? 240 : 104;
+      box.replaceChildren();
+      const chart = new uPlot({
+        width: box.clientWidth, height, padding: [8, 2, 0, 0], legend: { show: false },
+        cursor: { sync: { key: "device" }, drag: { x: Boolean(from), y: false, setScale: false }, points: { size: 5 } },
+        scales: { x: { time: true, range: () => [data.from, data.to] } }, hooks: { drawClear: [shade], draw: [strip], setSelect: [pick] },
+        series: [{}, hidden, hidden, { stroke: color("ink-2"), width: 1.5, points: { show: data.values[box.dataset.deviceChart]?.[0].length < 3 } }],
+        bands: [{ series: [2, 1], fill: color("band") }], tzDate: inPlant,
+        axes: [axis(22, { values: times(clockOf), space: 70 }), axis(34, { space: 32, values: figures })],
+      }, columnsOf(box), box);
+      chart.root.setAttribute("role", "img");
+      chart.root.setAttribute("aria-label", box.dataset.label);
+      drawn.push([chart, box]);
+    });
+    mark();
+  };
+  if (from) {
+    if (matchMedia("(pointer: fine)").matches) $$("[data-drag]").forEach(each => { each.hidden = false; });
+    [from, to].forEach(input => input.addEventListener("input", mark));
+  }
+  show();
+  document.fonts?.ready.then(show);
+  $$("[data-charts]").forEach(each => each.addEventListener("toggle", show));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
+  let soon;
+  addEventListener("resize", () => { clearTimeout(soon); soon = setTimeout(show, 80); });
+  const { points: path, every } = past.dataset;
+  if (path) setInterval(async () => {  // a period until now goes on
+    if (document.hidden || wasLate) return;
+    try {
+      const answer = await fetch(path);
+      if (answer.ok && !answer.redirected) data = await answer.json();
+    } catch { return; }
+    drawn.forEach(([chart, box]) => chart.setData(columnsOf(box)));
+    mark();
+  }, 1000 * every);
+}

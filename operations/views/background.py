@@ -1,0 +1,68 @@
+"""Makes values on threads, and keeps them for a while. Who asks for one waits only for a moment."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+MAX_RUNNING = 8  # threads
+
+T = TypeVar("T")
+
+
+class _Job(Generic[T]):
+    def __init__(self) -> None:
+        self.ready = threading.Event()
+        self.until = 0.0  # its value is kept until then
+        self.found: T | None = None
+        self.error: Exception | None = None
+
+
+class Background(Generic[T]):
+    """At most `most` values, each kept for `times` the time that it took to make, at most for `max_s`. Thread-safe."""
+
+    def __init__(self, most: int, times: float, max_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = most
+        self._times = times
+        self._max_s = max_s
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._jobs: OrderedDict[Hashable, _Job[T]] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], T], wait_s: float) -> T | None:
+        """Returns a value; None if it is not ready in time, or too many are being made. Raises what `make` raises."""
+        with self._lock:
+            job = self._jobs.get(key)
+            if job is None or (job.ready.is_set() and self._clock() >= job.until):
+                if sum(not each.ready.is_set() for each in self._jobs.values()) >= MAX_RUNNING:
+                    return None
+                job = self._jobs[key] = _Job()
+                self._jobs.move_to_end(key)
+                threading.Thread(target=self._run, args=(job, make), name="background", daemon=True).start()
+                self._forget()
+        if not job.ready.wait(wait_s):
+            return None
+        if job.error is not None:
+            raise job.error
+        return job.found
+
+    def _run(self, job: _Job[T], make: Callable[[], T]) -> None:
+        begun = self._clock()
+        try:
+            job.found = make()
+            took = self._clock() - begun
+            job.until = begun + took + min(self._max_s, self._times * took)
+        except Exception as error:  # noqa: BLE001 - raised again where the value is asked for
+            job.error = error
+        finally:
+            job.ready.set()
+
+    def _forget(self) -> None:
+        """Forgets the oldest values that are too many."""
+        for key in [key for key, job in self._jobs.items() if job.ready.is_set()]:
+            if len(self._jobs) <= self._most:
+                return
+            del self._jobs[key]
