@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
@@ -82,7 +83,8 @@ class HistoryReader:
         self._labels = labels
         self._events = events
         self._archive_s = archive_s
-        self._clock = clock
+        self._time = clock
+        self._stopped = False
         self._wait_s = wait_s
         self._engine = Lock()
         self._archive: Archive | None = None
@@ -119,6 +121,10 @@ class HistoryReader:
         """
         return self._usual.get(device, lambda: self._find_usual(device), USUAL_SHARE * self._wait_s) or {}
 
+    def close(self) -> None:
+        """Ends the reads in progress soon, so that the process can stop."""
+        self._stopped = True
+
     # ── inside ───────────────────────────────────────────────────────────────────────────────
 
     def _shown(self, device: DeviceView, read: _Read) -> HistoryView:
@@ -140,6 +146,9 @@ class HistoryReader:
             "states": states_in(events, device.state, begin, end),
             "notes": notes,
         }
+
+    def _clock(self) -> float:
+        return math.inf if self._stopped else self._time()
 
     def _soon(self, key: Hashable, device: str, grid: Callable[[], Grid], read: Callable[[], _Read]) -> _Read:
         """Returns what `read` returns; if that takes too long, the readings in the buffer."""

@@ -165,6 +165,16 @@ def test_what_is_usual_for_a_device_is_known_after_a_day(site: Site, monkeypatch
     assert histories.usual("pump") == {}
 
 
+def test_a_stop_ends_a_read_in_progress(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archive.dataset.history.read.BATCH_FILES", 1)
+    fill(site)
+    archived(site, files=10)
+    histories = reader(site, archive_s=60.0)
+    histories.close()
+    (note,) = histories.history(device(site), NOW, NOW + MINUTE, 6)["notes"]
+    assert (note["kind"], note["share"]) == ("sampled", 0.1)
+
+
 def test_a_slow_archive_is_shown_when_it_has_been_read(site: Site) -> None:
     """Meanwhile the page shows what is in the buffer, and says so."""
     fill(site)
