@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from operations.views.device_history import (
     MAX_BUCKETS,
     HistoryNote,
     HistoryView,
+    UsualView,
     buckets_of,
     labels_in,
     note,
@@ -53,7 +54,7 @@ MAX_KEPT, KEPT_TIMES, MAX_KEPT_S = 64, 10, 120.0  # a course is kept for this ma
 USUAL_MS, USUAL_TIMES, USUAL_KEPT_S = 7 * 86_400_000, 10_000, 900.0
 MIN_USUAL_MS, MIN_USUAL = 86_400_000, 500  # a device is known after this time and this many readings
 
-Usual = Mapping[str, tuple[float, float]]
+Usual = dict[str, UsualView]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +115,6 @@ class HistoryReader:
 
         return self._shown(device, self._soon((name, span_ms, buckets), name, grid, read))
 
-    def usual(self, device: str) -> Usual:
-        """The middle 98 % of the device's values of each feature in the last week, from a sample of the archive.
-
-        Empty for a device that is not known for long, and if the archive cannot be read now.
-        """
-        return self._usual.get(device, lambda: self._find_usual(device), USUAL_SHARE * self._wait_s) or {}
-
     def close(self) -> None:
         """Ends the reads in progress soon, so that the process can stop."""
         self._stopped = True
@@ -144,6 +138,7 @@ class HistoryReader:
             "buckets": buckets_of(course),
             "labels": labels[-MAX_STRETCHES:],
             "states": states_in(events, device.state, begin, end),
+            "usual": self._usual_of(device.device_id),
             "notes": notes,
         }
 
@@ -201,6 +196,10 @@ class HistoryReader:
         finally:
             self._engine.release()
 
+    def _usual_of(self, device: str) -> Usual:
+        """Empty for a device that is not known for long, and while the archive cannot be read."""
+        return self._usual.get(device, lambda: self._find_usual(device), USUAL_SHARE * self._wait_s) or {}
+
     def _find_usual(self, device: str) -> Usual:
         snapshot, now, features = self._snapshot([]), now_ms(), self._settings.features
         archive = self._archive
@@ -217,7 +216,11 @@ class HistoryReader:
         if found.end - found.begin < MIN_USUAL_MS:
             return {}
         ranges = zip(features, found.values, found.usual(), strict=True)
-        return {name: usual for name, values, usual in ranges if usual is not None and len(values) >= MIN_USUAL}
+        return {
+            name: {"low": usual[0], "high": usual[1]}
+            for name, values, usual in ranges
+            if usual is not None and len(values) >= MIN_USUAL
+        }
 
     def _first(self, course: Course) -> int:
         """When the plant's or the device's readings begin, if that is within the period; else where it begins."""

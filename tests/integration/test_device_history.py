@@ -160,9 +160,9 @@ def test_what_is_usual_for_a_device_is_known_after_a_day(site: Site, monkeypatch
     for reading in arrivals:
         site.send(reading, device="press-1")
     archived(site, files=5)
-    histories = reader(site)
-    assert histories.usual("press-1")["vibration"] == (0.0, 0.9)
-    assert histories.usual("pump") == {}
+    assert shown(site)["usual"]["vibration"] == {"low": 0.0, "high": 0.9}
+    fill(site, count=1)
+    assert shown(site, "pump")["usual"] == {}
 
 
 def test_a_stop_ends_a_read_in_progress(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
