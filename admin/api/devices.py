@@ -116,6 +116,24 @@ class Shelving(BaseModel):
     why: Annotated[str, Field(description="The reason.", max_length=MAX_WHY)] = ""
 
 
+class AlarmsBody(BaseModel):
+    """Which alarms are acknowledged."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"until": "2026-11-24T10:00:00Z"}]})
+
+    until: Annotated[
+        AwareDatetime | None,
+        Field(description="Only alarms that were raised until then, such as when the list was read; null: now."),
+    ] = None
+
+
+class AcknowledgedView(TypedDict):
+    """What was acknowledged."""
+
+    devices: Annotated[list[str], Field(description="The devices, the oldest alarm first.")]
+    left: Annotated[int, Field(description="Devices that are still in alarm and not acknowledged.")]
+
+
 class DevicePage(TypedDict):
     """A page of devices."""
 
@@ -156,6 +174,22 @@ def list_devices(
     since = iso(services.devices.alarm_times().since)
     end = offset + limit
     return {"devices": found, "total": total, "alarm_minutes_since": since, "next": end if end < total else None}
+
+
+@router.post(
+    "/acknowledge",
+    summary="Acknowledge all alarms: someone is taking care of them",
+    description=f"The oldest alarms first, at most {acts.MAX_AT_ONCE} at once. Each is an entry of the audit log.",
+    responses={
+        **answer(200, "What was acknowledged.", {"devices": ["press-07", "mill-03"], "left": 0}),
+        **responses(409),
+    },
+    **needs("operator"),
+)
+def acknowledge_alarms(services: Held, actor: Acting, body: AlarmsBody | None = None) -> AcknowledgedView:
+    until = None if body is None or body.until is None else int(body.until.timestamp() * 1000)
+    done = acts.acknowledge_all(actor, services.device_states, until)
+    return {"devices": list(done.devices), "left": done.left}
 
 
 @router.get(

@@ -9,6 +9,7 @@ from admin.console.audit import page as audit
 from admin.console.classify import page as classify
 from admin.console.console import make_console
 from admin.console.device import page as device
+from admin.console.devices import acknowledging
 from admin.console.devices import page as devices
 from admin.console.keys import page as keys
 from admin.console.labels import importing as label_import
@@ -26,7 +27,7 @@ from admin.services import Services
 def routers() -> tuple[APIRouter, ...]:
     """Returns all routers of the console, in the order in which they match."""
     found = (
-        index, signin, switches, overview, devices, device, label_import, labels, quarantine, models,
+        index, signin, switches, overview, devices, acknowledging, device, label_import, labels, quarantine, models,
         model, training, runs, classify, audit, keys,
     )  # fmt: skip
     return (static_files.router(), *(router for page in found for router in page.ROUTERS))

@@ -12,6 +12,7 @@ from fastapi import Request, Response
 from admin.access.sessions import cookie_name
 from admin.console.catalog import mark as _
 from admin.console.console import Console
+from admin.console.navigation import section_of
 from admin.console.page import answer, go, renderer, show
 from admin.console.problem_words import Step, problem_words
 from admin.console.visitor import Visitor, own_path, visitor_of
@@ -45,7 +46,15 @@ def page(request: Request, problem: Problem, headers: Mapping[str, str]) -> Resp
     if visitor.key is None:
         templates = renderer(console, visitor)
         return answer(templates, visitor, "shell/plain_error.html", context, problem.status, headers)
-    return show(console, visitor, "shell/error.html", context, section="", status=problem.status, headers=headers)
+    return show(
+        console,
+        visitor,
+        "shell/error.html",
+        context,
+        section=section_of(visitor.path),
+        status=problem.status,
+        headers=headers,
+    )
 
 
 def _context(request: Request, problem: Problem, console: Console, visitor: Visitor) -> ErrorPage:

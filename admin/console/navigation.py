@@ -60,3 +60,9 @@ def rail(key: Key) -> list[Group]:
     """Returns the groups and items that the key may see."""
     found = [Group(group.title, tuple(item for item in group.items if key.may(item.role))) for group in GROUPS]
     return [group for group in found if group.items]
+
+
+def section_of(path: str) -> str:
+    """Returns the section of a page's path; empty if it is in none."""
+    first = path.partition("?")[0].removeprefix("/console/").partition("/")[0]
+    return first if any(item.name == first for group in GROUPS for item in group.items) else ""

@@ -92,12 +92,18 @@ WORDS: Mapping[str, tuple[str, str | None, tuple[Step, ...]]] = {
     "unavailable": (_("This cannot be done now"), None, (WHAT_IS_WRONG,)),
 }
 OTHERS = (_("This was not done"), None, (Step(_("Go back and change the form"), _("Nothing was changed.")),))
+LOG = _(
+    "Its log has an entry that is damaged, or does not follow the one before it, so no page guesses which model is "
+    "which."
+)
 SAME_AS = {"outcome-unknown": "unavailable"}
 
 
 def problem_words(language: Language, kind: str, said: str) -> tuple[str, str, tuple[Step, ...]]:
     """Returns a heading, an explanation and steps. `said` is the product's own sentence, in English."""
     heading, lede, steps = WORDS.get(SAME_AS.get(kind, kind), OTHERS)
+    if kind == "corrupt" and said.startswith("log/"):
+        lede = LOG
     shown = tuple(Step(language.text(step.title), language.text(step.text), step.command) for step in steps)
     return language.text(heading), refusal_text(language, said) if lede is None else language.text(lede), shown
 

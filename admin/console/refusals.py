@@ -10,8 +10,10 @@ from babel.dates import format_date
 
 from admin.console.catalog import Messages
 from admin.console.catalog import mark as _
+from admin.console.labels.table_words import TABLES
 from admin.console.labels.words import fault_text
 from admin.console.language import Language
+from admin.console.models.import_words import IMPORTS
 
 SAID: Mapping[str, str] = {  # pattern of a message to its translation
     r"(?P<field>\w+): ['\"](?P<text>.*)['\"] is no time; .+": _(
@@ -38,6 +40,7 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
     r"why: (?P<count>\d+) characters, at most (?P<most>\d+)": _(
         "The reason has %(count)s characters; it may have %(most)s."
     ),
+    r"no device is in alarm; nothing was acknowledged": _("No device is in alarm. Nothing was acknowledged."),
     r".+ is not in alarm": _("The device is not in alarm."),
     r".+ is not shelved": _("The device is not shelved."),
     r".+ is retired; restore it first": _("The device is retired. Bring it back first."),
@@ -70,6 +73,11 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
     r"there is no label .+": _("There is no such label."),
     r"there is no run .+": _("There is no such run."),
     r"there is no device .+": _("There is no such device, or it is new and has no state yet."),
+    r"there is no model to ask; .+": _("There is no model to ask yet. A training run makes some, or import one."),
+    r"the model has no inputs that can be typed": _("The model has no inputs that can be typed."),
+    r"(the files of (?P<name>.+) are|\S+ of .+ is) missing; restore the registry from a backup": _(
+        "Files of the model are missing. Restore the registry from a backup."
+    ),
     r"there is no model .+": _("There is no such model. It may have been renamed or deleted."),
     r"there is no key .+": _("There is no such key."),
     r"there is no message .+": _("There is no such message in quarantine. It may have been replayed or discarded."),
@@ -139,20 +147,42 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
     r"they could not be read; the admin server wrote why in its log": _(
         "They could not be read. The admin server wrote why in its log."
     ),
-    r".+: no column says (?P<field>\w+); it has (?P<names>.+)\. Name it with .+": _(
-        "No column says which one is: %(field)s. The table has %(names)s. Choose the column."
+    r"there is no earlier selection to roll back to; .+": _("No model was selected before. Select one by its name."),
+    r"rolling back would select .+|the registry changed after you read it; .+|"
+    r"another model was selected meanwhile; .+": _(
+        "Someone changed the registry meanwhile. Look at it, then decide again."
     ),
-    r".+ has more than (?P<most>\d+) rows; .+": _("The table has more than %(most)s rows. Use a part of it."),
-    r".+ has (?P<count>\d+) columns, more than (?P<most>\d+)": _(
-        "The table has %(count)s columns, more than %(most)s."
+    r"['\"](?P<name>.+)['\"] is reserved by .+; choose another name": _(
+        "The name %(name)s is reserved for a run. Choose another one."
     ),
-    r".+ has no rows( below its header)?|.+ is empty; it has no rows": _("The table has no rows."),
-    r".+ is not a table in text form; .+": _("This is not a table: take a CSV, JSON lines, Parquet or Arrow file."),
-    r".+: not (?P<name>\S+) text; save it as UTF-8": _("The table is not text in UTF-8. Save it as UTF-8."),
-    r".+: two columns are named (?P<name>['\"].*['\"]), .+": _("Two columns are named %(name)s. Rename one of them."),
-    r".+: (?P<text>['\"].*['\"]) is not a time of the calendar": _("%(text)s is no time of the calendar."),
-    r".+: (?P<text>['\"].*['\"]) can be day and month .+": _(
-        "%(text)s can be read in two ways, day or month first. Write it as 2026-12-31."
+    r"a collection condemned the upload of .+|the upload is of .+, which was renamed from .+": _(
+        "The model was removed or renamed meanwhile. Send it again."
+    ),
+    r"(?P<name>\S+) is the selected model; select another one before you rename it": _(
+        "%(name)s is the selected model. Select another one before you rename it."
+    ),
+    r"metadata has (?P<count>[\d,]+) bytes as JSON; .+ (?P<most>[\d,]+)": _(
+        "The notes of a model may have %(most)s bytes together, and these have %(count)s."
+    ),
+    r"metadata\..+": _("The notes have characters that cannot be stored."),
+    r"the change cannot be stored in the log: .+": _(
+        "The change is too large, or has characters that cannot be stored."
+    ),
+    r"devices \(--devices\): in this period .+ has no device (?P<name>['\"].*?['\"]), but no reading at all": _(
+        "In this period there is no reading at all."
+    ),
+    r"devices \(--devices\): in this period .+ has no device (?P<name>['\"].*?['\"]), but (?P<names>.+)": _(
+        "In this period there is no device %(name)s. There is: %(names)s."
+    ),
+    r"from, to: the period may have at most (?P<most>\d+) days": _("The period may have at most %(most)s days."),
+    r"there is no archive; .+": _("There is no archive: it is switched off (ZELADOR_ARCHIVE__ENABLED)."),
+    r"(?P<field>from|to) must be a time .+": _("%(field)s: this is no time from the year 1 to the year 9999."),
+    r"['\"].*['\"] is not an id of the quarantine; .+": _("The address is mistyped, or the page has moved."),
+    r"(?P<field>\w+): (?P<moment>.+?) does not exist in (?P<zone>\S+): the clock skips it; .+": _(
+        "%(field)s: %(moment)s does not exist in %(zone)s, because the clock skips it."
+    ),
+    r"(?P<field>\w+): (?P<moment>.+?) exists twice in (?P<zone>\S+): .+": _(
+        "%(field)s: %(moment)s exists twice in %(zone)s, because the clock is put back. Write it with its offset."
     ),
     r"Not Found": _("The address is mistyped, or the page has moved."),  # a path without a route
     r"body\..+: String should have at most (?P<most>\d+) characters?": _("At most %(most)s characters."),
@@ -160,7 +190,8 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
     r"body\..+": _("This has a value that cannot be used."),
     r"(query|path)\.(?P<field>[\w. ]+): .+": _("The field %(field)s is missing, or has a value that cannot be used."),
 }
-MESSAGES = Messages(SAID)
+DAY = re.compile(r"\d{4}-\d\d-\d\d")
+MESSAGES = Messages({**SAID, **IMPORTS, **TABLES})
 FIELDS: Mapping[str, str] = {
     "from": _("From"), "to": _("To"), "until": _("Until"), "device": _("Device"), "label": _("Label"),
 }  # fmt: skip
@@ -190,7 +221,7 @@ def _part(language: Language, name: str, part: str) -> str:
         case "moment":
             return language.day_and_time(part) if re.match(r"\d{4}-\d\d-\d\dT", part) else part
         case "begin" | "end":
-            return format_date(date.fromisoformat(part), locale=language.locale)
+            return format_date(date.fromisoformat(part), locale=language.locale) if DAY.fullmatch(part) else part
         case "count" | "most":
             return language.plain(float(part)) if re.fullmatch(r"\d{1,15}(\.\d+)?", part) else part
         case _:

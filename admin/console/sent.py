@@ -6,7 +6,7 @@ A page knows only that `visitor.sent_to(action)` is the form that was sent to th
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
@@ -50,7 +50,7 @@ class Sent:
 
     def has(self, name: str, value: str, default: bool = False) -> bool:
         """Returns whether a box, a radio button or an option was chosen; `default` if the form was not sent."""
-        return value in self.fields.get(name, ()) if self.action else default
+        return value in self.fields.get(name, ()) if self.fields else default
 
     def shown(self) -> str:
         """Notes that the form shows the reason. Returns nothing, as a template prints it."""
@@ -78,11 +78,16 @@ class Sent:
         return usual if not text or re.fullmatch(TYPED[usual], text) else "text"
 
 
-def sent_of(path: str, form: FormData, problem: Problem) -> Sent:
+def typed_of(pairs: Sequence[tuple[str, object]]) -> Sent:
+    """Returns a form as it was typed, from its names and values."""
     fields: dict[str, list[str]] = {}
-    for name, value in form.multi_items()[:MAX_FIELDS]:
+    for name, value in pairs[:MAX_FIELDS]:
         fields.setdefault(name, []).append(value[:MAX_TYPED].replace("\r\n", "\n") if isinstance(value, str) else "")
-    typed = {name: tuple(values) for name, values in fields.items()}
+    return Sent(fields={name: tuple(values) for name, values in fields.items()})
+
+
+def sent_of(path: str, form: FormData, problem: Problem) -> Sent:
+    typed = typed_of(form.multi_items()).fields
     return Sent(path, typed, problem.detail, field_at_fault(typed, problem), problem.status, problem.kind)
 
 

@@ -1,6 +1,7 @@
 """Serves the console's static files, under names with their digest, so that browsers can keep them.
 
-Files are read and compressed once, ours without comments. URLs in the style sheet are replaced by these names.
+Files are read and compressed once, ours without comments and needless blanks. URLs in the style sheet are replaced by
+these names.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request, Response
 
 from admin.access.roles import Route, open_to_anyone
+from admin.etag import is_known
 from admin.packed import accepts_gzip
 
 FOLDER = Path(__file__).with_name("static")
@@ -28,13 +30,22 @@ KINDS = {
     ".txt": "text/plain; charset=utf-8",
 }
 URL = re.compile(rb'url\("([^"]+)"\)')
-COMMENTS = {".css": re.compile(rb"/\*.*?\*/\s*", re.DOTALL), ".js": re.compile(rb"^[ \t]*//.*\n", re.MULTILINE)}
+COMMENTS = {
+    ".css": re.compile(rb"/\*.*?\*/\s*", re.DOTALL),
+    ".js": re.compile(rb"^[ \t]*//.*\n|[ \t]{2}// .*", re.MULTILINE),
+}
+# Of our own style sheet, which has no text with blanks, and of our own script, which has no text of several lines.
+BLANKS: dict[str, tuple[tuple[re.Pattern[bytes], bytes], ...]] = {
+    ".css": ((re.compile(rb"\s+"), b" "), (re.compile(rb" ?([{};,]) ?"), rb"\1"), (re.compile(rb": "), b":")),
+    ".js": ((re.compile(rb"^[ \t]+", re.MULTILINE), b""),),
+}
 FOREVER = "public, max-age=31536000, immutable"
 
 
 @dataclass(frozen=True, slots=True)
 class StaticFile:
     url: str
+    digest: str
     kind: str
     data: bytes
     packed: bytes | None  # gzip; None if it would not be smaller
@@ -47,11 +58,14 @@ def static_file(name: str) -> StaticFile:
     data = path.read_bytes()
     if path.parent == FOLDER and path.suffix in COMMENTS:  # our own files, not those of others
         data = COMMENTS[path.suffix].sub(b"", data)
+        for pattern, short in BLANKS[path.suffix]:
+            data = pattern.sub(short, data)
     if path.suffix == ".css":
         data = URL.sub(lambda found: f'url("{static_file(found[1].decode()).url}")'.encode(), data)
     packed = gzip.compress(data, 9, mtime=0)
-    url = f"{PREFIX}{path.stem}.{hashlib.sha256(data).hexdigest()[:12]}{path.suffix}"
-    return StaticFile(url, KINDS[path.suffix], data, packed if len(packed) < 0.95 * len(data) else None)
+    digest = hashlib.sha256(data).hexdigest()[:12]
+    url = f"{PREFIX}{path.stem}.{digest}{path.suffix}"
+    return StaticFile(url, digest, KINDS[path.suffix], data, packed if len(packed) < 0.95 * len(data) else None)
 
 
 def names() -> list[str]:
@@ -59,9 +73,12 @@ def names() -> list[str]:
 
 
 def _endpoint(file: StaticFile) -> Callable[[Request], Awaitable[Response]]:
-    headers = {"Cache-Control": FOREVER, "Vary": "Accept-Encoding"}
+    tag = f'"{file.digest}"'
+    headers = {"Cache-Control": FOREVER, "Vary": "Accept-Encoding", "ETag": tag}
 
     async def serve(request: Request) -> Response:
+        if is_known(request, tag):  # a person has told the browser to load the page again
+            return Response(status_code=304, headers=headers)
         if file.packed is not None and accepts_gzip(request):
             return Response(file.packed, media_type=file.kind, headers={**headers, "Content-Encoding": "gzip"})
         return Response(file.data, media_type=file.kind, headers=headers)

@@ -20,6 +20,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 
 from admin.access.roles import FIELD, Route, open_to_anyone
+from admin.etag import is_known
 from admin.packed import accepts_gzip
 from operations.key_file import ROLES
 from zelador.printable import shell_word
@@ -58,8 +59,7 @@ def _answer(request: Request, data: bytes, kind: str, headers: dict[str, str]) -
     """Rendered once for each process. A client that already has the page gets 304."""
     tag = _tag(data)
     headers = {**headers, "ETag": tag, "Cache-Control": "no-cache"}
-    known = request.headers.get("if-none-match", "")
-    if known.strip() == "*" or tag in [each.strip().removeprefix("W/") for each in known.split(",")]:
+    if is_known(request, tag):
         return Response(status_code=304, headers=headers)
     headers["Vary"] = "Accept-Encoding"
     if accepts_gzip(request):

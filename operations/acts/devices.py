@@ -1,17 +1,26 @@
-"""Acknowledge the alarm of a device, shelve it for a time, or retire it."""
+"""Acknowledge the alarm of a device or of several, shelve a device for a time, or retire it."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from operations.actor import Actor
 from operations.audit import Act
 from zelador.alarms.state import State
 from zelador.alarms.store import DeviceAct, DeviceStates
 from zelador.clock import now_ms
-from zelador.errors import InvalidInput
+from zelador.errors import Conflict, InvalidInput, NotFound
 from zelador.messages import iso
 
 MAX_SHELVED_S = 366 * 86_400.0
 MAX_WHY = 500  # characters
+MAX_AT_ONCE = 200  # alarms that one call acknowledges; each is an entry of the audit log
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    devices: tuple[str, ...]  # the oldest alarm first
+    left: int  # devices that are still in alarm and not acknowledged
 
 
 def acknowledge(actor: Actor, states: DeviceStates, device: str) -> State:
@@ -22,6 +31,25 @@ def acknowledge(actor: Actor, states: DeviceStates, device: str) -> State:
     Raises NotFound, Conflict if the device is not in alarm, Unavailable.
     """
     return _act(actor, states, device, "acknowledge", Act.ALARM_ACKNOWLEDGED)
+
+
+def acknowledge_all(actor: Actor, states: DeviceStates, until: int | None = None) -> Acknowledged:
+    """Acknowledges the alarms that were raised until a time (ms since 1970 UTC; None: now), MAX_AT_ONCE at most.
+
+    With the time at which a person saw the list, nobody acknowledges an alarm that they have not seen. An alarm that
+    ended meanwhile is passed over. Raises Conflict if there is none, Unavailable.
+    """
+    actor.check()
+    done: list[str] = []
+    for device in states.in_alarm(now_ms() if until is None else until, MAX_AT_ONCE):
+        try:
+            acknowledge(actor, states, device)
+        except (Conflict, NotFound):
+            continue
+        done.append(device)
+    if not done:
+        raise Conflict("no device is in alarm; nothing was acknowledged")
+    return Acknowledged(tuple(done), states.counts()["alarm"])
 
 
 def shelve(actor: Actor, states: DeviceStates, device: str, until: int, why: str = "") -> State:

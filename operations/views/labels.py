@@ -29,6 +29,8 @@ from zelador.messages import iso
 log = logging.getLogger(__name__)
 
 REST = 5.0  # a changed buffer is counted again after this many times the duration of the last count
+ARRIVING_MS = 60_000  # a period that ended this long ago has its readings, except late ones
+COUNTED_MS = 7 * 86_400_000  # the longest period that is counted before it is labeled
 LISTED = 200  # labels and faults listed in the answer to an import
 
 LabelView = TypedDict(
@@ -114,8 +116,11 @@ class ReadingTimes:
         self._of: tuple[str, str] | None = None  # the first and last entry that were counted
         self._again_at = 0.0
 
-    def touched(self, labels: Iterable[Label]) -> dict[str, int]:
-        """The number of readings that each label's period contains, by the label's id. Raises redis.RedisError."""
+    def touched(self, labels: Iterable[Label], whole: bool = False) -> dict[str, int]:
+        """The number of readings that each label's period contains, by the label's id. Raises redis.RedisError.
+
+        Without the archive, if it cannot be read; with `whole`, raises ZeladorError then.
+        """
         wanted = list(labels)
         if not wanted:
             return {}
@@ -128,17 +133,19 @@ class ReadingTimes:
             of_device = times.get(label.device, none)
             end = len(of_device) if label.end is None else bisect_left(of_device, label.end)
             found[label.id] = end - bisect_left(of_device, label.begin)
-        for id_, count in self._in_archive(wanted, begins).items():
+        for id_, count in self._in_archive(wanted, begins, whole).items():
             found[id_] += count
         return found
 
-    def _in_archive(self, labels: Sequence[Label], begins: str) -> Mapping[str, int]:
+    def _in_archive(self, labels: Sequence[Label], begins: str, whole: bool) -> Mapping[str, int]:
         """The readings that each label touches among those that have left the buffer, which begins with this entry."""
         if self._archived is None:
             return {}
         try:
             return self._archived.of(labels, order_of(begins) if begins else None)
         except ZeladorError as error:
+            if whole:
+                raise
             log.warning("the readings in the archive are not counted: %s", error)
             return {}
 
@@ -238,6 +245,19 @@ class LabelReader:
     def views(self, labels: Sequence[Label], undone: Mapping[str, Undone]) -> list[LabelView]:
         touched = self._times.touched(each for each in labels if each.id not in undone)
         return [_view(each, touched.get(each.id, 0), undone.get(each.id)) for each in labels]
+
+    def in_period(self, device: str, begin: int, end: int) -> int | None:
+        """The number of a device's readings in a period (ms since 1970 UTC).
+
+        None if it cannot be known: the archive cannot be read, or the period ends so late that readings still arrive.
+        None, too, for a period so long that counting would take long.
+        """
+        if end > now_ms() - ARRIVING_MS or end - begin > COUNTED_MS:
+            return None
+        try:
+            return self._times.touched([Label("", device, begin, end, "")], whole=True)[""]
+        except ZeladorError:
+            return None
 
     def imported(self, done: Imported) -> ImportView:
         touched = self._times.touched(done.labels)

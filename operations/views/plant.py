@@ -120,6 +120,16 @@ class PlantView:
         return None if self.workers is None else sum(worker["state"] == "live" for worker in self.workers)
 
     @property
+    def is_registry_away(self) -> bool:
+        """True if the registry cannot be read: then it is not known which model is selected."""
+        return self.models is None
+
+    @property
+    def with_model(self) -> int:
+        """Workers that have a model in memory, selected or not."""
+        return sum(worker["model"] is not None for worker in self.workers or ())
+
+    @property
     def is_broker_away(self) -> bool:
         """True if no process that needs the broker is connected to it, although some run."""
         if not self.ingesters and not self.workers:

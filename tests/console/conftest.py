@@ -119,10 +119,11 @@ def chromium() -> Iterator[Browser]:
 
 @dataclass
 class Window:
-    """A page of a signed-in browser, and the messages of its JavaScript console."""
+    """A page of a signed-in browser, the messages of its JavaScript console, and its requests to other hosts."""
 
     page: Page
     said: list[str]
+    elsewhere: list[str]
 
     def open(self, path: str) -> Page:
         answer = self.page.goto(path)
@@ -137,11 +138,15 @@ def window(browser: Browser, site: Site, role: str | None = "admin", **options: 
     context: BrowserContext = browser.new_context(**given)  # type: ignore[arg-type]
     context.set_default_timeout(60_000)
     page = context.new_page()
-    found = Window(page, [])
+    found = Window(page, [], [])
     page.on(
         "console", lambda message: found.said.append(message.text) if message.type in ("error", "warning") else None
     )
     page.on("pageerror", lambda error: found.said.append(str(error)))
+    context.on(
+        "request",
+        lambda asked: None if asked.url.startswith(f"{site.url}/") else found.elsewhere.append(asked.url),
+    )
     try:
         if role:
             page.goto("/console/signin")
@@ -149,5 +154,6 @@ def window(browser: Browser, site: Site, role: str | None = "admin", **options: 
             page.press("#key", "Enter")
             page.wait_for_url("**/console/overview")
         yield found
+        assert found.elsewhere == []
     finally:
         context.close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -80,3 +82,26 @@ def test_devices_are_sorted_by_their_minutes_in_alarm(site: Site) -> None:
         assert 'aria-sort="descending"' in page
         assert "sort=alarm_minutes" in client.get("/console/devices").text
         client.post("/console/devices/pump-12/unshelve")
+
+
+def test_with_a_damaged_registry_the_overview_says_what_continues(site: Site) -> None:
+    log = Path(site.settings.registry.url.removeprefix("file://")) / "log"
+    newest = max(log.glob("*.json"))
+    damaged = log / f"{int(newest.stem) + 1:08d}.json"
+    with site.client() as client:
+        site.plant.publish(GOOD)
+        shutil.copy(newest, damaged)
+        try:
+            wait_for(lambda: "The registry cannot be read" in client.get("/console/overview").text, "the damage")
+            page = client.get("/console/overview").text
+            assert "model in memory" in page
+            assert "no model" not in page
+            assert re.search(r'<span class="state live">[^<]+</span><span class="sub">small</span>', page)
+            answer = client.get("/console/models")
+            assert answer.status_code == 500
+            assert "does not follow the one before it" in answer.text
+            assert '<a href="/console/models" aria-current="page"' in answer.text
+            assert damaged.name in answer.text
+        finally:
+            damaged.unlink()
+        wait_for(lambda: client.get("/console/models").status_code == 200, "the registry")

@@ -79,6 +79,40 @@ def test_a_period_is_labeled_undone_and_given_again_by_forms(site: Site) -> None
         assert "No label matches." in client.get("/console/labels?q=nowhere").text
 
 
+def test_the_button_says_how_many_readings_a_period_has(chromium: Browser, site: Site) -> None:
+    """Only what is certain: not for a period without an end, one that still gets readings, or a very long one."""
+    now = time.time()
+    for step in range(3):
+        site.plant.publish(GOOD, "counted-1", ts=int(1000 * (now - 4_000 + step)))
+    asked = {"device": "counted-1", "from": local(now - 4_100), "to": local(now - 3_900)}
+    with site.client("operator") as client:
+        wait_for(lambda: client.get("/console/labels/readings", params=asked).text == "Label 3 readings", "the count")
+        for wrong in (
+            {"to": ""},
+            {"to": local(now)},
+            {"from": "x"},
+            {"from": local(now - 9 * 86_400)},
+            {"to": local(now - 5_000)},
+        ):
+            assert client.get("/console/labels/readings", params=asked | wrong).text == "", wrong
+        none = client.get("/console/labels/readings", params=asked | {"device": "none"}).text
+        assert none == "Label 0 readings"
+    with window(chromium, site, "operator", locale="pt-BR") as found:
+        page = found.open("/console/labels")
+        page.fill("#ld", "counted-1")
+        page.fill("#lf", asked["from"])
+        button = page.get_by_role("button", name="Adicionar o rótulo")
+        expect(button).to_be_visible()
+        page.fill("#lt", asked["to"])
+        expect(page.get_by_role("button", name="Rotular 3 leituras")).to_be_visible()
+        page.fill("#lt", "")
+        expect(button).to_be_visible()
+        page.fill("#lt", asked["to"])
+        page.get_by_role("button", name="Rotular 3 leituras").press("Enter")
+        expect(page.locator("#done")).to_be_focused()
+        assert found.said == []
+
+
 def test_an_invalid_label_is_refused_with_its_reason(site: Site) -> None:
     with site.client("operator") as client:
         good = {"device": "press-07", "from": "2026-11-20T10:00", "label": "yes"}

@@ -124,6 +124,8 @@ def test_pages_and_files_are_small_and_files_are_cached_forever(site: Site) -> N
                 assert file.status_code == 200
                 assert "immutable" in file.headers["cache-control"]
                 assert re.search(r"\.[0-9a-f]{12}\.\w+$", link)
+                again = client.get(link, headers={"If-None-Match": file.headers["etag"]})
+                assert (again.status_code, again.content) == (304, b"")
                 size += int(file.headers["content-length"])
             totals[name] = size
     assert totals.pop("overview") <= 94 * KB, totals

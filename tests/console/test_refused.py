@@ -55,7 +55,7 @@ CASES = (
     Case("labels", {**LABEL, "from": ""}, 422, "from", "Give the time"),
     Case("labels", {**LABEL, "from": "soon"}, 422, "from", "“soon” is no time"),
     Case("labels", {**LABEL, "from": "1999-01-01T00:00:00"}, 422, "from", "before the year 2000"),
-    Case("labels", {**LABEL, "to": "2026-11-20T09:00:05"}, 422, "to", "20 Nov 09:00:05, is not after the start"),
+    Case("labels", {**LABEL, "to": "2026-11-20T09:00:05"}, 422, "to", "09:00:05, is not after the start"),
     Case("labels", {**LABEL, "to": "25:00"}, 422, "to", "“25:00” is no time"),
     Case("labels", {**LABEL, "note": "x" * 501}, 422, "note", "500 characters"),
     Case("labels", {**LABEL, "other": "x" * 129}, 422, "label", "128 characters"),
@@ -217,6 +217,18 @@ def test_the_page_of_a_form_is_never_one_that_the_visitor_may_not_see(site: Site
             assert shape(answer).of("body")[0]["data-address"] == "/console/labels", page
     with site.client("viewer") as client:
         assert client.post("/console/labels", data=LABEL).status_code == 403
+
+
+def test_what_was_typed_stays_when_the_readings_are_looked_at(client: httpx.Client) -> None:
+    """The same form is sent by GET for that; also for days that cannot be."""
+    for begin, status in (("2026-11-01", 200), ("2026-12-01", 422)):
+        answer = client.get("/console/training", params={**RUN, "from": begin})
+        assert answer.status_code == status
+        page = shape(answer)
+        shown = {(each.get("name"), each.get("value")) for each in page.of("input")}
+        assert {("from", begin), ("cost_missed", "3"), ("tune", "2"), ("notes", "why <not>")} <= shown
+        assert {e.get("value") for e in page.of("input") if "checked" in e} == {"device", "lr", "dt", "stack", "first"}
+    assert ("The last day, " in answer.text) and "Something broke" not in answer.text
 
 
 def test_blank_lines_of_notes_are_kept(client: httpx.Client) -> None:

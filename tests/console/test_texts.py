@@ -15,6 +15,7 @@ from jinja2 import Environment, meta, nodes
 from admin.console.audit.page import AuditPage
 from admin.console.classify.page import Classify
 from admin.console.device.page import DevicePage, Question, Readings
+from admin.console.devices.acknowledging import Acknowledging
 from admin.console.devices.page import Devices
 from admin.console.errors import ErrorPage
 from admin.console.keys.page import KeysPage
@@ -42,6 +43,7 @@ PAGES: dict[str, type[Any]] = {
     "device/readings.html": Readings,
     "device/retire.html": Question,
     "device/shelve.html": Question,
+    "devices/acknowledge.html": Acknowledging,
     "devices/page.html": Devices,
     "keys/page.html": KeysPage,
     "keys/revoke.html": KeysPage,

@@ -56,6 +56,18 @@ def test_a_stream(own: Settings, size: int) -> None:
     assert taken <= budget.STREAM * appended + 200_000
 
 
+@pytest.mark.parametrize("size", [60, 500, 2_060, 2_100, 4_200, 66_000])
+def test_entries_that_each_have_a_millisecond_of_their_own(own: Settings, size: int) -> None:
+    """The worst case of a stream, whatever the speed of this machine: their ids share little, and share few blocks."""
+    with connect_redis(own.redis) as client:
+        count = 2_000_000 // size
+        with client.pipeline(transaction=False) as pipeline:
+            for i in range(count):
+                pipeline.xadd("{budget}:readings", {b"d": b"x" * size}, id=f"{1_795_514_400_000 + 977 * i}-0")
+            pipeline.execute()
+        assert memory(client, "{budget}:readings") <= budget.STREAM * size * count + 200_000
+
+
 def test_requests(own: Settings) -> None:
     writer = make_writer(own.model_copy(update={"redis": own.redis.model_copy(update={"pack": 1})}), Event(), "test")
     for i in range(0, COUNT, 100):

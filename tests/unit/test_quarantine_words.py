@@ -96,7 +96,9 @@ def test_each_reason_in_the_code_has_a_translation() -> None:
 def test_a_reason_of_the_decoder_is_translated(payload: bytes, said: str) -> None:
     reason = refused_by(payload)
     assert reason_text(PT, reason).startswith(said), reason
-    assert reason_text(EN, reason) == reason[0].upper() + reason[1:]
+    english = reason_text(EN, reason)
+    assert english == reason[0].upper() + reason[1:] or "Not JSON" in english
+    assert "codec" not in english and "malformed" not in english  # a parser's own words are shown beside it
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from admin.console.labels.importing import left_out_of, odd_of
 from admin.console.labels.words import fault_text, finding_text
 from admin.console.language import language, plant_zone
+from admin.console.model.words import worker_reason
 from admin.console.runs.events import event_text, step_text
 from admin.console.runs.words import canceled_by, error_text, said_text
 from zelador.errors import InvalidInput
@@ -73,11 +74,11 @@ def test_messages_about_a_candidate_are_translated(text: str, said: str) -> None
     ("wish", "said"),
     [
         (Wish("d", 2_000_000_000_000, 1_999_999_000_000, "yes"), "não vem depois do início"),
-        (Wish("d", 1_000, None, "yes"), "O ano do início não está certo."),
-        (Wish("d", 2_000_000_000_000, 10**15, "yes"), "O ano do fim não está certo."),
+        (Wish("d", 1_000, None, "yes"), "O início é antes do ano 2000."),
+        (Wish("d", 2_000_000_000_000, 10**15, "yes"), "O fim é depois do ano 9998."),
         (Wish("d", 2_000_000_000_000, None, None), "Falta o rótulo."),
-        (Wish("d", 2_000_000_000_000, None, "x" * 1_000), "O rótulo é longo demais"),
-        (Wish("d", 2_000_000_000_000, None, "yes", "x" * 10_000), "A nota é longa demais"),
+        (Wish("d", 2_000_000_000_000, None, "x" * 1_000), "O rótulo pode ter 128 caracteres"),
+        (Wish("d", 2_000_000_000_000, None, "yes", "x" * 10_000), "A nota pode ter 500 caracteres"),
         (Wish("d" * 5_000, 2_000_000_000_000, None, "yes"), "O nome do dispositivo"),
     ],
 )
@@ -138,3 +139,29 @@ def test_findings_that_say_the_same_of_several_rows_are_one() -> None:
 def test_rows_that_are_left_out_for_one_reason_are_named_together() -> None:
     faults = [(3, "from is missing"), (5, "the device is missing"), (9, "from is missing")]
     assert left_out_of(faults) == (((3, 9), "from is missing"), ((5,), "the device is missing"))
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        (
+            "forest: model.onnx does not match its digest; restore it from a backup or select another model (zelador "
+            "models select)",
+            "model.onnx não confere com seu resumo: o arquivo foi danificado ou alterado. Restaure-o de um backup.",
+        ),
+        (
+            "forest: it does not answer its golden rows as it did when it was saved (3 of 64 labels differ, "
+            "probabilities by up to 0.31); select another model",
+            "Não responde às amostras de referência como quando foi salvo: 3 de 64 rótulos diferem, probabilidades em "
+            "até 0.31.",
+        ),
+        (
+            "it needs current, which ZELADOR_FEATURES does not list",
+            "Precisa de current, que a planta não envia (ZELADOR_FEATURES).",
+        ),
+        ("something that a later worker says", ""),
+    ],
+)
+def test_the_reason_of_a_worker_that_refuses_a_model_is_translated(reason: str, said: str) -> None:
+    assert worker_reason(PT, reason) == said
+    assert worker_reason(language("en", plant_zone("UTC")), reason) == ""

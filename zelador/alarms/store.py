@@ -46,6 +46,11 @@ class DeviceStates:
                 pipeline.zcard(self._keys.in_state(state))
             return dict(zip(STATES, pipeline.execute(), strict=True))
 
+    def in_alarm(self, until: int, limit: int) -> list[str]:
+        """Up to `limit` devices whose alarm was raised until a time (ms since 1970 UTC), the oldest alarm first."""
+        names: Any = self._client.zrangebyscore(self._keys.in_state("alarm"), "-inf", until, start=0, num=limit)
+        return [name.decode("utf-8", "replace") for name in names]
+
     def act(self, device: str, act: DeviceAct, by: str, until: int | None = None, why: str = "") -> tuple[State, State]:
         """Changes a state by hand; returns it before and after. `until` is in ms since 1970 UTC.
 

@@ -154,9 +154,11 @@ def confirm_retirement(device: DeviceId, console: Shown, visitor: Visiting) -> R
 
 
 @router.post("/{device}/acknowledge", **needs("operator"))
-def acknowledge(device: DeviceId, console: Shown, actor: Acting) -> Response:
+def acknowledge(
+    device: DeviceId, console: Shown, actor: Acting, back: Annotated[str, Form(max_length=10)] = ""
+) -> Response:
     acts.acknowledge(actor, console.services.device_states, device)
-    return _to(device)
+    return go("/console/overview") if back == "overview" else _to(device)
 
 
 @router.post("/{device}/shelve", **needs("operator"))

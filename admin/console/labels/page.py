@@ -29,6 +29,7 @@ router = pages("labels")
 PAGE_ROWS = 50
 MAX_CHOICES = 6
 MAX_DEVICE = 512
+TEXT = "text/plain; charset=utf-8"
 
 LabelId = Annotated[str, Form(alias="id", max_length=MAX_ID)]
 Back = Annotated[str, Form(max_length=10)]
@@ -143,6 +144,26 @@ def add(
     wish = wish_of(language, device, begin, end, other.strip() or label, note)
     done = acts.add(actor, services.labels, services.settings, wish, "console")
     return to_label(done.label.id, done.label.device if back == "device" else "", page)
+
+
+@router.get("/readings", **needs("operator"))
+def count_readings(
+    console: Shown,
+    visitor: Visiting,
+    device: Annotated[str, Query(max_length=MAX_DEVICE)] = "",
+    begin: Annotated[str, Query(alias="from", max_length=40)] = "",
+    end: Annotated[str, Query(alias="to", max_length=40)] = "",
+) -> Response:
+    """Answers with the text of the button that adds a label: how many readings would have it; empty if unknown."""
+    language = renderer(console, visitor).language
+    ngettext = language.translations.ngettext
+    try:
+        first, last = language.typed(begin.strip(), "from"), language.typed(end.strip(), "to")
+    except InvalidInput:
+        return Response("", media_type=TEXT)
+    found = console.services.label_views.in_period(device.strip(), first, last) if first < last else None
+    said = "" if found is None else ngettext("Label 1 reading", "Label %(shown)s readings", found)
+    return Response(said % {"shown": language.number(found)} if said else "", media_type=TEXT)
 
 
 @router.post("/undo", **needs("operator"))

@@ -84,6 +84,7 @@ class Overview:
     events: tuple[Event, ...]  # of devices; for admins, also of people's changes
     names: dict[str, str]  # of people, for admins
     points: str  # the samples as JSON, for the charts
+    may_act: bool
 
 
 def features_of(console: Console) -> tuple[FeatureShown, ...]:
@@ -120,6 +121,7 @@ def overview(console: Console, renderer: Renderer, role: Role, now: PlantView) -
         _events(console, renderer, is_admin, now.ledger is not None),
         people(console.services) if is_admin else {},
         points(samples),
+        role != "viewer",
     )
 
 

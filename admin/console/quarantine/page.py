@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -13,6 +12,8 @@ from admin.access.identity import Acting
 from admin.access.roles import needs
 from admin.console.console import Console, Shown
 from admin.console.page import go, pages, show, signed_in
+from admin.console.quarantine.payload import Form as Shape
+from admin.console.quarantine.payload import Payload, payload_of
 from admin.console.quarantine.reasons import REASONS, Group, device_of, groups, reason_of
 from admin.console.render import visible
 from admin.console.visitor import Visiting, Visitor
@@ -24,18 +25,10 @@ from zelador.quarantine import MAX_PAGE, Outcome, QuarantinedMessage, checked_id
 router = pages("quarantine")
 
 PAGE_ROWS = 10
-ROW = 16  # bytes per line of the dump
-MAX_DUMP = 4_096  # bytes that are shown
 MAX_LOOKED_AT = 1_000  # messages that are grouped by reason
+FORMS: dict[str, Shape] = {"text": "text", "bytes": "bytes"}
 
 Id = Annotated[str, InPath(max_length=60)]
-
-
-@dataclass(frozen=True, slots=True)
-class HexRow:
-    offset: str
-    digits: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +40,7 @@ class QuarantinePage:
     reason: str  # the reason that is shown; empty for all
     shown: QuarantinedMessage | None  # with its whole payload
     devices: dict[str, str]  # id of a message to its device, or to its topic if that names none
-    dump: tuple[HexRow, ...]
+    payload: Payload | None  # of the message that is shown
     first: int  # number of the first entry that is shown, from 1
     total: int  # messages that match
     outcome: str  # of a replay that was just made; empty if there was none
@@ -77,8 +70,14 @@ def show_reason(reason: Annotated[str, InPath(max_length=20)], console: Shown, v
 
 
 @router.get("/{entry}", **needs("viewer"))
-def show_entry(entry: Id, console: Shown, visitor: Visiting, outcome: str = "") -> Response:
-    return _show(console, visitor, entry, outcome=outcome)
+def show_entry(
+    entry: Id,
+    console: Shown,
+    visitor: Visiting,
+    outcome: str = "",
+    form: Annotated[str, Query(max_length=10, alias="as")] = "",
+) -> Response:
+    return _show(console, visitor, entry, outcome=outcome, form=form)
 
 
 @router.get("/{entry}/discard", **needs("operator"))
@@ -134,14 +133,6 @@ def _newest(console: Console) -> list[QuarantinedMessage]:
     return found
 
 
-def dump_of(payload: bytes) -> Iterator[HexRow]:
-    """Yields the payload as rows of hexadecimal digits and text."""
-    for at in range(0, min(len(payload), MAX_DUMP), ROW):
-        row = payload[at : at + ROW]
-        digits = " ".join(f"{byte:02x}" for byte in row).ljust(3 * ROW - 1)
-        yield HexRow(f"{at:04x}", digits, "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row))
-
-
 def _show(
     console: Console,
     visitor: Visitor,
@@ -149,6 +140,7 @@ def _show(
     before: str | None = None,
     reason: str = "",
     outcome: str = "",
+    form: str = "",
     template: str = "quarantine/page.html",
 ) -> Response:
     services = console.services
@@ -179,7 +171,7 @@ def _show(
             each.id: visible(device_of(each, services.settings.topics.reading))
             for each in (*entries, *((shown,) if shown else ()))
         },
-        tuple(dump_of(shown.payload)) if shown else (),
+        payload_of(shown, FORMS.get(form)) if shown else None,
         len(matching) - len(later) + 1,
         len(matching),
         outcome,

@@ -163,12 +163,16 @@ MOMENTS: Mapping[str, str] = {
     r"before the year 1": _("before the year 1"),
     r"(?P<count>\d+) days": _("%(count)s days"),
 }
+PARSED = "not JSON: "
 REASONS, TOPIC_REASONS, VALUE_TEXTS, TIMES = Messages(SAID), Messages(TOPICS), Messages(VALUES), Messages(MOMENTS)
 
 
 def reason_text(language: Language, reason: str) -> str:
-    """Returns the reason in the reader's language; one that is not known stays in English."""
-    if language.tag == "en":
+    """Returns the reason in the reader's language; one that is not known stays in English.
+
+    In English it is shown as it is stored, except for what a parser said.
+    """
+    if language.tag == "en" and not reason.startswith(PARSED):
         return reason[:1].upper() + reason[1:]
     return translated(language, reason) or reason[:1].upper() + reason[1:]
 

@@ -49,6 +49,7 @@ if (past && window.uPlot) {
     from.value = local(Math.floor(chart.posToVal(chart.select.left, "x")));
     to.value = local(Math.ceil(chart.posToVal(chart.select.left + chart.select.width, "x")));
     mark();
+    from.form.dispatchEvent(new Event("input"));
     say(`${from.value.replace("T", " ")} – ${to.value.replace("T", " ")}`);
   };
   const mark = () => {

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlencode
 
 import redis
-from fastapi import Form, Query, Response
+from fastapi import Form, Query, Request, Response
 from fastapi import Path as InPath
 
 from admin.access.identity import Acting
@@ -19,6 +19,7 @@ from admin.console.language import Language
 from admin.console.overview.live import FeatureShown, features_of
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.runs.page import Runs, runs_of
+from admin.console.sent import Sent, typed_of
 from admin.console.training.facts import Facts
 from admin.console.visitor import Visiting, Visitor
 from archive.dataset.query import as_json, query_of
@@ -33,6 +34,8 @@ from zelador.training_queue import RunRequest
 
 router = pages("training")
 
+PATH = "/console/training"
+NOTHING_TYPED = Sent()
 RUNS = 8
 MAX_SECONDS = 86_400.0  # of tuning, and of the comparison
 MAX_COST = 1e12
@@ -93,6 +96,7 @@ class Asked:
 class Training:
     facts: Facts
     asked: Asked
+    form: Sent  # what was typed, if it was refused, or was sent to look at the readings
     again: str  # the query of this page
     features: dict[str, FeatureShown]
     given: RunRequest  # that the form is filled with
@@ -112,23 +116,42 @@ class Training:
 
 @router.get("", **needs("viewer"))
 def show_training(
+    request: Request,
     console: Shown,
     visitor: Visiting,
     devices: Devices = "",
     begin: Annotated[Day, Query(alias="from")] = "",
     end: Annotated[Day, Query(alias="to")] = "",
 ) -> Response:
-    return _show(console, visitor, RunRequest(), Asked(devices.strip(), begin.strip(), end.strip()))
+    """Shows the form. If it was sent to look at the readings, all else that was typed is there again."""
+    asked, given = Asked(devices.strip(), begin.strip(), end.strip()), request.query_params
+    typed = typed_of(given.multi_items()) if "metric" in given else NOTHING_TYPED
+    return _show(console, visitor, RunRequest(), asked, typed)
 
 
 @router.get("/like/{run}", **needs("viewer"))
-def show_training_like(run: Annotated[str, InPath(max_length=64)], console: Shown, visitor: Visiting) -> Response:
-    """Shows the form, filled with the request of another run."""
-    given = console.services.run_views.run(run).request
+def show_training_like(
+    run: Annotated[str, InPath(max_length=64)],
+    console: Shown,
+    visitor: Visiting,
+    cost_missed: Annotated[float | None, Query(gt=0, le=MAX_COST)] = None,
+    cost_false_alarm: Annotated[float | None, Query(gt=0, le=MAX_COST)] = None,
+    recall: Annotated[float | None, Query(gt=0, le=1)] = None,
+) -> Response:
+    """Shows the form, filled with the request of another run; other costs, or a share to find, replace its own."""
+    given = console.services.run_views.run(run).request.copy()
+    if recall is not None or cost_missed is not None or cost_false_alarm is not None:
+        given.pop("cost_missed", None), given.pop("cost_false_alarm", None), given.pop("recall", None)
+    if recall is not None:
+        given["recall"] = recall
+    if cost_missed is not None:
+        given["cost_missed"] = cost_missed
+    if cost_false_alarm is not None:
+        given["cost_false_alarm"] = cost_false_alarm
     return _show(console, visitor, given, Asked.of(given, renderer(console, visitor).language))
 
 
-def _show(console: Console, visitor: Visitor, given: RunRequest, asked: Asked) -> Response:
+def _show(console: Console, visitor: Visitor, given: RunRequest, asked: Asked, typed: Sent = NOTHING_TYPED) -> Response:
     services = console.services
     may_start = signed_in(visitor).may("operator")
     settings = services.settings.training
@@ -144,6 +167,7 @@ def _show(console: Console, visitor: Visitor, given: RunRequest, asked: Asked) -
     context = Training(
         facts,
         asked,
+        visitor.sent if visitor.sent is not None and visitor.sent.action == PATH else typed,
         urlencode({name: text for name, text in asked.fields.items() if text}),
         {feature.name: feature for feature in features_of(console)},
         given,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
+from admin.console.catalog import Messages
 from admin.console.catalog import mark as _
 from admin.console.language import Language
-from admin.console.words import feature_text
+from admin.console.words import feature_text, label_text
 from archive.dataset.description import Finding
 
+ISO = re.compile(r"\d{4}-\d\d-\d\dT")
+NUMBER = re.compile(r"[-+]?\d{1,15}(\.\d+)?")
 KINDS: Mapping[str, tuple[str, str, str]] = {  # a word, a sentence, and what to do
     "no labels": (
         _("No labels"),
@@ -83,16 +87,92 @@ KINDS: Mapping[str, tuple[str, str, str]] = {  # a word, a sentence, and what to
 }
 
 
+UNIT = r"(?P<feature>.+?) of (?P<device>.+) changes its unit at about (?P<moment>\S+)"
+SENTENCES: Mapping[str, str] = {  # pattern of the finding's own sentence to its translation
+    r"no reading has a label": _("No reading has a label."),
+    r"all (?P<count>\d+) labeled readings have the label (?P<label>.+)": _(
+        "All %(count)s labeled readings have the label “%(label)s”, so there is nothing to tell apart."
+    ),
+    r"the class (?P<label>.+) has (?P<count>\d+) of (?P<all>\d+) labeled readings": _(
+        "The class “%(label)s” has %(count)s of %(all)s labeled readings."
+    ),
+    r"the labels (?P<labels>.+) differ by case or blanks alone": _(
+        "The labels %(labels)s differ by case or blanks alone, and are different classes."
+    ),
+    r"the device's name gives the label away: nearly all labeled readings of each of (?P<count>\d+) devices .+": _(
+        "On each of %(count)s devices nearly all readings have one label, so a model would learn the device instead of "
+        "its state."
+    ),
+    r"(?P<feature>.+) has always the value (?P<value>\S+)": _(
+        "%(feature)s always has the value %(value)s. Nothing can be learned from it."
+    ),
+    r"(?P<feature>.+) is missing in (?P<count>\d+) of (?P<all>\d+) readings": _(
+        "%(feature)s is missing in %(count)s of %(all)s readings."
+    ),
+    r"(?P<feature>.+) is outside its physical range in (?P<count>\d+) readings": _(
+        "%(feature)s is outside its physical range in %(count)s readings, which are left out."
+    ),
+    r"(?P<feature>.+) is (?P<value>\S+) in (?P<count>\d+) readings and far from that in all others: .+": _(
+        "%(feature)s is %(value)s in %(count)s readings and far from that in all others: it looks like a mark for "
+        "“missing”."
+    ),
+    r"(?P<feature>.+) alone tells the label: .+": _(
+        "%(feature)s alone tells the label. Is it known before the label is?"
+    ),
+    r"(?P<count>\d+) readings have the device, time and values of another": _(
+        "%(count)s readings came twice; training takes each once."
+    ),
+    r"the clock of (?P<device>.+) jumped: it went back (?P<count>\d+) times, first at (?P<moment>\S+)": _(
+        "The clock of %(device)s went back %(count)s times, first on %(moment)s."
+    ),
+    r"the clock of (?P<device>.+) jumped: it was ahead in (?P<ahead>\d+) readings, first at (?P<moment>\S+)": _(
+        "The clock of %(device)s was ahead in %(ahead)s readings, first on %(moment)s."
+    ),
+    r"the clock of (?P<device>.+) jumped: it went back (?P<count>\d+) times and was ahead in (?P<ahead>\d+) readings, "
+    r"first at (?P<moment>\S+)": _(
+        "The clock of %(device)s went back %(count)s times, and was ahead in %(ahead)s readings, first on %(moment)s."
+    ),
+    r"(?P<feature>.+?) of (?P<device>.+) stays at (?P<value>\S+) for (?P<hours>\S+) hours from (?P<moment>\S+)": _(
+        "%(feature)s of %(device)s stays at %(value)s for %(hours)s h, from %(moment)s."
+    ),
+    rf"{UNIT}: .+ multiplied .+ (?P<value>\S+) from .+": _(
+        "%(feature)s of %(device)s changes its unit at about %(moment)s: its values are multiplied by about %(value)s."
+    ),
+    rf"{UNIT}: .+ divided .+ (?P<value>\S+) from .+": _(
+        "%(feature)s of %(device)s changes its unit at about %(moment)s: its values are divided by about %(value)s."
+    ),
+    rf"{UNIT}: .+": _("%(feature)s of %(device)s changes its unit at about %(moment)s."),
+}
+MESSAGES = Messages(SENTENCES)
+
+
 def data_kind(language: Language, finding: Finding) -> str:
     return language.text(KINDS[finding.kind][0]) if finding.kind in KINDS else str(finding.kind)
 
 
 def data_text(language: Language, finding: Finding) -> str:
-    """Returns a finding as a sentence; empty for a kind that is not translated."""
-    if finding.kind not in KINDS or language.tag == "en":
-        return ""
+    """Returns a finding as a sentence, with its figures; a sentence of a later version in the words of its kind."""
+    said = MESSAGES.translated(language, finding.sentence, lambda name, part: _part(language, name, part))
+    if said or finding.kind not in KINDS:
+        return said or f"{finding.sentence[:1].upper()}{finding.sentence[1:]}."
     feature = feature_text(language, finding.feature) if finding.feature else ""
     return language.text(KINDS[finding.kind][1], feature=feature, device=finding.device or "")
+
+
+def _part(language: Language, name: str, part: str) -> str:
+    match name:
+        case "feature":
+            return feature_text(language, part)
+        case "label":
+            return label_text(language, part)
+        case "labels":
+            return ", ".join(re.split(r"(?<=\)) and ", part))
+        case "moment":
+            return language.day_and_time(part) if ISO.match(part) else part
+        case "count" | "all" | "ahead" | "value" | "hours":
+            return language.plain(float(part)) if NUMBER.fullmatch(part) else part
+        case _:
+            return part
 
 
 def data_advice(language: Language, finding: Finding) -> str:

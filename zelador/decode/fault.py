@@ -1,0 +1,67 @@
+"""Where in a message the fault is because of which it is not JSON. Pure."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from zelador.decode import not_numbers
+from zelador.decode.json_reader import ERRORS
+
+POSITION = re.compile(r"\(byte (\d+)\)$")
+AFTER = "trailing characters"  # of this fault, msgspec names the byte behind the first one
+
+_decode = msgspec.json.Decoder().decode
+
+
+def fault_in(payload: bytes, is_whole: bool = True) -> tuple[int, int] | None:
+    """The first byte of the fault and the byte behind it; None if it has none, or its place is not known.
+
+    Of a message that ends too soon, it is the last byte. `is_whole`: the message was not cut after it was received.
+    """
+    changed = payload
+    error = _error(payload)
+    if error is not None and not isinstance(error, RecursionError) and (read := not_numbers.replaced(payload)):
+        changed, error = read, _error(read)  # NaN is no fault: it is read, and something else may be
+    if error is None:
+        return None
+    if isinstance(error, UnicodeDecodeError):
+        return _not_text(payload)
+    text = str(error)
+    if found := POSITION.search(text):
+        at = int(found[1]) - (AFTER in text)
+        at = len(not_numbers.restored(changed[:at])) if changed is not payload else at
+        if not is_whole and at >= len(payload):
+            return None
+        return _character(payload, at)
+    return _character(payload, len(payload)) if "truncated" in text and is_whole else None
+
+
+def _error(payload: bytes) -> Exception | None:
+    try:
+        _decode(payload)
+    except ERRORS as error:
+        return error
+    return None
+
+
+def _not_text(payload: bytes) -> tuple[int, int] | None:
+    try:
+        payload.decode()
+    except UnicodeDecodeError as error:
+        return error.start, error.end
+    return None
+
+
+def _character(payload: bytes, at: int) -> tuple[int, int] | None:
+    """The character at a byte, or the last one."""
+    if not payload.strip():
+        return None
+    first = min(at, len(payload) - 1)
+    while first > 0 and payload[first] & 0xC0 == 0x80:
+        first -= 1
+    end = first + 1
+    while end < len(payload) and end - first < 4 and payload[first] >= 0xC0 and payload[end] & 0xC0 == 0x80:
+        end += 1
+    return first, end
