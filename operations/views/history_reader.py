@@ -23,6 +23,7 @@ from operations.views.device_history import (
     MAX_BUCKETS,
     HistoryNote,
     HistoryView,
+    PeriodStateView,
     UsualView,
     buckets_of,
     labels_in,
@@ -126,21 +127,29 @@ class HistoryReader:
         labels = labels_in(course, self._labels.stretches(device.device_id))
         if len(labels) > MAX_STRETCHES:
             notes.append(note("labels"))
-        begin, end = iso(grid.begin), iso(grid.end)
-        events = self._events.page(MAX_EVENTS, None, device.device_id, since=grid.begin)[0]
         return {
             "device_id": device.device_id,
-            "from": begin,
-            "to": end,
+            "from": iso(grid.begin),
+            "to": iso(grid.end),
             "step_ms": grid.step,
             "features": list(course.features),
             "readings": course.readings,
             "buckets": buckets_of(course),
             "labels": labels[-MAX_STRETCHES:],
-            "states": states_in(events, device.state, begin, end),
+            "states": self._states(device, grid),
             "usual": self._usual_of(device.device_id),
             "notes": notes,
         }
+
+    def _states(self, device: DeviceView, grid: Grid) -> list[PeriodStateView]:
+        """The states in a period; those before its newest MAX_EVENTS changes are left out."""
+        begin, end, since = iso(grid.begin), iso(grid.end), max(0, grid.begin)
+        events, older = self._events.page(MAX_EVENTS, None, device.device_id, since)
+        if older is not None and events[-1].at >= end:  # all of them are after the period
+            events, older = self._events.page(MAX_EVENTS, f"{max(1, grid.end)}-0", device.device_id, since)
+            if not events:
+                return []
+        return states_in(events, device.state, begin if older is None else events[-1].at, end)
 
     def _clock(self) -> float:
         return math.inf if self._stopped else self._time()
