@@ -73,11 +73,11 @@ def test_messages_about_a_candidate_are_translated(text: str, said: str) -> None
     ("wish", "said"),
     [
         (Wish("d", 2_000_000_000_000, 1_999_999_000_000, "yes"), "não vem depois do início"),
-        (Wish("d", 1_000, None, "yes"), "O ano do início não está certo."),
-        (Wish("d", 2_000_000_000_000, 10**15, "yes"), "O ano do fim não está certo."),
+        (Wish("d", 1_000, None, "yes"), "O início é antes do ano 2000."),
+        (Wish("d", 2_000_000_000_000, 10**15, "yes"), "O fim é depois do ano 9998."),
         (Wish("d", 2_000_000_000_000, None, None), "Falta o rótulo."),
-        (Wish("d", 2_000_000_000_000, None, "x" * 1_000), "O rótulo é longo demais"),
-        (Wish("d", 2_000_000_000_000, None, "yes", "x" * 10_000), "A nota é longa demais"),
+        (Wish("d", 2_000_000_000_000, None, "x" * 1_000), "O rótulo pode ter 128 caracteres"),
+        (Wish("d", 2_000_000_000_000, None, "yes", "x" * 10_000), "A nota pode ter 500 caracteres"),
         (Wish("d" * 5_000, 2_000_000_000_000, None, "yes"), "O nome do dispositivo"),
     ],
 )
