@@ -19,6 +19,7 @@ from archive.dataset.query import as_json, query_of
 from operations.acts import runs as acts
 from operations.views.differences import SideBySide, as_csv
 from operations.views.runs import RunBody, RunView
+from operations.views.threshold import Costs, ThresholdView, run_threshold
 from registry.facts import Model
 from zelador import training_queue
 from zelador.errors import InvalidInput
@@ -215,6 +216,18 @@ COMPARED = {
     ],
     "notes": [],
 }
+THRESHOLD = {
+    "positive": "yes",
+    "cost_missed": 500.0,
+    "cost_false_alarm": 300.0,
+    "recall": None,
+    "rows": 960,
+    "positives": 120,
+    "asked": {"threshold": 0.375, "missed": 9, "false_alarms": 14, "cost": 9062.5},
+    "chosen": {"threshold": 0.5, "missed": 15, "false_alarms": 6, "cost": 9687.5},
+    "half": {"threshold": 0.5, "missed": 15, "false_alarms": 6, "cost": 9687.5},
+    "curve": [{"threshold": 0.375, "missed": 9, "false_alarms": 14, "cost": 9062.5}],
+}
 COMPARISON = answer(200, "The models side by side.", COMPARED)
 COMPARISON[200]["content"]["text/csv"] = {"schema": {"type": "string"}, "example": "model,metrics.F1\nmine,0.86\n"}
 
@@ -243,6 +256,31 @@ def compare_run(
 ) -> SideBySide | Response:
     found = services.run_views.compared(run, others, reference)
     return found if form == "json" else Response(as_csv(found), media_type="text/csv; charset=utf-8")
+
+
+Cost = Annotated[float, Query(gt=0, le=1e12)]
+
+
+@router.get(
+    "/{run}/threshold",
+    summary="Find the threshold for other costs, or for a share to find",
+    description="Of a run with two classes: the threshold for these costs, and the errors there, at the candidate's "
+    "own threshold and at 0.5, from the counts that are stored with the candidate. Changes nothing: a run gets costs "
+    "as `cost_missed`, `cost_false_alarm` or `recall` in its request.",
+    responses={**answer(200, "The threshold, and its errors.", THRESHOLD), **responses(404)},
+    **needs("viewer"),
+)
+def show_threshold(
+    run: Id,
+    services: Held,
+    rank: Annotated[int, Query(ge=1, le=20, description="Rank of the candidate.")] = 1,
+    cost_missed: Annotated[Cost, Query(description="Cost of a missed reading of the positive class.")] = 1.0,
+    cost_false_alarm: Annotated[Cost, Query(description="Cost of a false alarm.")] = 1.0,
+    recall: Annotated[
+        float | None, Query(gt=0, le=1, description="The share to find; then costs do not choose.")
+    ] = None,
+) -> ThresholdView:
+    return run_threshold(services.registry, run, rank, Costs(cost_missed, cost_false_alarm, recall))
 
 
 @router.post(

@@ -284,27 +284,47 @@ def histogram(found: Histogram, labels: Sequence[str], unit: str, language: Lang
 
 
 def cost_curve(
-    thresholds: Sequence[float], costs: Sequence[float], chosen: float | None, language: Language, label: str
+    thresholds: Sequence[float],
+    costs: Sequence[float],
+    chosen: float | None,
+    language: Language,
+    label: str,
+    top: float | None = None,
+    own: float | None = None,
+    width: int = 560,
 ) -> Markup:
-    """Renders what errors cost by threshold, from 0 to 1, a dot at the model's threshold, and a dashed line at 0.5."""
-    top = max(costs, default=1.0) or 1.0
+    """Renders what errors cost by threshold, from 0 to 1, a dot at the chosen one, and a dashed line at 0.5.
+
+    `top` is the highest cost that is shown; `own` the model's threshold, if another one is chosen.
+    """
+    most = top or max(costs, default=1.0) or 1.0
+
+    def x(threshold: float) -> float:
+        return 8 + (width - 16) * threshold
 
     def at(threshold: float, cost: float) -> Point:
-        return 8 + 544 * threshold, 138 - 118 * cost / top
+        return x(threshold), 138 - 118 * min(cost, most) / most
+
+    def nearest(threshold: float) -> Point:
+        return at(threshold, min(pairs, key=lambda pair: abs(pair[0] - threshold))[1])
 
     body = "".join(
-        f'<path class="p-grid" d="M{8 + 544 * v:g},12V142"/><text x="{8 + 544 * v:g}" y="159" text-anchor="'
+        f'<path class="p-grid" d="M{x(v):g},12V142"/><text x="{x(v):g}" y="159" text-anchor="'
         f'{"start" if v == 0 else "end" if v == 1 else "middle"}">{language.plain(v)}</text>'
         for v in (0, 0.25, 0.5, 0.75, 1)
     )
-    body += '<path class="p-axis" d="M8,142.5H552"/><path class="p-dash" d="M280,12V142"/>'
+    body += f'<path class="p-axis" d="M8,142.5H{width - 8}"/><path class="p-dash" d="M{x(0.5):g},12V142"/>'
     pairs = list(zip(thresholds, costs, strict=False))
     if len(pairs) > 1:
-        body += f'<path class="p-line" d="{path([at(*pair) for pair in pairs])}"/>'
+        drawn = {round(left): round(up) for left, up in (at(*pair) for pair in pairs)}
+        body += f'<path class="p-line" d="M{"L".join(f"{left} {up}" for left, up in drawn.items())}"/>'
+    if own is not None and pairs:
+        left, up = nearest(own)
+        body += f'<circle class="p-hollow" cx="{left:.1f}" cy="{up:.1f}" r="5"/>'
     if chosen is not None and pairs:
-        x, y = at(chosen, min(pairs, key=lambda pair: abs(pair[0] - chosen))[1])
-        body += f'<circle class="p-fill" cx="{x:.1f}" cy="{y:.1f}" r="4"/>'
-    return svg(560, 164, body, label)
+        left, up = nearest(chosen)
+        body += f'<circle class="p-fill" cx="{left:.1f}" cy="{up:.1f}" r="4"/>'
+    return svg(width, 164, body, label)
 
 
 MAX_DOTS = 180

@@ -18,9 +18,11 @@ from admin.console import charts
 from admin.console.labels.table_words import note_text
 from admin.console.labels.words import fault_text, finding_kind, finding_text, source_text
 from admin.console.language import Language
+from admin.console.model.words import worker_reason
 from admin.console.problem_words import refused_because, refused_words
 from admin.console.quarantine.words import reason_text
 from admin.console.refusals import translated_refusal
+from admin.console.runs import charts as run_charts
 from admin.console.runs.events import event_text, step_text
 from admin.console.runs.words import error_text, said_text
 from admin.console.static_files import static_file
@@ -93,13 +95,19 @@ class Renderer:
             refused_words=lambda sent: refused_words(language, sent),
             refused=lambda text: translated_refusal(language, text),
             reason=lambda text: reason_text(language, text),
+            worker_reason=lambda text: worker_reason(language, text),
             step=lambda message: step_text(language, message or ""),
             period=lambda label: period(language, label["from"], label["to"]),
             device_state=lambda state: language.text(STATES.get(state, state)),
             device_why=lambda device, names: device_why(language, device, names),
         )
         found.globals.update(
-            icon=icon, static=lambda name: static_file(name).url, charts=charts, language=language, plant=self.plant
+            icon=icon,
+            static=lambda name: static_file(name).url,
+            charts=charts,
+            run_charts=run_charts,
+            language=language,
+            plant=self.plant,
         )
         return found
 

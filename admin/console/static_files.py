@@ -1,7 +1,7 @@
 """Serves the console's static files, under names with their digest, so that browsers can keep them.
 
-Files are read and compressed once, ours without comments, and the style sheet without spaces that mean nothing. In it,
-URLs are replaced by these names.
+Files are read and compressed once, ours without comments and needless blanks. URLs in the style sheet are replaced by
+these names.
 """
 
 from __future__ import annotations
@@ -34,7 +34,11 @@ COMMENTS = {
     ".css": re.compile(rb"/\*.*?\*/\s*", re.DOTALL),
     ".js": re.compile(rb"^[ \t]*//.*\n|[ \t]{2}// .*", re.MULTILINE),
 }
-SPACES = re.compile(rb"\s*([{};,])\s*")  # in the style sheet, in which no text has any of these signs
+# Of our own style sheet, which has no text with blanks, and of our own script, which has no text of several lines.
+BLANKS: dict[str, tuple[tuple[re.Pattern[bytes], bytes], ...]] = {
+    ".css": ((re.compile(rb"\s+"), b" "), (re.compile(rb" ?([{};,]) ?"), rb"\1"), (re.compile(rb": "), b":")),
+    ".js": ((re.compile(rb"^[ \t]+", re.MULTILINE), b""),),
+}
 FOREVER = "public, max-age=31536000, immutable"
 
 
@@ -54,8 +58,9 @@ def static_file(name: str) -> StaticFile:
     data = path.read_bytes()
     if path.parent == FOLDER and path.suffix in COMMENTS:  # our own files, not those of others
         data = COMMENTS[path.suffix].sub(b"", data)
+        for pattern, short in BLANKS[path.suffix]:
+            data = pattern.sub(short, data)
     if path.suffix == ".css":
-        data = SPACES.sub(rb"\1", data) if path.parent == FOLDER else data
         data = URL.sub(lambda found: f'url("{static_file(found[1].decode()).url}")'.encode(), data)
     packed = gzip.compress(data, 9, mtime=0)
     digest = hashlib.sha256(data).hexdigest()[:12]

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from operations.views.models import text_of
 from operations.views.runs import RunView, saved_names
+from registry.log.state import Model
 from registry.registry import Registry
 from registry.run_document import default_name
+
+
+@dataclass(frozen=True, slots=True)
+class SavedView:
+    """A model that comes from a candidate: who saved it, when (ISO 8601, UTC), and its notes."""
+
+    name: str
+    by: str
+    at: str
+    notes: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +30,7 @@ class CandidateView:
     saved_as: tuple[str, ...]
     proposed: str
     is_kept: bool  # its files are still there
+    saved: tuple[SavedView, ...] = ()
 
 
 def candidates(registry: Registry, run: RunView) -> tuple[CandidateView, ...]:
@@ -34,6 +47,11 @@ def candidates(registry: Registry, run: RunView) -> tuple[CandidateView, ...]:
             saved.get(each["rank"], ()),
             default_name(each["model_type"], run.id, taken),
             each["rank"] in kept,
+            tuple(_saved(taken[name]) for name in saved.get(each["rank"], ()) if name in taken),
         )
         for each in models
     )
+
+
+def _saved(model: Model) -> SavedView:
+    return SavedView(model.name, model.saved_by, model.saved_at, text_of(model.metadata.get("notes")))

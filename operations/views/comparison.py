@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from operations.views.models import numbers, pair_of, text_of, time_of
 from operations.views.runs import RunView
 from zelador.model_metrics import METRICS
+from zelador.training_queue.event import Standing
 
 BASELINE = ("Dummy", "dummy")
+CHANCE = 0.05  # labels that do as well more often, moved at random, teach nothing
+LEFT_OUT = ("it was not compared: ", "it was not finished: ")  # begins the trouble of such a candidate
 STEPS = re.compile(r"(\d{1,6}) of (\d{1,6})")
 
 Pair = tuple[float, float]
@@ -45,15 +48,68 @@ class CandidateRow:
     against_live: float | None  # how much better it is than the selected model, on the same rows
     against_live_interval: Pair | None
     is_calibrated: bool
+    from_first: float | None  # over all folds, from the recommended candidate
+    from_first_interval: Pair | None
+
+    @property
+    def is_left_out(self) -> bool:
+        return self.trouble is not None and self.trouble.startswith(LEFT_OUT)
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """Of `all` readings of a class, `found`; of the `others`, as many as `false` counted as it."""
+
+    label: str
+    other: str
+    found: int
+    all: int
+    false: int
+    others: int
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A part of the hold-out. `name` is new_device or later."""
+    """A part of the rows: `learned`, or of the hold-out `new_device` or `later`. Times are ISO 8601."""
 
     name: str
     rows: int | None
     blocks: int | None
+    devices: int | None = None
+    begin: str | None = None
+    end: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The scores with labels moved at random: `counts` in bins of equal width from `low` to `high`; the real score."""
+
+    metric: str
+    real: float
+    moves: int
+    as_good: int
+    low: float
+    high: float
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SeenClass:
+    """A class by device: readings on each device of `Seen`, on how many devices, and whether it can be evaluated."""
+
+    label: str
+    rows: tuple[int, ...]
+    devices: int
+    is_alone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Which class was seen on which device; of `total` devices, those with most readings."""
+
+    devices: tuple[str, ...]
+    total: int
+    classes: tuple[SeenClass, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +166,41 @@ class Comparison:
     data_begin: str | None  # ISO 8601
     data_end: str | None
     decision: Decision | None  # None if the settings ask for none
+    learned: Question | None
+    moved: Moved | None
+    seen: Seen | None  # only if a class cannot be evaluated
 
     @property
     def first(self) -> CandidateRow | None:
         """The recommended candidate."""
         return self.packed[0] if self.packed else None
+
+    @property
+    def is_chance(self) -> bool:
+        """True if labels moved at random do as well as the real ones."""
+        return self.chance is not None and self.chance > CHANCE
+
+    @property
+    def candidates(self) -> int:
+        """The number of candidates, without the baseline."""
+        return sum(not row.is_baseline for row in (*self.packed, *self.others))
+
+    @property
+    def left_out(self) -> int:
+        """The number of those that were not compared, because the run finished early or its budget was used up."""
+        return sum(row.is_left_out for row in self.others if not row.is_baseline)
+
+    @property
+    def failed(self) -> int:
+        return sum(row.score is None and row.trouble is not None and not row.is_left_out for row in self.others)
+
+    def hits(self, row: CandidateRow) -> Hits | None:
+        """What a candidate finds of the positive class, or of the second of two, in held-out readings."""
+        table, classes = row.confusion, self.classes
+        if len(classes) != 2 or [len(counts) for counts in table] != [2, 2] or not any(map(sum, table)):
+            return None
+        at = classes.index(self.positive) if self.positive in classes else 1
+        return Hits(classes[at], classes[1 - at], table[at][at], sum(table[at]), table[1 - at][at], sum(table[1 - at]))
 
     @property
     def baseline(self) -> CandidateRow | None:
@@ -157,16 +243,47 @@ def comparison(run: RunView, metric: str | None = None) -> Comparison:
         text_of(split.get("asked")),
         _integer(split.get("folds")),
         text_of(split.get("folds_by")),
-        tuple(
-            Question(name, _integer(_mapping(each).get("rows")), _integer(_mapping(each).get("blocks")))
-            for name, each in _mapping(split.get("questions")).items()
-        ),
+        tuple(_question(name, _mapping(each)) for name, each in _mapping(split.get("questions")).items()),
         _integer(document.get("train_rows")),
         _live(_mapping(document.get("reference")), chosen),
         time_of(_mapping(document.get("data")).get("from")),
         time_of(_mapping(document.get("data")).get("to")),
         _decision(_mapping(document.get("promotion"))),
+        _question("learned", _mapping(split.get("learned"))) if split.get("learned") else None,
+        _moved(_mapping(verdict.get("moved"))),
+        _seen(_mapping(split.get("seen"))),
     )
+
+
+def _question(name: str, found: Mapping[str, Any]) -> Question:
+    rows, blocks, devices = (_integer(found.get(key)) for key in ("rows", "blocks", "devices"))
+    return Question(name, rows, blocks, devices, time_of(found.get("from")), time_of(found.get("to")))
+
+
+def _moved(found: Mapping[str, Any]) -> Moved | None:
+    counts = tuple(each for each in found.get("counts") or () if _integer(each) is not None)
+    figures = numbers(found)
+    if not counts or not {"real", "low", "high"} <= figures.keys():
+        return None
+    moves, as_good = _integer(found.get("moves")) or sum(counts), _integer(found.get("as_good")) or 0
+    metric = text_of(found.get("metric"))
+    return Moved(metric, figures["real"], moves, as_good, figures["low"], figures["high"], counts)
+
+
+def _seen(found: Mapping[str, Any]) -> Seen | None:
+    devices = tuple(map(str, found.get("devices") or ()))
+    classes = [
+        SeenClass(
+            str(label),
+            tuple(_integer(count) or 0 for count in _mapping(each).get("rows") or ()),
+            _integer(_mapping(each).get("devices")) or 0,
+            _mapping(each).get("alone") is True,
+        )
+        for label, each in _mapping(found.get("classes")).items()
+    ]
+    if not devices or any(len(each.rows) != len(devices) for each in classes):
+        return None
+    return Seen(devices, max(len(devices), _integer(found.get("of")) or 0), tuple(classes))
 
 
 def _live(found: Mapping[str, Any], metric: str) -> Live | None:
@@ -237,6 +354,8 @@ def _row(each: Mapping[str, Any], metric: str, tied: Sequence[str], is_first: bo
         numbers(each.get("difference")).get(metric),
         pair_of(_mapping(each.get("difference_intervals")).get(metric)),
         each.get("calibrated") is True,
+        numbers(each.get("from_first")).get(metric),
+        pair_of(_mapping(each.get("from_first_intervals")).get(metric)),
     )
 
 
@@ -246,7 +365,26 @@ def axis_of(pairs: Sequence[Pair]) -> Pair:
         return (0.0, 1.0)
     low, high = min(a for a, _ in pairs), max(b for _, b in pairs)
     room = (high - low) * 0.1 or 0.05
-    return (max(-1.0, low - room), min(1.0, high + room))
+    return (max(0.0 if low >= 0 else -1.0, low - room), min(1.0, high + room))
+
+
+def with_standings(found: Comparison, standings: Sequence[Standing]) -> Comparison:
+    """Adds the candidates that had ended when the trainer was killed, which only the events of the run have."""
+    if found.packed or found.others or not standings:
+        return found
+    rows = tuple(
+        _row(
+            {
+                "place": place if each.score is not None else None, "model_type": each.model_type,
+                "metrics": {found.metric: each.score}, "intervals": {found.metric: each.interval},
+                "seconds": each.seconds, "trouble": each.trouble,
+            },
+            found.metric, (), False,
+        )
+        for place, each in enumerate(standings, start=1)
+    )  # fmt: skip
+    intervals = [row.interval for row in rows if row.interval and not row.is_baseline]
+    return replace(found, others=rows, axis=axis_of(intervals))
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -122,6 +122,7 @@ class ModelDetail:
     is_calibrated: bool
     is_not_recommended: bool  # by the verdict of its run
 
+    selected_threshold: float | None
     is_same_test: bool  # it comes from the run of the selected model: both were tested on the same readings
 
     @property
@@ -203,6 +204,7 @@ def model_detail(registry: Registry, name: str) -> ModelDetail:
         Costs(costs.get("missed"), costs.get("false_alarm"), costs.get("recall")),
         model.metadata.get("calibrated") is True,
         model.metadata.get("not_recommended") is True,
+        None if selected is None else numbers(selected.metadata).get("threshold"),
         selected is not None
         and model.metadata.get("run") is not None
         and selected.metadata.get("run") == model.metadata.get("run"),

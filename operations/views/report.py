@@ -59,6 +59,7 @@ class Thresholds(msgspec.Struct, frozen=True):
     cost: list[float]
     costs: list[float] = []
     chosen: float | None = None
+    recall_kept: float | None = None  # the share to find, if the threshold was chosen by it
 
     def cost_at(self, threshold: float) -> float | None:
         """Returns the cost at the nearest threshold that was computed."""
@@ -66,13 +67,37 @@ class Thresholds(msgspec.Struct, frozen=True):
         return min(pairs, key=lambda pair: abs(pair[0] - threshold))[1] if pairs else None
 
 
+class Counts(msgspec.Struct, frozen=True):
+    """Errors by threshold, on rows that a model did not learn from."""
+
+    rows: int
+    positives: int
+    missed: list[int]
+    false_alarms: list[int]
+
+
+class ErrorCounts(msgspec.Struct, frozen=True):
+    """The errors of two classes by threshold: out of the folds, and on the hold-out; None without one."""
+
+    positive: str
+    threshold: list[float]
+    folds: Counts
+    held_out: Counts | None = None
+
+
 class DeviceScores(msgspec.Struct, frozen=True):
-    """`errors` is the share of wrong answers; `score` is None where the device has one class only."""
+    """`errors` is the share of wrong answers; `score` is None where the device has one class only.
+
+    Of two classes: `found` of `positives`, and the readings of the other class that counted as positive.
+    """
 
     device: str
     rows: int
     errors: float
     score: float | None = None
+    positives: int | None = None
+    found: int | None = None
+    false_alarms: int | None = None
 
 
 class ByDevice(msgspec.Struct, frozen=True):
@@ -96,6 +121,7 @@ class Report(msgspec.Struct, frozen=True):
     importance: Importance | None = None
     training: dict[str, Range] = {}
     threshold: dict[str, Thresholds] = {}
+    errors: ErrorCounts | None = None
     by_device: ByDevice | None = None
 
     def works_at(self, label: str) -> tuple[float, float] | None:

@@ -32,6 +32,8 @@ class RunEvents:
         if view.is_active:
             return self._sent(run, number) or _above(self._kept(run), number), False
         kept = self._kept(run) or self._sent(run, 0)
+        if view.state == "failed":  # a trainer that was killed stored the events up to the last candidate that ended
+            kept = max(kept, self._sent(run, 0), key=lambda events: events[-1].number if events else 0)
         return _above([*kept, _end(view, kept)], number), True
 
     def _sent(self, run: str, number: int) -> list[RunEvent]:

@@ -21,6 +21,9 @@ from zelador.errors import Conflict, NotFound
 from zelador.training_queue import TrainingQueue
 from zelador.training_queue.run import ACTIVE
 
+EARLY: tuple[Literal["metric", "rows", "data", "features", "split"], ...] = (
+    "metric", "rows", "data", "features", "split",
+)  # fmt: skip  # parts of a document that are there before the comparison
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
@@ -204,11 +207,15 @@ class RunReader:
         return None if found is None else RunView.of(found)
 
     def whole(self, run: str) -> RunView:
-        """One run with its whole document, if the registry has it. Raises NotFound."""
+        """One run with its whole document, if the registry has it; of an active one, what it learns from.
+
+        Raises NotFound.
+        """
         view = self._run(run)
-        if view.is_active:
-            return view
         try:
+            if view.is_active:
+                document = self._registry.run(run)
+                return replace(view, result=cast(RunDocument, {k: document[k] for k in EARLY if k in document}))
             return self._with_names(replace(view, result=self._registry.run(run)))
         except NotFound:
             return view

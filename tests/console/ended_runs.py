@@ -12,7 +12,7 @@ from registry.model.artifact import manifest_of, pack
 from registry.registry import Registry
 from registry.run_document import RunDocument
 from tests.small_models import upload
-from zelador.training_queue.event import RunEvent, Standing, encode
+from zelador.training_queue.event import RunEvent, Standing, Waiting, encode
 
 CLEAR = "20261124_115838-a38d"  # its three candidates can be saved
 TIED, NOTHING, NOT_EVALUABLE, FAILED, CANCELLED = (f"20261124_12000{place}-aaaa" for place in range(5))
@@ -27,16 +27,41 @@ REPORT = {
             "threshold": [0.05, 0.25, 0.5, 0.75], "cost": [10.0, 20.0, 40.0, 90.0], "costs": [10.0, 1.0], "chosen": 0.09
         }
     },
+    "errors": {
+        "positive": "yes",
+        "threshold": [0.05, 0.1, 0.25, 0.5, 0.75],
+        "folds": {
+            "rows": 1440, "positives": 200, "missed": [0, 2, 10, 40, 90], "false_alarms": [300, 150, 60, 20, 4],
+        },
+        "held_out": {"rows": 960, "positives": 100, "missed": [0, 1, 6, 21, 50], "false_alarms": [200, 90, 41, 9, 2]},
+    },
     "by_device": {
         "metric": "F1",
         "devices": 2,
         "worst": "press-01",
         "rows": [
-            {"device": "press-01", "rows": 80, "errors": 0.125, "score": 0.8},
-            {"device": "<b>", "rows": 80, "errors": 0.0, "score": None},
+            {
+                "device": "press-01", "rows": 80, "errors": 0.125, "score": 0.8, "positives": 12, "found": 7,
+                "false_alarms": 5,
+            },
+            {
+                "device": "<b>", "rows": 80, "errors": 0.0, "score": None, "positives": 0, "found": 0,
+                "false_alarms": 0,
+            },
         ],
     },
 }  # fmt: skip
+MOVED = {
+    "metric": "MCC", "real": 0.04, "moves": 60, "as_good": 24, "low": -0.1, "high": 0.14, "counts": [4, 12, 28, 12, 4],
+}  # fmt: skip
+SEEN = {
+    "devices": ["press-01", "<b>"],
+    "of": 14,
+    "classes": {
+        "no": {"rows": [402, 388], "devices": 14, "alone": False},
+        "yes": {"rows": [120, 0], "devices": 1, "alone": True},
+    },
+}
 PROMOTION = {
     "promoted": False,
     "reason": "not_better",
@@ -56,6 +81,7 @@ def events_of(ended: list[dict[str, Any]], current: str) -> list[RunEvent]:
     standings = [
         Standing(each["id"], each["model_type"], each["metrics"]["F1"], None, each["seconds"], None) for each in ended
     ]
+    waits = (Waiting("gbc", "GradientBoosting"), Waiting("dummy", "Dummy"))
     found = [RunEvent(1, "2026-11-24T12:00:00Z", "started", "fetching the labeled readings")]
     for place, each in enumerate(standings, start=2):
         found.append(
@@ -66,7 +92,7 @@ def events_of(ended: list[dict[str, Any]], current: str) -> list[RunEvent]:
         )  # fmt: skip
     begins = Standing("x", current, None, None, None, None)
     done = len(standings)
-    found.append(RunEvent(done + 2, "2026-11-24T12:00:09Z", "candidate_started", "", done, 5, begins))
+    found.append(RunEvent(done + 2, "2026-11-24T12:00:09Z", "candidate_started", "", done, 5, begins, waiting=waits))
     return found
 
 
@@ -87,8 +113,19 @@ def put_ended_runs(registry: Registry, folder: Path) -> None:
     sentence = f"{names[0]} and {names[1]} cannot be told apart by F1; take {names[0]} because it is faster."
     ends: dict[str, dict[str, Any]] = {
         TIED: {"verdict": {"kind": "tied", "sentence": sentence, "tied": names[:2], "p": 0.005}},
-        NOTHING: {"verdict": {"kind": "nothing_to_learn", "sentence": "There is nothing.", "tied": [], "p": 0.4}},
-        NOT_EVALUABLE: {"verdict": {"kind": "not_evaluable", "sentence": "It cannot be.", "tied": [], "p": None}},
+        NOTHING: {
+            "verdict": {
+                "kind": "nothing_to_learn",
+                "sentence": "There is nothing.",
+                "tied": [],
+                "p": 0.4,
+                "moved": MOVED,
+            }
+        },
+        NOT_EVALUABLE: {
+            "verdict": {"kind": "not_evaluable", "sentence": "It cannot be.", "tied": [], "p": None},
+            "split": {**document["split"], "seen": SEEN},
+        },
         FAILED: {
             "state": "failed",
             "error": "the child process was killed <9>",

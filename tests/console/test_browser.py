@@ -110,6 +110,24 @@ def test_a_model_is_selected_in_a_dialog_and_seen_on_the_worker(chromium: Browse
         assert found.said == []
 
 
+def test_the_cost_of_an_error_moves_the_threshold_while_it_is_typed(chromium: Browser, site: Site) -> None:
+    with window(chromium, site, "operator") as found:
+        page = found.open(f"/console/runs/{CLEAR}")
+        answer, cost = page.locator("#thr-answer"), page.get_by_label("Cost of a missed reading")
+        expect(answer).to_contain_text("With the costs of this run")
+        cost.fill("3")
+        expect(answer).to_contain_text("from a probability of 0.25")
+        expect(cost).to_be_focused()
+        cost.fill("3x")
+        expect(answer).to_contain_text("Write a number above 0.")
+        page.get_by_label("Or find at least, %").fill("95")
+        cost.fill("3")
+        expect(answer).to_contain_text("--recall 0.95")
+        answer.get_by_role("link", name="Train again with these costs").click()
+        expect(page.get_by_label("Or find at least, %")).to_have_value("95")
+        assert found.said == []
+
+
 def test_predictions_appear_and_can_be_paused(chromium: Browser, site: Site) -> None:
     with window(chromium, site, "viewer") as found, site.client("viewer") as other:
         page = found.open("/console/overview")
@@ -243,8 +261,8 @@ def test_without_scripts_a_page_shows_everything(chromium: Browser, site: Site) 
         page.fill("#lt", "2026-11-20T09:00:00")
         page.fill("#ln", "W9")
         page.get_by_role("button", name="Add the label").click()
-        expect(page.locator("#refused")).to_contain_text("is not after")
-        expect(page.locator("#refused")).to_be_focused()
+        expect(page.locator("#lt-why")).to_contain_text("is not after")
+        expect(page.locator("#lt")).to_be_focused()
         filled = [page.input_value(f"#{name}") for name in ("ld", "lf", "lt", "ln")]
         assert filled == ["press-07", "2026-11-20T10:00", "2026-11-20T09:00", "W9"]
         found.open("/console/models/other")

@@ -12,7 +12,7 @@ import pytest
 
 from tests.attacks.api import wait_for
 from tests.console.conftest import Site
-from tests.console.ended_runs import CLEAR, FAILED, NOTHING, TIED
+from tests.console.ended_runs import CLEAR, FAILED, NOT_EVALUABLE, NOTHING, TIED
 from tests.console.outline import Outline, shape
 from tests.console.plant import BAD
 
@@ -313,14 +313,53 @@ def test_the_page_of_a_run_says_which_model_is_better_and_how_certain_that_is(si
         assert 'class="sub">recommended' not in client.get(f"/console/runs/{NOTHING}").text
         assert "was killed &lt;9&gt;" in client.get(f"/console/runs/{FAILED}").text
         assert 'name="keep"' not in clear  # a viewer saves nothing
-        assert "press-01 is the worst: 12.5% of its 80 readings are answered wrong." in clear
-        assert "at 0.50 they would cost 40.0" in clear
+        assert "press-01 is the worst: the model finds 7 of its 12 “yes” readings." in clear
+        assert "12.5% of its 80 readings are answered wrong." in clear
+        assert (
+            "Of 60 tries with the labels moved at random, 24 scored as much"
+            in client.get(f"/console/runs/{NOTHING}").text
+        )
+        seen = client.get(f"/console/runs/{NOT_EVALUABLE}").text
+        assert "Cannot be tested" in seen
+        assert "&lt;b&gt;</th>" in seen
         assert "Not promoted" in clear
         assert "so the lead may be chance" in clear
     with site.client("viewer", **{"Accept-Language": "pt-BR"}) as client:
         assert (
             "Não dá para distinguir DecisionTree e GradientBoosting em F1." in client.get(f"/console/runs/{TIED}").text
         )
+
+
+def test_other_costs_give_another_threshold_without_scripts(site: Site) -> None:
+    """Nothing changes by it; a new run can be started with these costs."""
+    path, asked = f"/console/runs/{CLEAR}", {"missed": "7.5", "false_alarm": "2,5"}
+    with site.client("operator") as client:
+        usual = client.get(path).text
+        assert 'name="missed" inputmode="decimal" maxlength="40" autocomplete="off" value="10"' in usual
+        found = client.get(path, params=asked)
+        shape(found)
+        assert "Then a reading would count as “yes” from a probability of 0.25." in found.text
+        assert "Of 100 it would miss 6, with 41 false alarms, among 960 readings." in found.text
+        assert "zelador train --cost-missed 7.5 --cost-false-alarm 2.5" in found.text
+        part = client.get(f"{path}/threshold", params=asked)
+        assert part.text.strip().startswith("<p><b>Then a reading would count")
+        assert part.headers["content-type"].startswith("text/html")
+        again = client.get(f"/console/training/like/{CLEAR}?cost_missed=7.5&cost_false_alarm=2.5").text
+        assert 'name="cost_missed" inputmode="decimal" maxlength="40" autocomplete="off" value="7.5"' in again
+        wrong = client.get(path, params={"missed": "<b>", "recall": "95"})
+        assert wrong.status_code == 422
+        shape(wrong)
+        assert 'value="&lt;b&gt;" aria-invalid="true"' in wrong.text
+        assert "Cost of a missed reading: Write a number above 0." in wrong.text
+        twin = client.get(f"/v1/runs/{CLEAR}/threshold", params={"cost_missed": 7.5, "cost_false_alarm": 2.5}).json()
+        assert (twin["asked"]["threshold"], twin["asked"]["missed"], twin["chosen"]["threshold"]) == (0.25, 6, 0.09)
+        assert client.get(f"/v1/runs/{CLEAR}/threshold?rank=19").status_code == 404
+        assert client.get(f"/v1/runs/{NOTHING}/threshold").status_code == 404
+        assert client.get(f"/v1/runs/{CLEAR}/threshold?cost_missed=0").status_code == 422
+    with site.client("viewer") as client:
+        text = client.get(path, params=asked).text
+        assert "/console/training/like" not in text
+        assert "On the command line" in text
 
 
 def test_two_of_the_five_are_saved_with_names_and_notes(site: Site) -> None:

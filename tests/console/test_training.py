@@ -87,6 +87,10 @@ def test_a_run_is_started_watched_and_finished_early_and_two_models_are_saved_by
         finish, dialog = page.get_by_role("link", name="Finish early…"), page.locator("dialog#finish")
         expect(page.locator("#progress tbody b").nth(2)).to_be_visible(timeout=RUN_MS)  # three have ended
         expect(finish).to_be_visible()  # without loading the page again
+        expect(page.locator(".track .done").nth(2)).to_contain_text("has ended")
+        expect(page.locator("#timing")).to_contain_text("so far")
+        with labeled.client("viewer") as other:  # a page that is opened later shows the same candidates
+            assert other.get(page.url).text.count('<li class="done">') >= 3
         keys.press(finish)
         expect(dialog).to_be_visible()
         assert dialog.evaluate("each => each.contains(document.activeElement)")

@@ -7,6 +7,7 @@ import pytest
 from admin.console.labels.importing import left_out_of, odd_of
 from admin.console.labels.words import fault_text, finding_text
 from admin.console.language import language, plant_zone
+from admin.console.model.words import worker_reason
 from admin.console.runs.events import event_text, step_text
 from admin.console.runs.words import canceled_by, error_text, said_text
 from zelador.errors import InvalidInput
@@ -138,3 +139,29 @@ def test_findings_that_say_the_same_of_several_rows_are_one() -> None:
 def test_rows_that_are_left_out_for_one_reason_are_named_together() -> None:
     faults = [(3, "from is missing"), (5, "the device is missing"), (9, "from is missing")]
     assert left_out_of(faults) == (((3, 9), "from is missing"), ((5,), "the device is missing"))
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        (
+            "forest: model.onnx does not match its digest; restore it from a backup or select another model (zelador "
+            "models select)",
+            "model.onnx não confere com seu resumo: o arquivo foi danificado ou alterado. Restaure-o de um backup.",
+        ),
+        (
+            "forest: it does not answer its golden rows as it did when it was saved (3 of 64 labels differ, "
+            "probabilities by up to 0.31); select another model",
+            "Não responde às amostras de referência como quando foi salvo: 3 de 64 rótulos diferem, probabilidades em "
+            "até 0.31.",
+        ),
+        (
+            "it needs current, which ZELADOR_FEATURES does not list",
+            "Precisa de current, que a planta não envia (ZELADOR_FEATURES).",
+        ),
+        ("something that a later worker says", ""),
+    ],
+)
+def test_the_reason_of_a_worker_that_refuses_a_model_is_translated(reason: str, said: str) -> None:
+    assert worker_reason(PT, reason) == said
+    assert worker_reason(language("en", plant_zone("UTC")), reason) == ""

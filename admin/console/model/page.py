@@ -138,8 +138,10 @@ def tags_of(text: str) -> list[str]:
 
 
 def look(console: Console, renderer: Renderer, _topic: Topic, now: PlantView) -> Live:
-    """Renders the rollout of the current selection."""
-    return Live({"rollout": renderer.macro("model/rollout.html", "rollout", now)})
+    """Renders the rollout of the current selection. An event tells the page when another model is selected."""
+    names = {"rollout": "rollout", "model-state": "model_state"}  # id of an element to its macro
+    parts = {name: renderer.macro("model/rollout.html", macro, now) for name, macro in names.items()}
+    return Live(parts, {} if now.selection is None else {"selected": now.selection["model"]})
 
 
 def previous_of(state: State) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
@@ -17,21 +18,23 @@ from admin.access.roles import needs
 from admin.console.console import Console, Shown
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.pulse import moment
-from admin.console.render import Renderer
+from admin.console.render import Renderer, page_response
+from admin.console.runs.threshold import ThresholdShown, Typed, threshold_shown
 from admin.console.runs.words import canceled_by, decision_text, verdict_text
 from admin.console.stream import Live, Topic
 from admin.console.visitor import Visiting, Visitor
 from admin.console.words import known_devices, people
 from operations.actor import Actor
 from operations.acts import runs as acts
-from operations.views.candidates import candidates
-from operations.views.comparison import CandidateRow, Comparison, comparison, progress_of
+from operations.views.candidates import SavedView, candidates
+from operations.views.comparison import CandidateRow, Comparison, comparison, progress_of, with_standings
 from operations.views.plant import PlantView
 from operations.views.report import Report, candidate_report
+from operations.views.run_progress import ProgressView, Step, progress_view
 from operations.views.runs import RunView, saved_counts
 from zelador.errors import InvalidInput, NotFound, ZeladorError
 from zelador.model_metrics import METRICS
-from zelador.training_queue.event import RunEvent, Standing
+from zelador.training_queue.event import RunEvent
 
 router = pages("runs")
 
@@ -39,9 +42,11 @@ PAGE_ROWS = 50
 CURRENT_S = 1.0
 REPORT_S = 60.0
 MAX_PICKS = 20
-EVENTS = 8
+EVENTS = 12
+PARTS = {"pr": "heading", "timing": "timing", "track": "track", "progress": "progress"}  # id of an element to its macro
 
 RunId = Annotated[str, InPath(max_length=64)]
+Amount = Annotated[str, Query(max_length=40)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +79,38 @@ class Pick:
     saved_as: tuple[str, ...]  # names of models
     proposed: str
     is_kept: bool  # its files are still stored
+    saved: tuple[SavedView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far a run is, and its leaderboard so far. `events` are newest first."""
 
-    steps: tuple[int, int] | None  # done, of all
-    left_s: float | None
-    leaderboard: tuple[Standing, ...]
+    view: ProgressView
+    counted: tuple[int, int] | None  # candidates that have ended, of all
+    so_far_s: float | None  # since the trainer took it
     events: tuple[RunEvent, ...]
     asked: Literal["cancel", "finish"] | None = None  # requested by a person, and not done yet
-    candidate: str = ""  # that is being compared, or was when the run ended
 
     @property
-    def best(self) -> float:
-        return max((each.score or 0.0 for each in self.leaderboard), default=0.0)
+    def steps(self) -> tuple[Step, ...]:
+        """The candidates in order; without those that a run that finishes early does not compare."""
+        return self.view.steps if self.asked is None else tuple(s for s in self.view.steps if s.state != "waiting")
+
+    @property
+    def may_finish(self) -> bool:
+        """True as soon as there is a candidate to finish with."""
+        return self.asked is None and any(each.score is not None for each in self.view.leaderboard)
+
+    @property
+    def candidate(self) -> str:
+        """The candidate that is being compared, or was when the run ended."""
+        return self.view.current.model_type if self.view.current is not None else ""
+
+    @property
+    def left_s(self) -> float | None:
+        """An estimate, in steps of five seconds."""
+        return None if self.view.left_s is None else 5.0 * round(self.view.left_s / 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +127,8 @@ class RunPage:
     report: Report | None  # of the recommended candidate, while its files are kept
     known: frozenset[str]  # devices of the report that have a page
     canceled_by: str
+    threshold: ThresholdShown | None = None  # of the recommended candidate, while its files are kept
+    kept_until: str | None = None  # ISO 8601
 
     @property
     def took_s(self) -> float | None:
@@ -135,8 +158,27 @@ def runs_of(console: Console, visitor: Visitor, before: str | None = None, limit
 
 
 @router.get("/{run}", **needs("viewer"))
-def show_run(run: RunId, console: Shown, visitor: Visiting) -> Response:
-    return _show(console, visitor, run, None)
+def show_run(
+    run: RunId, console: Shown, visitor: Visiting, missed: Amount = "", false_alarm: Amount = "", recall: Amount = ""
+) -> Response:
+    return _show(console, visitor, run, None, typed=Typed(missed, false_alarm, recall))
+
+
+@router.get("/{run}/threshold", **needs("viewer"))
+def show_threshold(
+    run: RunId, console: Shown, visitor: Visiting, missed: Amount = "", false_alarm: Amount = "", recall: Amount = ""
+) -> Response:
+    """Answers with the part of the page that changes with the costs."""
+    view = _whole(console, run)
+    templates = renderer(console, visitor)
+    found = comparison(view)
+    report = _report(console, view, found)
+    shown = threshold_shown(templates.language, report, Typed(missed, false_alarm, recall))
+    if shown is None:
+        raise NotFound(f"run {run} has no threshold to choose")
+    may_start = signed_in(visitor).may("operator")
+    text = templates.macro("runs/threshold.html", "answer", view, shown, may_start)
+    return page_response(text, 200, visitor.packed, {"Content-Language": visitor.language})
 
 
 @router.get("/{run}/by/{metric}", **needs("viewer"))
@@ -199,8 +241,8 @@ def look(console: Console, renderer: Renderer, _topic: Topic, _now: PlantView) -
         return Live({}, {"idle": "none"})
     shown = console.window.kept.get(("progress", run.id), CURRENT_S, lambda: progress(console, run))
     state = renderer.macro("runs/parts.html", "run_state", run, None)
-    steps = renderer.macro("runs/progress.html", "progress", run, shown)
-    return Live({"run-state": state, "progress": steps}, {"idle": run.id})
+    parts = {name: renderer.macro("runs/progress.html", macro, run, shown) for name, macro in PARTS.items()}
+    return Live({"run-state": state, **parts}, {"idle": run.id})
 
 
 def _report(console: Console, run: RunView, found: Comparison) -> Report | None:
@@ -218,13 +260,12 @@ def progress(console: Console, run: RunView) -> Progress:
         asked = console.services.runs.asked(run.id)
     except (ZeladorError, redis.RedisError, OSError):
         events, asked = [], None
-    counted = next((each for each in reversed(events) if each.total), None)
-    ranked = next((each.leaderboard for each in reversed(events) if each.leaderboard), ())
-    left = next((each.time_left_s for each in reversed(events) if each.time_left_s is not None), None)
-    steps = (counted.done or 0, counted.total) if counted is not None and counted.total else progress_of(run)
-    tried = next((each for each in reversed(events) if each.candidate is not None), None)
-    name = tried.candidate.model_type if tried and tried.candidate and tried.kind == "candidate_started" else ""
-    return Progress(steps, left, ranked, tuple(reversed(events[-EVENTS:])), asked, name)
+    now = datetime.now(timezone.utc)
+    view = progress_view(events, now)
+    begun = None if run.started_at is None else datetime.fromisoformat(run.started_at)
+    so_far = None if begun is None else max(0.0, (now - begun).total_seconds())
+    told = tuple(reversed(view.told[-EVENTS:]))
+    return Progress(view, view.counted or progress_of(run), so_far, told, asked)
 
 
 def _show(
@@ -233,25 +274,28 @@ def _show(
     run: str,
     metric: str | None,
     template: str = "runs/run.html",
+    typed: Typed | None = None,
 ) -> Response:
-    try:
-        view = console.services.run_views.whole(run)
-    except (redis.RedisError, OSError):
-        view = console.services.run_views.registered(run)
+    view = _whole(console, run)
     found = comparison(view, metric)
     rows = {row.rank: row for row in found.packed}
     picks = [
-        Pick(rows[each.rank], each.saved_as, each.proposed, each.is_kept)
+        Pick(rows[each.rank], each.saved_as, each.proposed, each.is_kept, saved=each.saved)
         for each in candidates(console.services.registry, view)
         if each.rank in rows
     ]
     key, language = signed_in(visitor), renderer(console, visitor).language
+    so_far = progress(console, view) if view.is_active or view.state in ("failed", "cancelled") else None
+    if so_far is not None and not view.is_active:
+        found = with_standings(found, so_far.view.leaderboard)
     report = _report(console, view, found)
+    threshold = threshold_shown(language, report, typed or Typed())
+    status = 422 if threshold is not None and threshold.wrong else 200
     context = RunPage(
         view,
         found,
         tuple(picks),
-        progress(console, view) if view.is_active or view.state in ("failed", "cancelled") else None,
+        so_far,
         people(console.services) if key.may("admin") else {},
         key.may("operator"),
         console.plant.read(),
@@ -260,9 +304,26 @@ def _show(
         report,
         known_devices(console.services, report),
         canceled_by(view.error or ""),
+        threshold,
+        _kept_until(console, view),
     )
     live = "run" if view.is_active else "watch"
-    return show(console, visitor, template, context, section="runs", live=live)
+    return show(console, visitor, template, context, section="runs", live=live, status=status)
+
+
+def _whole(console: Console, run: str) -> RunView:
+    try:
+        return console.services.run_views.whole(run)
+    except (redis.RedisError, OSError):
+        return console.services.run_views.registered(run)
+
+
+def _kept_until(console: Console, run: RunView) -> str | None:
+    """The day until which the candidates of a run that ended are kept."""
+    if run.ended_at is None:
+        return None
+    kept = timedelta(seconds=console.services.settings.registry.keep_runs_s)
+    return (datetime.fromisoformat(run.ended_at) + kept).isoformat()
 
 
 ROUTERS = (router,)

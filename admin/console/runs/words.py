@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from admin.console.catalog import Messages
 from admin.console.catalog import mark as _
 from admin.console.language import Language
+from admin.console.runs.notes import NOTES
 from operations.views.comparison import Comparison
 
 VERDICTS: Mapping[str, str] = {
@@ -69,7 +70,7 @@ SAID: Mapping[str, str] = {  # pattern of the trainer's message about a candidat
         "cannot be told."
     ),
 }
-SAID_MESSAGES = Messages(SAID)
+SAID_MESSAGES = Messages({**SAID, **NOTES})
 ERRORS: Mapping[str, str] = {  # pattern of the reason why a run failed, to its translation
     r"the trainer was stopped in the middle of this run; start the run again": _(
         "The trainer was stopped in the middle of this run. Start the run again."
@@ -123,7 +124,7 @@ def verdict_text(language: Language, found: Comparison) -> str:
     names = [*found.tied]
     tied = language.text(AND, others=", ".join(names[:-1]), last=names[-1]) if len(names) > 1 else "".join(names)
     said = language.text(pattern, first=found.first.model_type, tied=tied, metric=found.metric)
-    if found.verdict == "nothing_to_learn" and found.chance is not None:
+    if found.verdict == "nothing_to_learn" and found.is_chance:
         said += " " + language.text(CHANCE, p=language.number(found.chance, 2))
     if reason := REASON.search(found.sentence):
         said += " " + language.text(REASONS[reason[1]]) if reason[1] in REASONS else ""

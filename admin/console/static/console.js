@@ -4,6 +4,14 @@
 const $ = (selector, root = document) => root.querySelector(selector), $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 const say = text => { const line = $("#say"); if (line) line.textContent = text; };
 
+// What takes the focus of a keyboard when a page is left for its next version.
+const keyOf = each => each.id || (each.getAttribute("href") || each.form?.getAttribute("action")) + " " + each.textContent;
+const remember = sent => { try { sessionStorage.setItem("sent", JSON.stringify({ at: Date.now(), ...sent })); } catch { /* the page works without it */ } };
+const loadAgain = () => {
+  if (document.activeElement !== document.body) remember({ key: keyOf(document.activeElement) });
+  location.reload();
+};
+
 // The stream. Its "tick" is the time of the plant, once a second; without it nothing on the page is fresh.
 const LATE_MS = 3500, HASTY_MS = 400;
 const stream = $("#stream"), clock = $("#clock"), late = $("#late");
@@ -11,10 +19,10 @@ let wasLate = Boolean(late && !late.hidden), heard = wasLate ? -Infinity : perfo
 if (stream) {
   stream.addEventListener("tick", event => {
     heard = performance.now();
-    if ($("[data-recovers]")) location.reload();
+    if ($("[data-recovers]")) loadAgain();
     if (clock) clock.textContent = event.detail.data;
   });
-  stream.addEventListener("ended", () => location.reload());
+  stream.addEventListener("ended", () => loadAgain());
   setInterval(() => {
     const isLate = !document.hidden && performance.now() - heard > LATE_MS;
     if (isLate === wasLate) return;
@@ -29,14 +37,18 @@ if (stream) {
 // A run in progress: when the trainer is free again, or has another run, the page is loaded again to show the result.
 const run = $("[data-run]");
 if (run) {
-  stream?.addEventListener("idle", event => { if (event.detail.data !== run.dataset.run) location.reload(); });
+  stream?.addEventListener("idle", event => { if (event.detail.data !== run.dataset.run) loadAgain(); });
   const finish = $("[data-open=finish]");  // there is something to finish with as soon as a candidate has ended
-  if (finish) new MutationObserver(() => { finish.hidden = !$("table", run) || Boolean($("[data-asked]", run)); }).observe(run, { childList: true, subtree: true });
+  if (finish) new MutationObserver(() => { finish.hidden = !$("tbody b", run) || Boolean($("[data-asked]", run)); }).observe(run, { childList: true, subtree: true });
 }
+
+// A selected model: when another one is selected, the page is loaded again.
+const model = $("[data-model]");
+if (model) stream?.addEventListener("selected", event => { if (event.detail.data !== model.dataset.model) location.reload(); });
 
 // What is still being loaded is looked at again, unless somebody has begun to fill the form.
 if ($("[data-reload]")) {
-  const again = setTimeout(() => location.reload(), 3000);
+  const again = setTimeout(() => loadAgain(), 3000);
   document.addEventListener("input", () => clearTimeout(again), { once: true });
 }
 
@@ -58,7 +70,6 @@ if (attention) {
 
 // A region that is sent again keeps the focus of a keyboard: on the same link, button or heading, else on its first link.
 const SENT_AGAIN = "#watch, #attention, #states, #events, #rollout, #progress";
-const keyOf = each => each.id || (each.getAttribute("href") || each.form?.getAttribute("action")) + " " + each.textContent;
 const takeFocus = (place, how) => {
   if (place.matches("h1, h2")) place.tabIndex = -1;
   place.focus(how);
@@ -75,12 +86,11 @@ $$(SENT_AGAIN).forEach(region => new MutationObserver(() => {
   if (same) takeFocus(same, { preventScroll: true });
 }).observe(region, { childList: true }));
 
-// After a form, the keyboard goes on at the same button of the new page; if that is gone, at the heading of its region.
+// After a form, the keyboard goes on at what tells the result, else at the same button of the new page, else at the heading of its region.
 const buttonOf = (button, form) => [form.getAttribute("action"), button?.name, button?.value, button?.textContent.trim()].join(" ");
 const headingOf = form => $("h1, h2", form.closest("section, .page-head") || document)?.id || "";
 document.addEventListener("submit", event => {
-  const sent = { at: Date.now(), button: buttonOf(event.submitter, event.target), heading: headingOf(event.target) };
-  try { sessionStorage.setItem("sent", JSON.stringify(sent)); } catch { /* the page works without it */ }
+  if (!event.defaultPrevented) remember({ button: buttonOf(event.submitter, event.target), heading: headingOf(event.target) });
 });
 const refocus = sent => {
   const wrong = $("[aria-invalid]");
@@ -88,7 +98,8 @@ const refocus = sent => {
   const same = $$("form button").find(button => buttonOf(button, button.form) === sent.button);
   const menu = same && !same.checkVisibility() && same.closest("[popover]");
   const shown = menu ? $(`[popovertarget=${menu.id}]`) : same?.checkVisibility() ? same : null;
-  takeFocus(wrong || $("h2#done") || shown || (sent.heading && document.getElementById(sent.heading)) || $("h1"));
+  const told = $("h2:is(#done, #imp-done, #fresh, #out)"), left = sent.key && $$("a[href], button, [id]").find(each => keyOf(each) === sent.key);
+  takeFocus(wrong || (same?.closest(".switches") && shown) || told || left || shown || (sent.heading && document.getElementById(sent.heading)) || $("h1"));
 };
 addEventListener("load", () => {  // a "#" in the address has taken the focus away by then
   try {

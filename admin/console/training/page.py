@@ -130,9 +130,24 @@ def show_training(
 
 
 @router.get("/like/{run}", **needs("viewer"))
-def show_training_like(run: Annotated[str, InPath(max_length=64)], console: Shown, visitor: Visiting) -> Response:
-    """Shows the form, filled with the request of another run."""
-    given = console.services.run_views.run(run).request
+def show_training_like(
+    run: Annotated[str, InPath(max_length=64)],
+    console: Shown,
+    visitor: Visiting,
+    cost_missed: Annotated[float | None, Query(gt=0, le=MAX_COST)] = None,
+    cost_false_alarm: Annotated[float | None, Query(gt=0, le=MAX_COST)] = None,
+    recall: Annotated[float | None, Query(gt=0, le=1)] = None,
+) -> Response:
+    """Shows the form, filled with the request of another run; other costs, or a share to find, replace its own."""
+    given = console.services.run_views.run(run).request.copy()
+    if recall is not None or cost_missed is not None or cost_false_alarm is not None:
+        given.pop("cost_missed", None), given.pop("cost_false_alarm", None), given.pop("recall", None)
+    if recall is not None:
+        given["recall"] = recall
+    if cost_missed is not None:
+        given["cost_missed"] = cost_missed
+    if cost_false_alarm is not None:
+        given["cost_false_alarm"] = cost_false_alarm
     return _show(console, visitor, given, Asked.of(given, renderer(console, visitor).language))
 
 

@@ -1,0 +1,93 @@
+"""Translates what a run notes about its split and its test, which the trainer writes in English."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from admin.console.catalog import mark as _
+
+NAMED = r"['\"](?P<name>.+)['\"]"
+NOTES: Mapping[str, str] = {  # pattern of the trainer's note to its translation
+    rf"the class {NAMED} is on the device ['\"](?P<device>.+)['\"] only, so it cannot be evaluated elsewhere: .+": _(
+        "“%(name)s” is on the device %(device)s only, so it cannot be evaluated elsewhere. Its readings do not count."
+    ),
+    rf"the class {NAMED} is in one recording only, so it cannot be evaluated elsewhere: .+": _(
+        "“%(name)s” is in one recording only, so it cannot be evaluated elsewhere. Its readings do not count."
+    ),
+    r"no time is known; neighboring rows are alike, so the order of the rows stands for the time": _(
+        "No time is known. Neighboring rows are alike, so their order stands for the time."
+    ),
+    r"the label is the same throughout a recording, so whole recordings are tested together": _(
+        "The label is the same throughout a recording, so whole recordings are tested together."
+    ),
+    rf"the class {NAMED} is one uninterrupted stretch: models may learn the time, not the class": _(
+        "“%(name)s” is one uninterrupted stretch: models may learn the time instead of it."
+    ),
+    r"the hold-out has no row of (?P<names>.+)": _("The held-out readings have none of %(names)s."),
+    r"(?P<rows>\d+) rows are copies of others, in every value and the label: .+": _(
+        "%(rows)s readings are copies of others. They are not used, as a model would know them by heart."
+    ),
+    r"the features? (?P<names>.+) ha(s|ve) a value of its own in each stretch of time, .+; such stretches .+": (
+        _(
+            "%(names)s: a value of its own in each stretch of time, which identifies the stretch. Leave it out if it "
+            "says nothing else. Such stretches are never cut between folds."
+        )
+    ),
+    r"the features? (?P<names>.+) ha(s|ve) a value of its own in each stretch of time, .+; some optimism .+": _(
+        "%(names)s: a value of its own in each stretch of time, which identifies the stretch. Leave it out if it says "
+        "nothing else. Some optimism is left in all scores."
+    ),
+    r"no device is held out: there are (?P<some>\d+), and at least (?P<least>\d+) are needed(;.+)?": _(
+        "No device is held out: there are %(some)s, and at least %(least)s are needed."
+    ),
+    r"no device is held out: a class is on (?P<some>\d+) of them, and at least (?P<least>\d+) are needed(;.+)?": _(
+        "No device is held out: a class is on %(some)s of them, and at least %(least)s are needed."
+    ),
+    r"no device is held out: too few devices would be left for a class(;.+)?": _(
+        "No device is held out: too few would be left for a class."
+    ),
+    r"no last stretch of time is held out: the stretches are too few or too short": _(
+        "No later days are held out: the stretches of time are too few or too short."
+    ),
+    r"no last stretch of time is held out: no row of a class would be left to learn from": _(
+        "No later days are held out: no reading of a class would be left to learn from."
+    ),
+    r"no last stretch of time is held out: it would have only one class": _(
+        "No later days are held out: they would have only one class."
+    ),
+    r"whole devices are tested together, because a device's name gives the label away": _(
+        "Whole devices are tested together, because the name of a device gives the label away."
+    ),
+    r"whole devices are tested together": _("Whole devices are tested together."),
+    r"there is no separate hold-out: the scores on the hold-out are those of the folds": _(
+        "No readings are held out: the scores on them are those of the folds."
+    ),
+    r"the rows were drawn at random: neighbors in time are on both sides, so that scores can be far too good": _(
+        "The readings were drawn at random: neighbors in time are on both sides, so scores can be far too good."
+    ),
+    r"no device and no time are known, so the rows were drawn at random\. .+": _(
+        "No device and no time are known, so rows were drawn at random. If neighboring rows are alike, all scores are "
+        "too good."
+    ),
+    r"neighboring rows are alike, and sorted, so that their order is none of time": _(
+        "Neighboring rows are alike, and sorted, so their order says nothing about time."
+    ),
+    r"on the hold-out, the (?P<metric>\S+) of (?P<name>\S+) is (?P<score>[\d.]+), but the folds predicted "
+    r"(?P<low>[\d.]+) to (?P<high>[\d.]+): .+": _(
+        "On the held-out readings, %(metric)s of %(name)s is %(score)s, but the folds predicted %(low)s to %(high)s. "
+        "The intervals were widened."
+    ),
+    r"the budget of (?P<limit>\S+) s was used up \(--budget\): (?P<some>\d+) of (?P<all>\d+) .+": (
+        _("The time for the comparison, %(limit)s s, was used up: %(some)s of %(all)s candidates were compared.")
+    ),
+    r"it was not compared: the budget of (?P<limit>\S+) s was used up \(--budget\)": _(
+        "It was not compared: the time, %(limit)s s, was used up."
+    ),
+    r"it was not finished: the budget of (?P<limit>\S+) s was used up \(--budget\)": _(
+        "It was not finished: the time, %(limit)s s, was used up."
+    ),
+    r"fold (?P<fold>\d+) failed: (?P<why>.+)": _("Fold %(fold)s failed: %(why)s"),
+    r"(?P<rows>\d+) rows got no score": _("%(rows)s readings got no score."),
+    rf"it needs {NAMED}, which is not among the features": _("It needs %(name)s, which this run does not have."),
+    r"no row can be evaluated": _("No reading can be evaluated."),
+}

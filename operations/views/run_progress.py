@@ -1,0 +1,84 @@
+"""How far a run is, from its events: what has ended, what is in progress, what waits, and the time left. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from zelador.training_queue.event import RunEvent, Standing
+
+TOLD = ("candidate_started", "fold_ended")  # kinds of events that the steps show; a list of events can leave them out
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A candidate. `fold` of `folds` have ended, of the one in progress; 0 of 0 before its first one."""
+
+    id: str
+    model_type: str
+    state: Literal["ended", "failed", "now", "waiting"]
+    fold: int = 0
+    folds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressView:
+    """`left_s` is an estimate, which counts down from the newest event; negative if that took longer than estimated.
+
+    `leaderboard` has the candidates that ended, the best first; `told` the events that `steps` do not show.
+    """
+
+    steps: tuple[Step, ...] = ()
+    counted: tuple[int, int] | None = None  # candidates that have ended, of all
+    left_s: float | None = None
+    leaderboard: tuple[Standing, ...] = ()
+    told: tuple[RunEvent, ...] = ()
+
+    @property
+    def current(self) -> Step | None:
+        """The candidate in progress."""
+        return next((step for step in self.steps if step.state == "now"), None)
+
+    @property
+    def share(self) -> float:
+        """How many candidates have ended, with the ended folds of the next one as a fraction."""
+        now, done = self.current, 0 if self.counted is None else self.counted[0]
+        return done + (now.fold / now.folds if now is not None and now.folds else 0.0)
+
+
+def progress_view(events: Sequence[RunEvent], now: datetime) -> ProgressView:
+    counted = next((each for each in reversed(events) if each.total), None)
+    timed = next((each for each in reversed(events) if each.time_left_s is not None), None)
+    left = None
+    if timed is not None and timed.time_left_s is not None:
+        left = timed.time_left_s - (now - datetime.fromisoformat(timed.at)).total_seconds()
+    return ProgressView(
+        steps_of(events),
+        None if counted is None or counted.total is None else (counted.done or 0, counted.total),
+        left,
+        next((each.leaderboard for each in reversed(events) if each.leaderboard), ()),
+        tuple(each for each in events if each.kind not in TOLD),
+    )
+
+
+def steps_of(events: Sequence[RunEvent]) -> tuple[Step, ...]:
+    """Returns the candidates in the order in which they are compared."""
+    found: dict[str, Step] = {}
+    waiting: dict[str, Step] = {}
+    for event in events:
+        of = event.candidate
+        if of is None:
+            continue
+        match event.kind:
+            case "candidate_started":
+                found[of.id] = Step(of.id, of.model_type, "now")
+                waiting = {each.id: Step(each.id, each.model_type, "waiting") for each in event.waiting}
+            case "fold_ended":
+                found[of.id] = Step(of.id, of.model_type, "now", event.fold or 0, event.folds or 0)
+            case "candidate_ended" | "candidate_failed":
+                found[of.id] = Step(of.id, of.model_type, "ended" if event.kind == "candidate_ended" else "failed")
+            case _:
+                pass
+    return (*found.values(), *(step for step in waiting.values() if step.id not in found))

@@ -1,0 +1,62 @@
+"""How far a run is, from its events alone: the same for a page that is opened later."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+from operations.views.run_progress import Step, progress_view, steps_of
+from zelador.training_queue.event import RunEvent, Standing, Waiting
+
+NOW = datetime(2026, 11, 24, 12, 0, 10, tzinfo=timezone.utc)
+
+
+def standing(name: str, score: float | None = None) -> Standing:
+    return Standing(name, name.upper(), score, None, None, None)
+
+
+def events() -> list[RunEvent]:
+    waits = (Waiting("dt", "DT"), Waiting("rf", "RF"))
+    rows = [
+        ("started", {}),
+        ("candidate_started", {"candidate": standing("lr"), "done": 0, "total": 3, "waiting": waits}),
+        ("fold_ended", {"candidate": standing("lr"), "done": 0, "total": 3, "fold": 2, "folds": 5}),
+        (
+            "candidate_ended",
+            {"candidate": standing("lr", 0.5), "done": 1, "total": 3, "leaderboard": (standing("lr", 0.5),)},
+        ),
+        ("candidate_started", {"candidate": standing("dt"), "done": 1, "total": 3, "waiting": waits[1:]}),
+        (
+            "fold_ended",
+            {"candidate": standing("dt"), "done": 1, "total": 3, "fold": 3, "folds": 5, "time_left_s": 30.0},
+        ),
+    ]
+    return [
+        RunEvent(number, f"2026-11-24T12:00:0{number}Z", kind, "", **more)  # type: ignore[arg-type]
+        for number, (kind, more) in enumerate(rows, start=1)
+    ]
+
+
+def test_what_ended_is_in_progress_and_waits_is_known_from_the_events() -> None:
+    found = progress_view(events(), NOW)
+    assert found.steps == (
+        Step("lr", "LR", "ended"), Step("dt", "DT", "now", 3, 5), Step("rf", "RF", "waiting"),
+    )  # fmt: skip
+    assert (found.counted, found.share) == ((1, 3), 1.6)
+    assert [each.kind for each in found.told] == ["started", "candidate_ended"]
+    assert [each.id for each in found.leaderboard] == ["lr"]
+
+
+def test_the_time_left_counts_down_from_the_newest_estimate() -> None:
+    assert progress_view(events(), NOW).left_s == 26.0
+    assert progress_view(events(), NOW + timedelta(minutes=1)).left_s == -34.0
+    assert progress_view(events()[:3], NOW).left_s is None
+
+
+def test_a_candidate_that_failed_is_marked_and_one_that_a_new_process_takes_is_there_once() -> None:
+    died = [
+        *events()[:3],
+        RunEvent(4, "2026-11-24T12:00:04Z", "candidate_failed", "", candidate=standing("lr")),
+        RunEvent(5, "2026-11-24T12:00:05Z", "candidate_started", "", candidate=standing("dt")),
+    ]
+    assert [(each.id, each.state) for each in steps_of(died)] == [("lr", "failed"), ("dt", "now")]
+    assert steps_of([]) == ()
