@@ -49,6 +49,7 @@ def run(settings: Settings, stop: Event) -> None:
     while not stop.wait(0.5) and thread.is_alive():
         pass
     services.run_streams.close()
+    services.histories.close()
     console.close()
     server.should_exit = True
     thread.join(timeout=GRACE_S + 2)

@@ -91,6 +91,7 @@ HISTORY = {
     ],
     "labels": [{"from": "2026-11-24T05:26:00.000Z", "to": "2026-11-24T05:54:00.000Z", "label": "yes", "given": True}],
     "states": [{"from": "2026-11-24T04:00:00.000Z", "to": "2026-11-24T10:00:00.000Z", "state": "ok"}],
+    "usual": {"vibration": {"low": 0.69, "high": 0.93}},
     "notes": [],
 }
 CHANGED: dict[int | str, dict[str, object]] = {**answer(200, "The device after it.", EXAMPLE), **responses(404, 409)}

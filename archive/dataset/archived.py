@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,13 +52,19 @@ def files_of(archive: Archive, query: Query, engine: Engine) -> Archived:
     return Archived(tuple(paths), last, tuple(damaged))
 
 
-def select(engine: Engine, paths: Sequence[str], features: Sequence[str], where: str) -> str:
-    """Returns the SQL statement that reads the files. A feature that no file has is null."""
+def select(
+    engine: Engine, paths: Sequence[str], features: Sequence[str], where: str, there: Collection[str] | None = None
+) -> str:
+    """Returns the SQL statement that reads the files. A feature that no file has is null.
+
+    `there` has the columns of the files, if they are known; otherwise each file is opened to find out.
+    """
     from archive.layout import column_of
 
     named = ", ".join(map(text, paths))
     scan = f"read_parquet([{named}], union_by_name = true, hive_partitioning = false)"
-    there = {name for name, *_ in engine.rows(f"describe select * from {scan}")}
+    if there is None:
+        there = {name for name, *_ in engine.rows(f"describe select * from {scan}")}
     values = [
         f"{quoted(column_of(name)) if column_of(name) in there else 'null'}::double as f{at}"
         for at, name in enumerate(features)

@@ -1,4 +1,7 @@
-"""Makes values on threads, and keeps them for a while. Who asks for one waits only for a moment."""
+"""Makes values on threads, and keeps them for a while. Who asks for one waits only for a moment.
+
+The threads are no daemons: a process that ended while one is in a library of C++ would be aborted.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ class Background(Generic[T]):
                     return None
                 job = self._jobs[key] = _Job()
                 self._jobs.move_to_end(key)
-                threading.Thread(target=self._run, args=(job, make), name="background", daemon=True).start()
+                threading.Thread(target=self._run, args=(job, make), name="background", daemon=False).start()
                 self._forget()
         if not job.ready.wait(wait_s):
             return None

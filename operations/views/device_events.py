@@ -46,13 +46,13 @@ class DeviceEvents:
         self, limit: int, before: str | None = None, device: str | None = None, since: int = 0
     ) -> tuple[list[DeviceEventView], str | None]:
         """A page, newest first, and the `before` of the next one, or None. `since`: none before this time (ms)."""
-        start = "+" if before is None else f"({before}"
+        start, wanted = "+" if before is None else f"({before}", None if device is None else device.encode()
         found: list[DeviceEventView] = []
         for _ in range(0, MAX_READ, READ_CHUNK):
             entries: Any = self._client.xrevrange(self._key, max=start, min=str(since), count=READ_CHUNK)
             for name, fields in entries:
-                event = _event(name.decode(), fields)
-                if device is None or event.device_id == device:
+                if wanted is None or fields.get(b"device") == wanted:
+                    event = _event(name.decode(), fields)
                     found.append(event)
                     if len(found) == limit:
                         return found, event.id

@@ -62,6 +62,13 @@ PeriodStateView = TypedDict(
 PeriodStateView.__doc__ = "A stretch of the period in which the device was in one state."
 
 
+class UsualView(TypedDict):
+    """What is usual for a feature of the device."""
+
+    low: Annotated[float, Field(description="99 % of its values are above it.")]
+    high: Annotated[float, Field(description="99 % of its values are below it.")]
+
+
 class HistoryNote(TypedDict):
     """What the history lacks."""
 
@@ -85,6 +92,13 @@ HistoryView = TypedDict(
         ],
         "states": Annotated[
             list[PeriodStateView], Field(description="The states of the device, as far as its events are kept.")
+        ],
+        "usual": Annotated[
+            dict[str, UsualView],
+            Field(
+                description="The middle 98 % of the device's values in the last 7 days, from a sample of the archive; "
+                "empty while less than a day of it is archived."
+            ),
         ],
         "notes": Annotated[list[HistoryNote], Field(description="What is missing; empty if everything was read.")],
     },

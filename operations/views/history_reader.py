@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ from operations.views.device_history import (
     MAX_BUCKETS,
     HistoryNote,
     HistoryView,
+    PeriodStateView,
+    UsualView,
     buckets_of,
     labels_in,
     note,
@@ -52,7 +55,7 @@ MAX_KEPT, KEPT_TIMES, MAX_KEPT_S = 64, 10, 120.0  # a course is kept for this ma
 USUAL_MS, USUAL_TIMES, USUAL_KEPT_S = 7 * 86_400_000, 10_000, 900.0
 MIN_USUAL_MS, MIN_USUAL = 86_400_000, 500  # a device is known after this time and this many readings
 
-Usual = Mapping[str, tuple[float, float]]
+Usual = dict[str, UsualView]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,8 @@ class HistoryReader:
         self._labels = labels
         self._events = events
         self._archive_s = archive_s
-        self._clock = clock
+        self._time = clock
+        self._stopped = False
         self._wait_s = wait_s
         self._engine = Lock()
         self._archive: Archive | None = None
@@ -112,12 +116,9 @@ class HistoryReader:
 
         return self._shown(device, self._soon((name, span_ms, buckets), name, grid, read))
 
-    def usual(self, device: str) -> Usual:
-        """The middle 98 % of the device's values of each feature in the last week, from a sample of the archive.
-
-        Empty for a device that is not known for long, and if the archive cannot be read now.
-        """
-        return self._usual.get(device, lambda: self._find_usual(device), USUAL_SHARE * self._wait_s) or {}
+    def close(self) -> None:
+        """Ends the reads in progress soon, so that the process can stop."""
+        self._stopped = True
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────
 
@@ -126,20 +127,32 @@ class HistoryReader:
         labels = labels_in(course, self._labels.stretches(device.device_id))
         if len(labels) > MAX_STRETCHES:
             notes.append(note("labels"))
-        begin, end = iso(grid.begin), iso(grid.end)
-        events = self._events.page(MAX_EVENTS, None, device.device_id, since=grid.begin)[0]
         return {
             "device_id": device.device_id,
-            "from": begin,
-            "to": end,
+            "from": iso(grid.begin),
+            "to": iso(grid.end),
             "step_ms": grid.step,
             "features": list(course.features),
             "readings": course.readings,
             "buckets": buckets_of(course),
             "labels": labels[-MAX_STRETCHES:],
-            "states": states_in(events, device.state, begin, end),
+            "states": self._states(device, grid),
+            "usual": self._usual_of(device.device_id),
             "notes": notes,
         }
+
+    def _states(self, device: DeviceView, grid: Grid) -> list[PeriodStateView]:
+        """The states in a period; those before its newest MAX_EVENTS changes are left out."""
+        begin, end, since = iso(grid.begin), iso(grid.end), max(0, grid.begin)
+        events, older = self._events.page(MAX_EVENTS, None, device.device_id, since)
+        if older is not None and events[-1].at >= end:  # all of them are after the period
+            events, older = self._events.page(MAX_EVENTS, f"{max(1, grid.end)}-0", device.device_id, since)
+            if not events:
+                return []
+        return states_in(events, device.state, begin if older is None else events[-1].at, end)
+
+    def _clock(self) -> float:
+        return math.inf if self._stopped else self._time()
 
     def _soon(self, key: Hashable, device: str, grid: Callable[[], Grid], read: Callable[[], _Read]) -> _Read:
         """Returns what `read` returns; if that takes too long, the readings in the buffer."""
@@ -192,6 +205,10 @@ class HistoryReader:
         finally:
             self._engine.release()
 
+    def _usual_of(self, device: str) -> Usual:
+        """Empty for a device that is not known for long, and while the archive cannot be read."""
+        return self._usual.get(device, lambda: self._find_usual(device), USUAL_SHARE * self._wait_s) or {}
+
     def _find_usual(self, device: str) -> Usual:
         snapshot, now, features = self._snapshot([]), now_ms(), self._settings.features
         archive = self._archive
@@ -208,7 +225,11 @@ class HistoryReader:
         if found.end - found.begin < MIN_USUAL_MS:
             return {}
         ranges = zip(features, found.values, found.usual(), strict=True)
-        return {name: usual for name, values, usual in ranges if usual is not None and len(values) >= MIN_USUAL}
+        return {
+            name: {"low": usual[0], "high": usual[1]}
+            for name, values, usual in ranges
+            if usual is not None and len(values) >= MIN_USUAL
+        }
 
     def _first(self, course: Course) -> int:
         """When the plant's or the device's readings begin, if that is within the period; else where it begins."""

@@ -100,6 +100,35 @@ def test_labels_of_the_device_are_cut_to_the_period(site: Site) -> None:
     assert [each["state"] for each in found["states"]] == ["unknown"]  # no worker classifies
 
 
+def test_states_of_a_device_with_many_changes_are_those_that_are_known(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("operations.views.history_reader.MAX_EVENTS", 4)
+    fill(site, count=1)
+    states = ("ok", "alarm")
+    for at in range(20):
+        for name in ("press-1", "pump"):
+            fields = {"device": name, "at": str(NOW + 1_000 * at), "from": states[at % 2], "to": states[1 - at % 2]}
+            site.client.xadd(site.keys.device_events, fields, id=f"{NOW + 1_000 * at}-{int(name == 'pump')}")  # type: ignore[arg-type]
+
+    def found(begin: int, end: int) -> list[tuple[str, str, str]]:
+        return [
+            (each["from"], each["to"], each["state"])
+            for each in shown(site, begin=NOW + begin, end=NOW + end)["states"]
+        ]
+
+    def at(second: int) -> str:
+        return iso(NOW + 1_000 * second)
+
+    assert found(17_500, 19_500) == [
+        (at(17)[:-4] + "500Z", at(18), "ok"), (at(18), at(19), "alarm"), (at(19), at(19)[:-4] + "500Z", "ok"),
+    ]  # fmt: skip
+    assert found(0, 20_000) == [
+        (at(16), at(17), "alarm"), (at(17), at(18), "ok"), (at(18), at(19), "alarm"), (at(19), at(20), "ok"),
+    ]  # fmt: skip
+    assert found(2_000, 4_000) == [(at(2), at(3), "alarm"), (at(3), at(4), "ok")]
+
+
 def test_a_deadline_leaves_out_files_evenly_and_says_so(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("archive.dataset.history.read.BATCH_FILES", 8)
     fill(site, count=40)
@@ -160,9 +189,19 @@ def test_what_is_usual_for_a_device_is_known_after_a_day(site: Site, monkeypatch
     for reading in arrivals:
         site.send(reading, device="press-1")
     archived(site, files=5)
-    histories = reader(site)
-    assert histories.usual("press-1")["vibration"] == (0.0, 0.9)
-    assert histories.usual("pump") == {}
+    assert shown(site)["usual"]["vibration"] == {"low": 0.0, "high": 0.9}
+    fill(site, count=1)
+    assert shown(site, "pump")["usual"] == {}
+
+
+def test_a_stop_ends_a_read_in_progress(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archive.dataset.history.read.BATCH_FILES", 1)
+    fill(site)
+    archived(site, files=10)
+    histories = reader(site, archive_s=60.0)
+    histories.close()
+    (note,) = histories.history(device(site), NOW, NOW + MINUTE, 6)["notes"]
+    assert (note["kind"], note["share"]) == ("sampled", 0.1)
 
 
 def test_a_slow_archive_is_shown_when_it_has_been_read(site: Site) -> None:

@@ -222,7 +222,8 @@ def _show(
         shown = past.read_history(console, language, device, NOTHING_ASKED, now.at / 1000 - begun)
     readings = tuple(services.recent.readings(1, None, name)[0])
     last = readings[0]["values"] if readings else {}
-    seen, usual = seen_by_model(console, now), services.histories.usual(name)
+    seen = seen_by_model(console, now)
+    usual = {feature: (each["low"], each["high"]) for feature, each in shown.view["usual"].items()}
     known = replace(seen, usual={**seen.usual, **usual})
     features = features_of(console)
     series = past.series_of(shown, features, last)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from archive.archive import Archive
     from archive.layout import File
 
-BATCH_FILES = 32  # read by one statement
+BATCH_FILES, SAMPLE_FILES = 32, 8  # read by one statement
 EARLY_MS, LATE_MS = 3_600_000, 86_400_000  # a reading usually arrives within this time before or after it was measured
 SAMPLE_ROWS = 4_000  # of a batch of files, for the usual range
 USUAL = (0.01, 0.99)
@@ -63,7 +63,7 @@ def read_course(
     """Adds the readings of a device to a course. Raises Corrupt, Unavailable."""
     grid, deadline = course.grid, clock() + budget_s
     near, far = wanted(files, grid.begin, grid.end)
-    engine.run("set parquet_metadata_cache = true")  # each file is opened twice: for its columns, and for its rows
+    engine.run("set parquet_metadata_cache = true")  # files are opened for their columns, then for their rows
     aggregates = ", ".join(f"count(v{at}), min(v{at}), max(v{at}), sum(v{at})" for at in range(len(course.features)))
     values = ", ".join(f"if(isfinite(f{at}), f{at}, null) as v{at}" for at in range(len(course.features)))
     damaged: list[str] = []
@@ -77,11 +77,12 @@ def read_course(
             with _Held(engine, archive, batch, damaged) as paths:
                 if not paths:
                     continue
-                rows = select(engine, paths, course.features, _of_device(device, grid.begin, grid.end))
-                for place, first, readings, label, labeled, *figures in engine.rows(
+                rows = _rows(
+                    engine, paths, course.features, _of_device(device, grid.begin, grid.end),
                     f"select (measured - {grid.begin}) // {grid.step} as place, min(measured), count(*), mode(own), "
-                    f"count(own), {aggregates} from (select measured, own, {values} from ({rows})) group by place"
-                ):
+                    f"count(own), {aggregates} from (select measured, own, {values} from ({{}})) group by place",
+                )  # fmt: skip
+                for place, first, readings, label, labeled, *figures in rows:
                     parts = [figures_of(*figures[at : at + 4]) for at in range(0, len(figures), 4)]
                     course.add(int(place), Bucket(int(first), int(readings), parts, label, int(labeled)))
         read.append(done)
@@ -103,16 +104,14 @@ def read_sample(
     names = ", ".join(f"f{at}" for at in range(len(features)))
     found: list[list[float]] = [[] for _ in features]
     begin, end = period[1], period[0]
-    for done, batch in enumerate(_batches(archive, wanted(files, *period)[0], BATCH_FILES // 4)):
+    for done, batch in enumerate(_batches(archive, wanted(files, *period)[0], SAMPLE_FILES)):
         if done and clock() >= deadline:
             break
         with _Held(engine, archive, batch, []) as paths:
             if not paths:
                 continue
-            rows = select(engine, paths, features, _of_device(device, *period))
-            for measured, *values in engine.rows(
-                f"select measured, {names} from ({rows}) using sample reservoir({SAMPLE_ROWS} rows) repeatable (1)"
-            ):
+            sample = f"select measured, {names} from ({{}}) using sample reservoir({SAMPLE_ROWS} rows) repeatable (1)"
+            for measured, *values in _rows(engine, paths, features, _of_device(device, *period), sample):
                 begin, end = min(begin, int(measured)), max(end, int(measured))
                 for column, value in zip(found, values, strict=True):
                     if value is not None and abs(value) < float("inf"):
@@ -173,6 +172,21 @@ class _Held:
     def __exit__(self, *_: object) -> None:
         for number in range(len(self._files)):
             (self._engine.folder / f"{number}.parquet").unlink(missing_ok=True)
+
+
+def _rows(
+    engine: Engine, paths: Sequence[str], features: Sequence[str], where: str, statement: str
+) -> list[tuple[Any, ...]]:
+    """Returns the rows of a statement about readings, which stand at its `{}`. Usually the files have all features."""
+    import duckdb
+
+    from archive.layout import column_of
+
+    usual = {column_of(name) for name in features}
+    try:
+        return engine.rows(statement.format(select(engine, paths, features, where, usual)))
+    except duckdb.BinderException:
+        return engine.rows(statement.format(select(engine, paths, features, where)))
 
 
 def _of_device(device: str, begin: int, end: int) -> str:
