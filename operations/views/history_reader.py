@@ -17,6 +17,7 @@ from archive.dataset.history.buffered import read_buffered
 from archive.dataset.history.course import Course, Grid
 from archive.dataset.history.read import Coverage, read_course, read_sample, wanted
 from archive.dataset.load import archive_of
+from archive.dataset.query import MAX_MS
 from operations.views.background import Background
 from operations.views.device_events import DeviceEvents
 from operations.views.device_history import (
@@ -51,6 +52,7 @@ ENGINE_S = 30.0  # that a history waits for others
 MAX_EVENTS = 500
 MAX_STRETCHES = 500  # with a label
 MAX_SPAN_MS = 400 * 86_400_000
+FIRST_MS, LAST_MS = 0, MAX_MS - 86_400_000  # shown in any time zone
 MAX_KEPT, KEPT_TIMES, MAX_KEPT_S = 64, 10, 120.0  # a course is kept for this many times the time that it took
 USUAL_MS, USUAL_TIMES, USUAL_KEPT_S = 7 * 86_400_000, 10_000, 900.0
 MIN_USUAL_MS, MIN_USUAL = 86_400_000, 500  # a device is known after this time and this many readings
@@ -245,6 +247,8 @@ class HistoryReader:
 
 
 def _checked(begin: int, end: int, buckets: int) -> Grid:
+    if begin < FIRST_MS or end > LAST_MS:
+        raise InvalidInput(f"{'from' if begin < FIRST_MS else 'to'}: the period must lie in the years 1970 to 9999")
     if end <= begin:
         raise InvalidInput(f"to ({iso(end)}) is not after from ({iso(begin)}); a period ends after it starts")
     if end - begin > MAX_SPAN_MS:
