@@ -101,7 +101,7 @@ class HistoryReader:
         return self._shown(device, self._soon((name, grid), name, lambda: grid, lambda: self._read_all(name, grid)))
 
     def newest(self, device: DeviceView, span_ms: int, buckets: int) -> HistoryView:
-        """The history of a device until now. It begins when the plant's does, if that is later. It may be kept."""
+        """The history of a device until now. In a young plant it begins with its first reading. It may be kept."""
         name = device.device_id
 
         def grid() -> Grid:
@@ -234,16 +234,16 @@ class HistoryReader:
         }
 
     def _first(self, course: Course) -> int:
-        """When the plant's or the device's readings begin, if that is within the period; else where it begins."""
+        """When the device's readings begin, if the plant's begin in the period; else where the period begins."""
         snapshot, begin = self._snapshot([]), course.grid.begin
         if snapshot is not None and snapshot.readings:
             first: str | None = snapshot.readings[0].first
         else:
             bounds = history.bounds(self._client, self._settings.redis.prefix)
             first = None if bounds is None else bounds[0]
-        if course.first is None or first is None:
+        if course.first is None or first is None or order_of(first)[0] <= begin:
             return begin
-        return max(begin, min(course.first, order_of(first)[0]))
+        return course.first
 
 
 def _checked(begin: int, end: int, buckets: int) -> Grid:

@@ -176,6 +176,8 @@ def test_the_newest_history_begins_with_the_plant_and_is_kept_for_a_moment(
     histories = reader(site, archive_s=60.0)
     found = histories.newest(device(site), 24 * 60 * MINUTE, 240)
     assert (found["from"], found["readings"]) == (iso(NOW), 60)
+    site.send(sample(1, ts=NOW + 45_000, id="new"), device="new")
+    assert histories.newest(device(site, "new"), 24 * 60 * MINUTE, 240)["from"] == iso(NOW + 45_000)
     fill(site, 60, 1)
     assert histories.newest(device(site), 24 * 60 * MINUTE, 240)["readings"] in (60, 61)
     assert reader(site).newest(device(site), 24 * 60 * MINUTE, 240)["readings"] == 61
