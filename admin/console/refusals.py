@@ -57,6 +57,10 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
     r"run (?P<run>\S+) is active, and only one run can be: .+": _(
         "Run %(run)s is using the trainer, and only one can go at a time."
     ),
+    r"(candidate \d+ of )?run (?P<run>\S+) has no threshold to choose.*": _(
+        "Run %(run)s has no threshold to choose: its model has more than two classes or no probabilities, or its files "
+        "are gone."
+    ),
     r"run (?P<run>\S+) is not running: .+": _("Run %(run)s is not in progress."),
     r"this label is in the list already, as .+": _("This label is in the list already."),
     r"the id .+ names another label; .+": _("The id of the label names another one. Undo that one first."),
@@ -179,11 +183,11 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
     r"there is no archive; .+": _("There is no archive: it is switched off (ZELADOR_ARCHIVE__ENABLED)."),
     r"(?P<field>from|to) must be a time .+": _("%(field)s: this is no time from the year 1 to the year 9999."),
     r"['\"].*['\"] is not an id of the quarantine; .+": _("The address is mistyped, or the page has moved."),
-    r"(?P<field>\w+): (?P<moment>.+?) does not exist in (?P<zone>\S+): the clock skips it; .+": _(
-        "%(field)s: %(moment)s does not exist in %(zone)s, because the clock skips it."
+    r"(\w+: )?(?P<text>.+?) does not exist in (?P<zone>\S+): the clock skips it; .+": _(
+        "%(text)s does not exist in %(zone)s, because the clock skips it."
     ),
-    r"(?P<field>\w+): (?P<moment>.+?) exists twice in (?P<zone>\S+): .+": _(
-        "%(field)s: %(moment)s exists twice in %(zone)s, because the clock is put back. Write it with its offset."
+    r"(\w+: )?(?P<text>.+?) exists twice in (?P<zone>\S+): .+": _(
+        "%(text)s exists twice in %(zone)s, because the clock is put back. Write it with its offset."
     ),
     r"Not Found": _("The address is mistyped, or the page has moved."),  # a path without a route
     r"body\..+: String should have at most (?P<most>\d+) characters?": _("At most %(most)s characters."),

@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 
 from admin.console import charts
 from admin.console.labels.table_words import note_text
-from admin.console.labels.words import fault_text, finding_kind, finding_text, source_text
+from admin.console.labels.words import finding_kind, finding_text, source_text
 from admin.console.language import Language
 from admin.console.model.words import worker_reason
 from admin.console.problem_words import refused_because, refused_words
@@ -82,7 +82,6 @@ class Renderer:
             field=language.field,
             source=lambda source: source_text(language, source),
             finding_kind=lambda finding: finding_kind(language, finding),
-            fault=lambda fault: fault_text(language, fault),
             table_note=lambda note: note_text(language, note),
             finding_text=lambda finding: finding_text(language, finding),
             data_kind=lambda finding: data_kind(language, finding),

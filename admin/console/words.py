@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -49,6 +50,7 @@ ACTS: Mapping[str, str] = {
     Act.REGISTRY_COLLECTED: _("%(who)s freed space in the registry"),
     Act.REGISTRY_TRUSTED: _("%(who)s vouched for the registry's entries"),
 }
+VIA = re.compile(r"(?P<name>.+) \((?P<via>[^()]+)\)")  # an author, as operations.actor writes it
 MAX_TARGET, MAX_REASON = 80, 200
 YES, NO = _("yes"), _("no")
 
@@ -92,21 +94,31 @@ class Event:
     state: str = ""  # of the device, if it is about one
 
 
+def named(who: str, names: Mapping[str, str]) -> str:
+    """Returns the author of a change, without the way in which it came."""
+    if who in names:
+        return names[who]
+    found = VIA.fullmatch(who)
+    return found["name"] if found else who
+
+
 def sentence(language: Language, names: Mapping[str, str], entry: Change) -> str:
     """Returns an entry of the audit log as a sentence; an unknown act stays as it is written there."""
-    who, what, target = names.get(entry.who, entry.who), entry.what, entry.target
+    who, what, target = named(entry.who, names), entry.what, entry.target
     pattern = ACTS.get(what)
     if what in (Act.LABEL_ADDED, Act.LABEL_UNDONE):
         target = _labeled(language, entry.after or entry.before) or target
+    if what in (Act.KEY_MADE, Act.KEY_REVOKED) and f"key {target}" in names:
+        target = f"“{names[f'key {target}']}”"
     shown = target if len(target) <= MAX_TARGET else f"{target[:MAX_TARGET]}…"
     if pattern is None:
         return f"{who}: {what} {shown}"
     return language.text(pattern, who=who, target=shown)
 
 
-def act(language: Language, entry: Change) -> str:
+def act(language: Language, names: Mapping[str, str], entry: Change) -> str:
     """Returns an entry of the audit log without who did it, beside whom it stands."""
-    return sentence(language, {entry.who: ""}, entry).strip(": ")
+    return sentence(language, {**names, entry.who: ""}, entry).strip(": ")
 
 
 def reason_of(entry: Change) -> str:

@@ -175,6 +175,21 @@ class RunView:
         return cast(RunBody, found)
 
 
+@dataclass(frozen=True, slots=True)
+class RunList:
+    """A page of runs, newest first: those from place `first` (from 0) of `total`.
+
+    `earlier` and `later` are the `before` of the neighboring pages; None if there is no such page, and an empty
+    `later` for the page of the newest ones.
+    """
+
+    rows: list[RunView]
+    first: int
+    total: int
+    earlier: str | None
+    later: str | None
+
+
 class RunReader:
     """Reads runs from the queue and the registry."""
 
@@ -187,19 +202,23 @@ class RunReader:
 
         Raises redis.RedisError, Unavailable.
         """
+        found = self.listed(limit, before)
+        return found.rows, found.earlier
+
+    def listed(self, limit: int, before: str | None = None) -> RunList:
+        """Runs whose id is below `before`, and where they are among all. Raises redis.RedisError, Unavailable."""
         return self._page({run.id: run for run in self._queue.list()}, limit, before)
 
-    def registered_page(self, limit: int, before: str | None = None) -> tuple[list[RunView], str | None]:
-        """Returns a page like `page`, but only of the runs in the registry, without Redis."""
+    def registered_page(self, limit: int, before: str | None = None) -> RunList:
+        """Returns a page like `listed`, but only of the runs in the registry, without Redis."""
         return self._page({}, limit, before)
 
-    def _page(
-        self, asked: Mapping[str, training_queue.Run], limit: int, before: str | None
-    ) -> tuple[list[RunView], str | None]:
+    def _page(self, asked: Mapping[str, training_queue.Run], limit: int, before: str | None) -> RunList:
         ids = sorted({*asked, *self._registry.runs()}, reverse=True)  # an id begins with its time
-        left = [run for run in ids if before is None or run < before]
-        page = [RunView.of(asked[run]) if run in asked else self._registered(run) for run in left[:limit]]
-        return page, left[limit - 1] if len(left) > limit else None
+        first, earlier, later = neighbors(ids, limit, before)
+        shown = ids[first : first + limit]
+        rows = [RunView.of(asked[run]) if run in asked else self._registered(run) for run in shown]
+        return RunList(rows, first, len(ids), earlier, later)
 
     def current(self) -> RunView | None:
         """The run that is queued or running. Raises redis.RedisError."""
@@ -273,6 +292,14 @@ class RunReader:
             state, error = "failed", why
         known = training_queue.Run(run, state, request, by, began, began, ended, error=error)
         return RunView.of(known, document)
+
+
+def neighbors(ids: Sequence[str], limit: int, before: str | None) -> tuple[int, str | None, str | None]:
+    """Where a page begins in `ids`, the newest first, and the `before` of the next and the previous page."""
+    first = 0 if before is None else sum(run >= before for run in ids)
+    newer = first - limit
+    earlier = ids[first + limit - 1] if first + limit < len(ids) else None
+    return first, earlier, None if not first else ids[newer - 1] if newer > 0 else ""
 
 
 def saved_counts(registry: Registry) -> Mapping[str, int]:

@@ -23,7 +23,7 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 PAGES = (
     "overview", "devices", "devices/press-07", "labels", "labels/import", "quarantine", "models", "models/small",
     "models/other", "models/other/select", "models/other/delete", "import", "training", "runs", "classify", "audit",
-    "keys", "nowhere", f"runs/{CLEAR}",
+    "keys", "nowhere", "alarms/acknowledge", f"runs/{CLEAR}",
 )  # fmt: skip
 SELDOM = (
     *(f"runs/{run}" for run in ENDED[1:]), f"runs/{CLEAR}/by/MCC", f"training/like/{CLEAR}", "rollback",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from operations.key_file import new_key
 from tests.attacks.api import wait_for
 from tests.console.conftest import Site
 from tests.console.plant import BAD, GOOD
@@ -105,3 +106,15 @@ def test_with_a_damaged_registry_the_overview_says_what_continues(site: Site) ->
         finally:
             damaged.unlink()
         wait_for(lambda: client.get("/console/models").status_code == 200, "the registry")
+
+
+def test_a_key_that_ends_soon_stands_out_until_it_is_revoked(site: Site) -> None:
+    keys = site.settings.api.keys_file
+    soon, _ = new_key(keys, "viewer", "ends soon", 8 * 86_400 + 1_800)
+    with site.client() as client:
+        page = client.get("/console/keys").text
+        row = page[page.index("ends soon") :].partition("</tr>")[0]
+        assert '<span class="state watch-level">in 8 d</span>' in row
+        assert client.post(f"/console/keys/{soon.id}/revoke").status_code == 303
+        page = client.get("/console/keys").text
+        assert "watch-level" not in page[page.index("ends soon") :].partition("</tr>")[0]

@@ -397,3 +397,14 @@ def test_two_of_the_five_are_saved_with_names_and_notes(site: Site) -> None:
         assert 'href="/console/models/first-of-run/select"' in page.text
         assert page.text.count('name="keep"') == 1
         assert "kept as &lt;b&gt;quick" in client.get("/console/models/first-of-run").text
+
+
+def test_runs_are_found_by_day(site: Site) -> None:
+    with site.client("viewer") as client:
+        found = client.get("/console/runs", params={"until": "2026-11-24"})
+        shape(found)
+        assert CLEAR in found.text
+        assert 'name="until" value="2026-11-24"' in found.text
+        assert "No run is that old." in client.get("/console/runs", params={"until": "2026-11-23"}).text
+        for odd in ("0001-01-01", "9999-12-31", "<b>", "2026-13-01"):
+            assert client.get("/console/runs", params={"until": odd}).status_code == 200

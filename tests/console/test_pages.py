@@ -21,7 +21,8 @@ ADMINS = ("audit", "keys")
 MORE = (
     "models/other", "models/other/select", "models/other/delete", "import", "devices/press-07",
     "devices/press-07/readings", "devices/press-07/shelve", "devices/press-07/retire", "states/alarm", "states/retired",
-    "classify/by/other", "labels/import", *(f"runs/{run}" for run in ENDED), f"runs/{CLEAR}/by/MCC",
+    "classify/by/other", "labels/import", "alarms/acknowledge", f"runs/{CLEAR}/by/MCC",
+    *(f"runs/{run}" for run in ENDED),
 )  # fmt: skip
 WRONG = {"nowhere": 404, "models/none": 404, "runs/none": 404, "devices/none": 404, "models?offset=x": 422}
 BINARY = ("application/zip", "font/woff2")

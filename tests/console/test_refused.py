@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from tests.attacks.api import wait_for
 from tests.console.conftest import Site, serving, window
 from tests.console.ended_runs import CLEAR
 from tests.console.outline import Outline, shape
+from tests.console.test_browser import findings
 
 ALL = os.environ.get("TEST_CONSOLE") == "1"  # make test-console
 LONG = "x" * 2_001
@@ -235,6 +237,46 @@ def test_blank_lines_of_notes_are_kept(client: httpx.Client) -> None:
     notes = "first\n\n\n  second\n"
     assert client.post("/console/models/other/notes", data={"notes": notes.replace("\n", "\r\n")}).status_code == 303
     assert f">\n{notes}</textarea>" in client.get("/console/models/other").text
+
+
+SEND = """([path, fields]) => {
+  const form = Object.assign(document.createElement("form"), { method: "post", action: path });
+  for (const [name, value] of fields) form.append(Object.assign(document.createElement("input"), { name, value }));
+  document.body.append(form);
+  form.submit();
+}"""
+
+
+@pytest.mark.skipif(not ALL, reason="slow; set TEST_CONSOLE=1")
+@pytest.mark.parametrize(("scheme", "width", "language"), [("light", 1_440, "en-US"), ("dark", 360, "pt-BR")])
+def test_axe_finds_nothing_on_refused_forms(
+    chromium: Browser, site: Site, scheme: str, width: int, language: str
+) -> None:
+    look = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme, "locale": language}
+    wrong = {}
+    with window(chromium, site, "admin", **look) as found:
+        for case in (*{(each.action, each.at is None): each for each in CASES}.values(),):
+            page = found.open(
+                f"/console/{case.action.partition('/shelve')[0]}"
+                if case.action.endswith("/shelve")
+                else "/console/labels"
+            )
+            pairs = [
+                (name, value)
+                for name, given in case.fields.items()
+                for value in ([given] if isinstance(given, str) else given)
+            ]
+            with page.expect_navigation():
+                page.evaluate(SEND, [f"/console/{case.action}", pairs])
+            page.wait_for_load_state("load")
+            name = f"{case.action} {case.at}"
+            if faults := findings(page):
+                wrong[name] = faults
+            if (inner := page.evaluate("document.documentElement.scrollWidth")) > width:
+                wrong[f"{name}, width"] = [str(inner)]
+            if page.evaluate("document.activeElement === document.body"):
+                wrong[f"{name}, focus"] = ["on the body"]
+    assert not wrong, json.dumps(wrong, indent=1)
 
 
 @pytest.mark.skipif(not ALL, reason="slow; set TEST_CONSOLE=1")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
+from operations.views import alarm_time
 from operations.views.alarm_time import READ_CHUNK, AlarmTimeReader
 from operations.views.devices import Devices
 from zelador.buffer.keys import Keys
@@ -55,7 +56,9 @@ def test_devices_are_sorted_by_their_time_in_alarm(client: redis.Redis, mark: st
     assert (last.device_id, last.since, last.until) == ("d-07", now - 80 * MINUTE, now - 50 * MINUTE)
 
 
-def test_a_change_is_read_once_and_a_lost_redis_begins_again(client: redis.Redis, mark: str) -> None:
+def test_a_change_is_read_once_and_a_lost_redis_begins_again(
+    client: redis.Redis, mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now, clock = now_ms(), [0.0]
     for place in range(2 * READ_CHUNK + 10):
         changed(client, mark, now - 50 * MINUTE + place, f"d-{place % 10}", "ok", "suspect")
@@ -66,6 +69,12 @@ def test_a_change_is_read_once_and_a_lost_redis_begins_again(client: redis.Redis
     changed(client, mark, now - 20 * MINUTE, "d-1", "alarm", "ok")
     assert round(reader.read().ms["d-1"] / MINUTE) == 10
     assert reads(client) - before <= 2  # the oldest change, and the new ones
+    assert {len(each) for each in reader._course.spans.values()} == {1}
+    changed(client, mark, now - 19 * MINUTE, "d-2", "ok", "ok")
+    monkeypatch.setattr(alarm_time, "WEEK_MS", 15 * MINUTE)
+    clock[0] = 15.0
+    reader.read()
+    assert reader._course.spans == {}  # what nobody asks for is not kept
     client.delete(Keys(mark).device_events)
     clock[0] = 20.0
     assert reader.read().ms == {}

@@ -6,7 +6,9 @@ import pytest
 
 from admin.console import charts
 from admin.console.language import Language, language, plant_zone
-from admin.console.words import device_event, is_told
+from admin.console.words import act, device_event, is_told, named, sentence
+from operations.audit import Act
+from operations.audit_entry import Change
 from operations.views.device_events import DeviceEventView
 
 EN, PT = (language(tag, plant_zone("UTC")) for tag in ("en", "pt-BR"))
@@ -38,3 +40,14 @@ def test_an_axis_has_the_numbers_of_the_reader_s_language(reader: Language, half
         charts.cost_curve([0.0, 1.0], [1.0, 2.0], 0.5, reader, ""),
     ):
         assert f">{half}</text>" in chart
+
+
+def test_an_author_is_named_without_the_way_and_a_key_by_its_note() -> None:
+    names = {"key 4f2a91c0": "Ana", "key 00000001": "tablet hall B"}
+    assert named("key 4f2a91c0", names) == "Ana"
+    assert named("joe (command line)", names) == "joe"
+    assert named("key 9", names) == "key 9"
+    revoked = Change("1", "2026-11-24T10:00:00Z", "joe (command line)", Act.KEY_REVOKED, "00000001")
+    assert sentence(EN, names, revoked) == "joe revoked key “tablet hall B”"
+    assert act(EN, names, revoked) == "revoked key “tablet hall B”"
+    assert sentence(EN, {}, revoked) == "joe revoked key 00000001"

@@ -22,6 +22,7 @@ def message(payload: bytes, reason: str = "not JSON: x", length: int | None = No
         (b'{"lux":400, <b>"v":1}', b"<"),
         (b'{"ts":1795538515,"vibration"', b'"'),
         (b'{"a":1}x', b"x"),
+        (b'{"a":1} yz', b"y"),
         (b'{"a":1,}', b"}"),
         (b'{"a":01}', b"1"),
         (b'{"a" 1}', b"1"),

@@ -148,6 +148,10 @@ def test_each_note_about_a_table_has_a_translation() -> None:
         ("body.metric: Input should be 'F1'", "This has a value that cannot be used.", "Este valor não pode"),
         ("body.note: String should have at most 2000 characters", "At most 2,000 characters.", "No máximo 2.000"),
         ("query.offset: Input should be a valid integer", "The field offset is missing", "O campo offset falta"),
+        ("2026-03-29 02:30 does not exist in Europe/Berlin: the clock skips it; write a time with its zone, such as "
+         "2026-03-29 02:30+0100", "2026-03-29 02:30 does not exist", "2026-03-29 02:30 não existe em Europe/Berlin"),
+        ("from: 2026-10-25 02:30 exists twice in Europe/Berlin: write it with its zone, 2026-10-25 02:30+0200 or "
+         "2026-10-25 02:30+0100", "2026-10-25 02:30 exists twice", "2026-10-25 02:30 existe duas vezes"),
         ("why: 2100 characters, at most 2000", "The reason has 2,100", "O motivo tem 2.100 caracteres"),
     ],
 )  # fmt: skip

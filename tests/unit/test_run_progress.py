@@ -1,10 +1,14 @@
-"""How far a run is, from its events alone: the same for a page that is opened later."""
+"""How far a run is, from its events alone: the same for a page that is opened later. And the pages of many runs."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from operations.views.run_progress import Step, progress_view, steps_of
+from operations.views.runs import neighbors
 from zelador.training_queue.event import RunEvent, Standing, Waiting
 
 NOW = datetime(2026, 11, 24, 12, 0, 10, tzinfo=timezone.utc)
@@ -60,3 +64,25 @@ def test_a_candidate_that_failed_is_marked_and_one_that_a_new_process_takes_is_t
     ]
     assert [(each.id, each.state) for each in steps_of(died)] == [("lr", "failed"), ("dt", "now")]
     assert steps_of([]) == ()
+
+
+@given(st.integers(0, 40), st.integers(1, 12))
+def test_a_list_of_runs_can_be_walked_to_its_end_and_back(count: int, limit: int) -> None:
+    """No run is shown twice or left out on the way, and the way back ends at the newest."""
+    ids = [f"20261124_1200{count - place:02d}-aaaa" for place in range(count)]
+    seen: list[str] = []
+    before: str | None = None
+    while True:
+        first, earlier, _ = neighbors(ids, limit, before)
+        seen += ids[first : first + limit]
+        if earlier is None:
+            break
+        before = earlier
+    assert seen == ids
+    for _ in range(count + 1):
+        _, _, later = neighbors(ids, limit, before)
+        if later is None:
+            break
+        before = later or None
+    assert neighbors(ids, limit, before)[0] == 0
+    assert neighbors(ids, limit, "2020")[:2] == (count, None)  # before the oldest

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -13,6 +12,7 @@ from fastapi import Query
 
 from admin.console.catalog import mark as _
 from admin.console.language import Language
+from admin.console.words import VIA
 from operations.views.audit import AuditFilter, Kind
 from zelador.errors import InvalidInput
 
@@ -27,7 +27,6 @@ KINDS: Mapping[Kind, str] = {
     "registry": _("Registry and data sets"),
 }
 FIRST, LAST = date(1970, 1, 2), date(2999, 12, 31)
-VIA = re.compile(r"(?P<name>.+) \((?P<via>[^()]+)\)")  # as operations.actor writes it
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +56,6 @@ class Asked:
             None if since is None else _begin(since, language),
             None if until is None else _begin(until + timedelta(days=1), language),
         )
-
-
-def named(who: str, names: Mapping[str, str]) -> str:
-    """Returns the author of a change without the way in which it came."""
-    found = VIA.fullmatch(who)
-    return names.get(who) or (found["name"] if found else who)
 
 
 def through(who: str, address: str | None, language: Language) -> str:

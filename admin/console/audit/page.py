@@ -12,11 +12,11 @@ from typing import Annotated
 from fastapi import Depends, Query, Response
 
 from admin.access.roles import needs
-from admin.console.audit.filters import KINDS, Asked, named, through
+from admin.console.audit.filters import KINDS, Asked, through
 from admin.console.console import Console, Shown
 from admin.console.page import pages, renderer, show
 from admin.console.visitor import Visiting
-from admin.console.words import act, people, reason_of
+from admin.console.words import act, named, people, reason_of
 from operations.audit_entry import Change
 from operations.views.audit import MAX_SEARCHED, Kind, authors, search
 
@@ -77,7 +77,7 @@ def show_audit(
         row = Row(
             entry.at,
             named(entry.who, names),
-            act(language, entry),
+            act(language, names, entry),
             reason_of(entry),
             through(entry.who, entry.address, language),
             entry.id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import Form, Response
@@ -16,11 +17,13 @@ from admin.console.visitor import Visiting, Visitor
 from operations.acts import keys as acts
 from operations.key_file import MAX_NOTE, Role
 from operations.views.keys import KeyView, key_views
+from zelador.clock import now_ms
 from zelador.errors import NotFound
 
 router = pages("keys")
 
 DAY_S = 86_400
+SOON_S = 14 * DAY_S
 LASTS: dict[str, int | None] = {"90d": 90 * DAY_S, "1y": 365 * DAY_S, "never": None}
 
 
@@ -31,6 +34,8 @@ class KeysPage:
     made_for: str
     own: str  # id of the visitor's key
     asked: KeyView | None  # the key to revoke
+    left: dict[str, float]  # id of a key that ends soon to the seconds until then
+    used: dict[str, float]  # id of a key that was used today to the seconds since then
 
 
 @router.get("", **needs("admin"))
@@ -68,9 +73,25 @@ def _show(console: Console, visitor: Visitor, made: str = "", made_for: str = ""
     found = next((key for key in keys if key["id"] == asked), None)
     if asked and found is None:
         raise NotFound(f"there is no key {asked!r}")
-    context = KeysPage(keys, made, made_for, signed_in(visitor).id, found)
+    now = now_ms()
+    left = {key["id"]: -_age(key["expires_at"], now) for key in keys if key["state"] == "valid" and key["expires_at"]}
+    used = {key["id"]: _age(key["last_used_at"], now) for key in keys if key["last_used_at"]}
+    context = KeysPage(
+        keys,
+        made,
+        made_for,
+        signed_in(visitor).id,
+        found,
+        {key: seconds for key, seconds in left.items() if seconds < SOON_S},
+        {key: seconds for key, seconds in used.items() if seconds < DAY_S},
+    )
     template = "keys/revoke.html" if found else "keys/page.html"
     return show(console, visitor, template, context, section="keys", packed=not made)
+
+
+def _age(moment: str | None, now: int) -> float:
+    """Returns how many seconds ago a moment was; below 0 if it is to come."""
+    return 0.0 if moment is None else now / 1000 - datetime.fromisoformat(moment).timestamp()
 
 
 ROUTERS = (router,)

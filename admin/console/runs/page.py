@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
@@ -66,7 +66,11 @@ class Runs:
     """`whole`: also those that only Redis has, because it answers."""
 
     rows: tuple[RunRow, ...]
-    next: str | None  # path
+    first: int  # place of the first one among all, from 0
+    total: int
+    earlier: str | None  # path
+    later: str | None
+    until: str  # the last day that was asked for, such as 2026-11-24
     names: dict[str, str]
     whole: bool
 
@@ -139,22 +143,43 @@ class RunPage:
 
 @router.get("", **needs("viewer"))
 def show_runs(
-    console: Shown, visitor: Visiting, before: Annotated[str | None, Query(max_length=64)] = None
+    console: Shown,
+    visitor: Visiting,
+    before: Annotated[str | None, Query(max_length=64)] = None,
+    until: Annotated[str, Query(max_length=10)] = "",
 ) -> Response:
-    context = runs_of(console, visitor, before)
+    """Shows runs, the newest first; with `until`, those up to the end of that day in the plant's time zone."""
+    end = _end_of(until, renderer(console, visitor).language.zone)
+    context = replace(runs_of(console, visitor, before or end), until=until if end else "")
     return show(console, visitor, "runs/list.html", context, section="runs")
 
 
 def runs_of(console: Console, visitor: Visitor, before: str | None = None, limit: int = PAGE_ROWS) -> Runs:
     views, whole = console.services.run_views, True
     try:
-        found, following = views.page(limit, before)
+        found = views.listed(limit, before)
     except (redis.RedisError, OSError):
-        (found, following), whole = views.registered_page(limit, before), False
+        found, whole = views.registered_page(limit, before), False
     names = people(console.services) if signed_in(visitor).may("admin") else {}
     saved = saved_counts(console.services.registry)
-    rows = tuple(RunRow(run, comparison(run), saved.get(run.id, 0)) for run in found)
-    return Runs(rows, None if following is None else f"/console/runs?{urlencode({'before': following})}", names, whole)
+    rows = tuple(RunRow(run, comparison(run), saved.get(run.id, 0)) for run in found.rows)
+    return Runs(rows, found.first, found.total, _path(found.earlier), _path(found.later), "", names, whole)
+
+
+def _path(before: str | None) -> str | None:
+    """Returns the path of the page before which a run lies; None without one."""
+    if before is None:
+        return None
+    return f"/console/runs?{urlencode({'before': before})}" if before else "/console/runs"
+
+
+def _end_of(day: str, zone: tzinfo) -> str | None:
+    """Returns the beginning of the ids of later days (an id begins with its time in UTC); None for no valid day."""
+    try:
+        following = datetime.combine(date.fromisoformat(day.strip()) + timedelta(days=1), time(), zone)
+    except (ValueError, OverflowError):
+        return None
+    return f"{following.astimezone(timezone.utc):%Y%m%d_%H%M%S}"
 
 
 @router.get("/{run}", **needs("viewer"))

@@ -81,6 +81,10 @@ def test_a_candidate_that_kills_its_process_costs_only_itself_and_a_run_can_be_f
     assert "someone asked the run to finish" in board["ridge"]
     started = [event.candidate.id for event in happened if event.kind == "candidate_started" and event.candidate]
     assert started == ["nb", "lr", "dt", "ridge"]  # each once, except for the baseline
+    folds = [(event.candidate.id, event.fold) for event in happened if event.kind == "fold_ended" and event.candidate]
+    assert {("nb", 1), ("nb", 2), ("dt", 1)} <= set(folds)
+    waiting = [[each.id for each in event.waiting] for event in happened if event.kind == "candidate_started"]
+    assert waiting[0] == ["lr", "dt", "ridge", "dummy"]
     ended = [(event.kind, event.done) for event in happened if event.kind in ("candidate_ended", "candidate_failed")]
     failed, good = "candidate_failed", "candidate_ended"
     assert ended == [(good, 1), (failed, 2), (good, 3), (failed, 4)]

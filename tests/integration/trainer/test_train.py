@@ -103,6 +103,10 @@ def test_the_verdict_names_the_winner_and_the_split_how_it_was_tested(trained: t
     assert split["kind"] in ("device", "time", "device_and_time")
     assert document["positive"] in ("yes", "no")
     assert any("--" not in note for note in split["notes"])
+    assert verdict["moved"]["moves"] == sum(verdict["moved"]["counts"])
+    assert verdict["p"] == pytest.approx((1 + verdict["moved"]["as_good"]) / (1 + verdict["moved"]["moves"]), abs=1e-4)
+    assert split["learned"]["rows"] == document["train_rows"]
+    assert split["learned"]["devices"] > 1
     notes = document["data"]["notes"]
     assert {"the device is the column 'machine'", "the time is the column 'time'"} <= set(notes)
     where = json.loads((folder / ".zelador/registry/runs" / document["run"] / "split.json").read_text())
@@ -122,6 +126,12 @@ def test_the_report_has_curves_groups_and_a_learning_curve(trained: tuple[Path, 
         assert sum(each["rows"] for each in report["by_device"]["rows"]) == report["rows"]
         assert report["threshold"][document["positive"]]["chosen"] == model["threshold"]
         assert report["threshold"][document["positive"]]["costs"] == [3.0, 1.0]
+        errors, matrix = report["errors"], model["confusion"]
+        at, place = errors["threshold"].index(0.25), matrix["labels"].index(document["positive"])
+        counts, (own, other) = errors["held_out"], (matrix["counts"][place], matrix["counts"][1 - place])
+        assert (counts["missed"][at], counts["false_alarms"][at]) == (own[1 - place], other[place])
+        assert errors["folds"]["rows"] + counts["rows"] <= document["rows"]
+        assert sum(each["found"] for each in report["by_device"]["rows"]) == own[place]
     assert "stretches" in report["learning"]["sentence"]
     assert "Learning curve" in card_html(card_of(registry, document["models"][0]["name"]))
 
@@ -223,6 +233,7 @@ def test_random_labels_score_at_chance(tmp_path: Path) -> None:
     document = train(dataset, settings, Registry.open(tmp_path), options, Event())
     assert document["verdict"]["kind"] == "nothing_to_learn"
     assert "nothing to learn" in document["verdict"]["sentence"]
+    assert document["verdict"]["moved"]["moves"] >= 60
     assert len(document["models"]) == 3
     for model in document["models"]:
         assert 0.22 < model["holdout"]["Accuracy"] < 0.45
