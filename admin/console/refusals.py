@@ -29,6 +29,7 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
     r"to: the last day, (?P<end>\S+), is before the first, (?P<begin>\S+); nothing was started": _(
         "The last day, %(end)s, is before the first, %(begin)s."
     ),
+    r"(from|to): the period must lie in the years 1970 to 9999": _("The period must lie in the years 1970 to 9999."),
     r"to: the period may have at most (?P<most>\d+) days": _("The period may have %(most)s days at most."),
     r"from: give the time at which the period starts; nothing was labeled": _(
         "Give the time at which the period starts. Nothing was labeled."

@@ -17,6 +17,7 @@ from archive.dataset.history.buffered import read_buffered
 from archive.dataset.history.course import Course, Grid
 from archive.dataset.history.read import Coverage, read_course, read_sample, wanted
 from archive.dataset.load import archive_of
+from archive.dataset.query import MAX_MS
 from operations.views.background import Background
 from operations.views.device_events import DeviceEvents
 from operations.views.device_history import (
@@ -51,6 +52,7 @@ ENGINE_S = 30.0  # that a history waits for others
 MAX_EVENTS = 500
 MAX_STRETCHES = 500  # with a label
 MAX_SPAN_MS = 400 * 86_400_000
+FIRST_MS, LAST_MS = 0, MAX_MS - 86_400_000  # shown in any time zone
 MAX_KEPT, KEPT_TIMES, MAX_KEPT_S = 64, 10, 120.0  # a course is kept for this many times the time that it took
 USUAL_MS, USUAL_TIMES, USUAL_KEPT_S = 7 * 86_400_000, 10_000, 900.0
 MIN_USUAL_MS, MIN_USUAL = 86_400_000, 500  # a device is known after this time and this many readings
@@ -99,7 +101,7 @@ class HistoryReader:
         return self._shown(device, self._soon((name, grid), name, lambda: grid, lambda: self._read_all(name, grid)))
 
     def newest(self, device: DeviceView, span_ms: int, buckets: int) -> HistoryView:
-        """The history of a device until now. It begins when the plant's does, if that is later. It may be kept."""
+        """The history of a device until now. In a young plant it begins with its first reading. It may be kept."""
         name = device.device_id
 
         def grid() -> Grid:
@@ -232,19 +234,21 @@ class HistoryReader:
         }
 
     def _first(self, course: Course) -> int:
-        """When the plant's or the device's readings begin, if that is within the period; else where it begins."""
+        """When the device's readings begin, if the plant's begin in the period; else where the period begins."""
         snapshot, begin = self._snapshot([]), course.grid.begin
         if snapshot is not None and snapshot.readings:
             first: str | None = snapshot.readings[0].first
         else:
             bounds = history.bounds(self._client, self._settings.redis.prefix)
             first = None if bounds is None else bounds[0]
-        if course.first is None or first is None:
+        if course.first is None or first is None or order_of(first)[0] <= begin:
             return begin
-        return max(begin, min(course.first, order_of(first)[0]))
+        return course.first
 
 
 def _checked(begin: int, end: int, buckets: int) -> Grid:
+    if begin < FIRST_MS or end > LAST_MS:
+        raise InvalidInput(f"{'from' if begin < FIRST_MS else 'to'}: the period must lie in the years 1970 to 9999")
     if end <= begin:
         raise InvalidInput(f"to ({iso(end)}) is not after from ({iso(begin)}); a period ends after it starts")
     if end - begin > MAX_SPAN_MS:

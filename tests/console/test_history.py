@@ -113,6 +113,10 @@ def test_a_typed_period_is_shown_labeled_and_shown_again(site: Site) -> None:
             "/console/labels", data={**wanted, "note": "b", "page": "//evil.example/?next=//evil.example&range=7d"}
         )
         assert re.fullmatch(r"/console/devices/press-07\?done=\w+&range=7d#done", hostile.headers["location"])
+        for year in ("1970", "9999"):
+            far = {"from": f"{year}-12-30T10:00", "to": f"{year}-12-30T11:00"}
+            assert "No reading of this period." in client.get("/console/devices/press-07", params=far).text
+        assert "lie in the years" in client.get("/console/devices/press-07?from=0001-01-01T10:00").text
         for wrong, said in (({"from": "soon"}, "is no time"), ({"from": end, "to": begin}, "is not after")):
             refused = client.get("/console/devices/press-07", params=wrong)
             assert refused.status_code == 422 and said in refused.text

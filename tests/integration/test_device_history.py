@@ -11,7 +11,7 @@ from archive.archive import Archive
 from operations.views.device_events import DeviceEvents
 from operations.views.device_history import HistoryView
 from operations.views.devices import Devices, DeviceView
-from operations.views.history_reader import HistoryReader
+from operations.views.history_reader import FIRST_MS, LAST_MS, HistoryReader
 from tests.archives import archive_buffer
 from tests.integration.test_repeats import Site, sample
 from zelador.clock import now_ms
@@ -176,6 +176,8 @@ def test_the_newest_history_begins_with_the_plant_and_is_kept_for_a_moment(
     histories = reader(site, archive_s=60.0)
     found = histories.newest(device(site), 24 * 60 * MINUTE, 240)
     assert (found["from"], found["readings"]) == (iso(NOW), 60)
+    site.send(sample(1, ts=NOW + 45_000, id="new"), device="new")
+    assert histories.newest(device(site, "new"), 24 * 60 * MINUTE, 240)["from"] == iso(NOW + 45_000)
     fill(site, 60, 1)
     assert histories.newest(device(site), 24 * 60 * MINUTE, 240)["readings"] in (60, 61)
     assert reader(site).newest(device(site), 24 * 60 * MINUTE, 240)["readings"] == 61
@@ -218,7 +220,13 @@ def test_a_slow_archive_is_shown_when_it_has_been_read(site: Site) -> None:
 
 def test_a_period_that_cannot_be_is_refused(site: Site) -> None:
     fill(site, count=1)
+    archived(site)
     with pytest.raises(InvalidInput, match="is not after from"):
         shown(site, end=NOW)
+    for begin, end in ((FIRST_MS - 1, FIRST_MS + 1), (LAST_MS, LAST_MS + 1)):
+        with pytest.raises(InvalidInput, match="years 1970 to 9999"):
+            shown(site, begin=begin, end=end)
+    for begin, end in ((FIRST_MS, FIRST_MS + 1), (LAST_MS - MINUTE, LAST_MS)):
+        assert shown(site, begin=begin, end=end)["buckets"] == []
     with pytest.raises(InvalidInput, match="at most 400 days"):
         shown(site, begin=NOW - 401 * 1_440 * MINUTE)

@@ -20,6 +20,7 @@ from operations.views.plant import PlantView
 
 BUCKETS = 240
 MAX_TYPED = 40  # characters of a time
+LEAST_EVERY_S = 3
 WITHOUT_SECONDS_S = 1_200
 IN_ALARM = ("alarm", "acknowledged")
 
@@ -115,7 +116,9 @@ class Shown:
 
     @property
     def every_s(self) -> int:
-        return next((span.every_s for span in SPANS if span.name == self.span), 0)
+        """How often an open page asks again: the history of a young plant is short, and changes sooner."""
+        usual = next((span.every_s for span in SPANS if span.name == self.span), 0)
+        return max(LEAST_EVERY_S, min(usual, round((self.end - self.begin) / 60)))
 
     @property
     def is_slow(self) -> bool:
