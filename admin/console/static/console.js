@@ -145,6 +145,29 @@ $$("dialog[data-again]").forEach(dialog => {
   dialog.showModal();
 });
 
+// Costs of a run: the answer marks the fields that it could not read. After a press of the button the first has the focus.
+const costs = $(".costform"), answered = $("#thr-answer");
+if (costs) {
+  let pressed = false;
+  costs.addEventListener("submit", () => { pressed = true; });
+  new MutationObserver(() => {
+    const wrong = $$("input", costs).filter(input => {
+      const said = $(`[data-at=${input.id}]`, answered), field = input.parentElement, why = document.createElement("p");
+      $(".error", field)?.remove();
+      field.classList.toggle("bad", Boolean(said));
+      for (const name of ["aria-invalid", "aria-describedby"]) input.removeAttribute(name);
+      if (!said) return false;
+      Object.assign(why, { className: "error", id: input.id + "-why" }).append(...said.cloneNode(true).childNodes);
+      field.append(why);
+      input.setAttribute("aria-invalid", "true");
+      input.setAttribute("aria-describedby", why.id);
+      return true;
+    });
+    if (pressed) wrong[0]?.focus();
+    pressed = false;
+  }).observe(answered, { childList: true });
+}
+
 // A button that says how many are chosen, or how many readings a label would have. Without a number it says what it does.
 $$("[data-chosen]").forEach(button => {
   const plain = button.textContent, { chosen, one, more } = button.dataset;
