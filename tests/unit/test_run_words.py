@@ -29,6 +29,8 @@ PT = language("pt-BR", plant_zone("UTC"))
         ("1525 rows of 2 classes from the archive with the buffer", "1.525 leituras de 2 classes carregadas"),
         ("5 folds by whole devices; 475 rows held out", "5 partições; 475 leituras separadas para o teste"),
         ("5 folds by rows drawn at random; no separate hold-out", "5 partições; nenhuma leitura separada para o teste"),
+        ("preparing the classifiers", "Os candidatos são preparados"),
+        ("comparing classifiers", "Os candidatos são preparados"),
         ("compared 3 of 14 classifiers", "3 de 14 candidatos comparados"),
         ("rebuilding RandomForest (1 of 5)", "RandomForest é montado: 1 de 5"),
         ("writing the models and their reports", "Os modelos e seus relatórios são gravados"),
@@ -49,6 +51,9 @@ def test_a_candidate_is_named_with_its_score() -> None:
         for kind, each in (("candidate_started", ended), ("candidate_ended", ended), ("candidate_failed", failed))
     ]
     assert says == ["RandomForest começa", "RandomForest termina, F1 0,917", "QDA falhou"]
+    baseline = Standing("dummy", "Dummy", 0.0, None, 1.0, None)
+    ended_last = RunEvent(9, "2026-11-26T12:00:00Z", "candidate_ended", "in English", candidate=baseline)
+    assert event_text(PT, ended_last, "F1") == "Linha de base termina, F1 0,000"
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,8 @@ if (stream) {
 const run = $("[data-run]");
 if (run) {
   stream?.addEventListener("idle", event => { if (event.detail.data !== run.dataset.run) loadAgain(); });
-  const finish = $("[data-open=finish]");  // there is something to finish with as soon as a candidate has ended
-  if (finish) new MutationObserver(() => { finish.hidden = !$("tbody b", run) || Boolean($("[data-asked]", run)); }).observe(run, { childList: true, subtree: true });
+  const finish = $("[data-open=finish]");  // while a candidate has ended, and another one has not
+  if (finish) new MutationObserver(() => { finish.hidden = !$("[data-finish]", run); }).observe(run, { childList: true, subtree: true });
 }
 
 // A selected model: when another one is selected, the page is loaded again.
