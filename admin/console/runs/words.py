@@ -32,6 +32,7 @@ SAID: Mapping[str, str] = {  # pattern of the trainer's message about a candidat
         "It agrees on all %(rows)s rows, and only this form can be saved."
     ),
     r"it agrees, but is not faster": _("It agrees, but is not faster."),
+    r"a probability differs by (?P<far>\S+)": _("A probability differs by up to %(far)s."),
     r"(?P<differ>\d+) of (?P<rows>\d+) labels differ": _("%(differ)s of %(rows)s labels differ."),
     r"it may have been trained on some of these rows, which would flatter it": _(
         "It may have been trained on some of these rows, which would flatter it."
