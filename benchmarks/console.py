@@ -33,7 +33,10 @@ from operations.key_file import new_key
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-PAGES = ("overview", "devices", "devices/d-0001", "models", "models?sort=f1", "labels", "training", "runs", "classify")
+PAGES = (
+    "overview", "devices", "devices/d-0001", "devices/d-0001/readings", "states/ok", "models", "models?sort=f1",
+    "labels", "quarantine", "training", "runs", "classify", "audit", "keys",
+)  # fmt: skip
 LOADS = 5
 LIMITS = {
     "lcp_ms": 800.0, "interaction_ms": 100.0, "red_p99_s": 1.0, "streams_core_at_1": 0.05, "streams_core_at_4": 0.10,
@@ -78,7 +81,7 @@ def main() -> None:
     parser.add_argument("--models", type=int, default=10_000)
     parser.add_argument("--devices", type=int, default=1_000)
     parser.add_argument("--streams", type=int, default=200)
-    parser.add_argument("--only", choices=("memory",), help="measure nothing else")
+    parser.add_argument("--only", choices=("memory", "pages"), help="measure nothing else")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     check_programs()
@@ -115,8 +118,9 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         plant.rate = 100.0
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         page = opened(browser, url, key)
-        if options.only is None:
+        if options.only != "memory":
             found |= pages(browser, page, url, key)
+        if options.only is None:
             plant.rate = 20.0
             found |= red(page, plant, bad_reading(client))
             plant.rate = 100.0
@@ -124,7 +128,7 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
             page.goto("about:blank")
             found |= in_a_thread(lambda: streams(stack, plant, url, key, options.streams))
         plant.rate = 20.0
-        if options.minutes:
+        if options.minutes and options.only != "pages":
             found |= memory(page, url, options.minutes)
         browser.close()
         client.close()

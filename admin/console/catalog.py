@@ -13,6 +13,12 @@ def mark(text: str) -> str:
     return text
 
 
+def quoted(part: str) -> str:
+    """Returns a part of a message with the marks of a reader, if it has those of a program around it."""
+    found = re.fullmatch(r"'([^']*)'|\"([^\"]*)\"", part)
+    return part if found is None else f"“{found[1] or found[2] or ''}”"
+
+
 class Messages:
     """Messages that the product writes in English, each by a pattern of the whole message, with its translation."""
 
@@ -26,5 +32,5 @@ class Messages:
         """
         for pattern, text in self._patterns:
             if found := pattern.fullmatch(message):
-                return language.text(text, **{name: shown(name, part) for name, part in found.groupdict().items()})
+                return language.text(text, **{name: shown(name, part) for name, part in found.groupdict("").items()})
         return ""

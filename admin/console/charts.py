@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from markupsafe import Markup, escape
 
@@ -37,6 +38,13 @@ def svg(width: float, height: float, body: str, label: str = "", kind: str = "pl
 
 def path(points: Sequence[Point]) -> str:
     return "M" + "L".join(f"{x:.1f},{y:.1f}" for x, y in points)
+
+
+def short_path(points: Sequence[Point]) -> str:
+    """Returns a line through points of whole units, each relative to the one before: half the bytes of `path`."""
+    places = list(dict.fromkeys((round(x), round(y)) for x, y in points))
+    moves = " ".join(f"{x - left} {y - top}" for (left, top), (x, y) in pairwise(places))
+    return f"M{places[0][0]} {places[0][1]}" + (f"l{moves}" if moves else "") if places else "M0 0"
 
 
 def bounds(values: Sequence[float], least: float | None = None) -> Point:
@@ -177,7 +185,7 @@ def roc(
     mark: tuple[float, float, str] | None = None,
 ) -> Markup:
     """Renders a ROC curve. `mark` is the model's operating point: share of false alarms, share found, caption."""
-    line = path([(_x(a), _y(b)) for a, b in zip(false_alarms, found, strict=False)]) if found else "M0,0"
+    line = short_path([(_x(a), _y(b)) for a, b in zip(false_alarms, found, strict=False)])
     body = f'<path class="p-dash" d="M34,214L244,10"/><path class="p-accent" d="{line}"/>'
     if mark is not None:
         x, y = _x(mark[0]), _y(mark[1])
@@ -316,8 +324,8 @@ def cost_curve(
     body += f'<path class="p-axis" d="M8,142.5H{width - 8}"/><path class="p-dash" d="M{x(0.5):g},12V142"/>'
     pairs = list(zip(thresholds, costs, strict=False))
     if len(pairs) > 1:
-        drawn = {round(left): round(up) for left, up in (at(*pair) for pair in pairs)}
-        body += f'<path class="p-line" d="M{"L".join(f"{left} {up}" for left, up in drawn.items())}"/>'
+        drawn = [*pairs[:: 1 + len(pairs) // 60], pairs[-1]]
+        body += f'<path class="p-line" d="{short_path([at(*pair) for pair in drawn])}"/>'
     if own is not None and pairs:
         left, up = nearest(own)
         body += f'<circle class="p-hollow" cx="{left:.1f}" cy="{up:.1f}" r="5"/>'
@@ -339,12 +347,15 @@ def dots(found: Pairs, one: int, other: int, rare: str | None, label: str) -> Ma
     (left, right), (low, high) = (bounds([point[at] for point in known]) for at in (0, 1))
     body = '<rect class="scatter-box" x=".5" y=".5" width="299" height="223"/>'
     for is_rare, kind in ((False, "p-dots"), (True, "p-dots yes")):
-        marks = "".join(
-            f"M{300 * (x - left) / (right - left):.0f},{224 - 224 * (y - low) / (high - low):.0f}h0"
-            for x, y, rare_one in known
-            if rare_one == is_rare
+        places = sorted(
+            {
+                (round(300 * (x - left) / (right - left)), round(224 - 224 * (y - low) / (high - low)))
+                for x, y, rare_one in known
+                if rare_one == is_rare
+            }
         )
-        body += f'<path class="{kind}" d="{marks}"/>' if marks else ""
+        moves = (f"m{x - a} {y - b}h0" for (a, b), (x, y) in pairwise([(0, 0), *places]))
+        body += f'<path class="{kind}" d="{"".join(moves)}"/>' if places else ""
     return svg(300, 224, body, label)
 
 

@@ -8,7 +8,7 @@ from datetime import date
 
 from babel.dates import format_date
 
-from admin.console.catalog import Messages
+from admin.console.catalog import Messages, quoted
 from admin.console.catalog import mark as _
 from admin.console.labels.table_words import TABLES
 from admin.console.labels.words import fault_text
@@ -230,4 +230,4 @@ def _part(language: Language, name: str, part: str) -> str:
         case "count" | "most":
             return language.plain(float(part)) if re.fullmatch(r"\d{1,15}(\.\d+)?", part) else part
         case _:
-            return part
+            return quoted(part)

@@ -72,10 +72,12 @@ class Sent:
         """Returns attributes of a dialog: it is open if its form was refused, and the script makes it modal."""
         return Markup(" open data-again") if self.refusal else Markup()
 
-    def type_of(self, name: str, usual: str) -> str:
-        """Returns the type of an input: `usual`, or "text" for a text that such an input would not show."""
+    def type_of(self, name: str, usual: str, step: str = "") -> Markup:
+        """Returns attributes of an input: `usual` as its type, or "text" for what such an input would not show."""
         text = self.text(name)
-        return usual if not text or re.fullmatch(TYPED[usual], text) else "text"
+        if text and not re.fullmatch(TYPED[usual], text):
+            return Markup('type="text"')
+        return Markup('type="{}"').format(usual) + (Markup(' step="{}"').format(step) if step else "")
 
 
 def typed_of(pairs: Sequence[tuple[str, object]]) -> Sent:

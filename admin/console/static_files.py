@@ -36,9 +36,16 @@ COMMENTS = {
 }
 # Of our own style sheet, which has no text with blanks, and of our own script, which has no text of several lines.
 BLANKS: dict[str, tuple[tuple[re.Pattern[bytes], bytes], ...]] = {
-    ".css": ((re.compile(rb"\s+"), b" "), (re.compile(rb" ?([{};,]) ?"), rb"\1"), (re.compile(rb": "), b":")),
+    ".css": (
+        (re.compile(rb"\s+"), b" "),
+        (re.compile(rb" ?([{};,>]) ?"), rb"\1"),
+        (re.compile(rb": "), b":"),
+        (re.compile(rb";}"), b"}"),
+    ),
     ".js": ((re.compile(rb"^[ \t]+", re.MULTILINE), b""),),
 }
+# Files that each page loads are sent as one: together they are smaller.
+JOINED = {"vendor/htmx.js": ("vendor/htmx.min.js", "vendor/hx-sse.min.js", "vendor/hx-csp.min.js")}
 FOREVER = "public, max-age=31536000, immutable"
 
 
@@ -53,9 +60,9 @@ class StaticFile:
 
 @lru_cache(maxsize=64)
 def static_file(name: str) -> StaticFile:
-    """Returns the file in `static/` with this name, such as `vendor/htmx.min.js`."""
+    """Returns the file in `static/` with this name, such as `vendor/htmx.js`."""
     path = FOLDER / name
-    data = path.read_bytes()
+    data = b"\n".join((FOLDER / part).read_bytes() for part in JOINED.get(name, (name,)))
     if path.parent == FOLDER and path.suffix in COMMENTS:  # our own files, not those of others
         data = COMMENTS[path.suffix].sub(b"", data)
         for pattern, short in BLANKS[path.suffix]:
@@ -69,7 +76,8 @@ def static_file(name: str) -> StaticFile:
 
 
 def names() -> list[str]:
-    return sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*") if path.suffix in KINDS)
+    found = {str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*") if path.suffix in KINDS}
+    return sorted(found.difference(*JOINED.values()) | JOINED.keys())
 
 
 def _endpoint(file: StaticFile) -> Callable[[Request], Awaitable[Response]]:

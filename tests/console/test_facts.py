@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from admin.console.console import make_console
+from admin.console.overview.live import overview
+from admin.services import make_services
 from operations.key_file import new_key
+from operations.views.plant import PlantView
 from tests.attacks.api import wait_for
 from tests.console.conftest import Site
 from tests.console.plant import BAD, GOOD
+from zelador.alarms.state import STATES
 
 
 def test_the_audit_log_is_filtered_by_who_what_and_days(site: Site) -> None:
@@ -118,3 +124,30 @@ def test_a_key_that_ends_soon_stands_out_until_it_is_revoked(site: Site) -> None
         assert client.post(f"/console/keys/{soon.id}/revoke").status_code == 303
         page = client.get("/console/keys").text
         assert "watch-level" not in page[page.index("ends soon") :].partition("</tr>")[0]
+
+
+def test_without_the_broker_nothing_claims_that_devices_are_ok_now(site: Site) -> None:
+    services = make_services(site.settings)
+    try:
+        console = make_console(services)
+        now = console.plant.read()
+        assert now.ingesters
+        gone = tuple(replace(each, is_connected=False) for each in now.ingesters)
+        away = replace(now, ingesters=gone, connected_workers=0, broker_away_since=now.at, not_ok=())
+        renderer = console.renderers["en"]
+
+        def said(view: PlantView) -> str:
+            shown = overview(console, renderer, "viewer", view)
+            parts = [renderer.macro("overview/parts.html", name, shown) for name in ("attention", "states")]
+            return " ".join((*parts, renderer.macro("shell/watch.html", "watch", view)))
+
+        calm = said(replace(now, counts=dict.fromkeys(STATES, 0), not_ok=()))
+        assert "No device in alarm" in calm
+        assert "are OK" in calm
+        text = said(replace(away, counts=dict.fromkeys(STATES, 0)))
+        assert "unknown since then" in text
+        assert "No device in alarm" not in text
+        assert "are OK" not in text
+    finally:
+        services.redis.close()
+        services.patient_redis.close()

@@ -96,6 +96,8 @@ def test_signing_out_ends_the_session_for_good(site: Site) -> None:
 
 def test_a_wrong_key_is_reported_and_delayed(site: Site) -> None:
     with site.client(None) as client:
+        for nothing in ({}, {"key": " "}):
+            assert client.post("/console/signin", data=nothing).status_code == 422
         answer = client.post("/console/signin", data={"key": "zlk_wrong"})
         assert answer.status_code == 401
         assert "This key is not valid" in answer.text

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
+import os
 import re
 import time
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import httpx
+import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.attacks.api import wait_for
@@ -16,6 +18,7 @@ from tests.console.conftest import Site, window
 from tests.console.outline import Outline, shape
 from tests.console.plant import GOOD
 
+ALL = os.environ.get("TEST_CONSOLE") == "1"  # make test-console
 ZONE = ZoneInfo("America/Sao_Paulo")
 ORDERS = """asset,start,end,state,order_no
 press-07,2026-11-20 08:00,2026-11-20 09:00,yes,4471
@@ -79,7 +82,7 @@ def test_a_period_is_labeled_undone_and_given_again_by_forms(site: Site) -> None
         assert "No label matches." in client.get("/console/labels?q=nowhere").text
 
 
-def test_the_button_says_how_many_readings_a_period_has(chromium: Browser, site: Site) -> None:
+def test_the_readings_of_a_period_are_counted_before_it_is_labeled(site: Site) -> None:
     """Only what is certain: not for a period without an end, one that still gets readings, or a very long one."""
     now = time.time()
     for step in range(3):
@@ -97,9 +100,19 @@ def test_the_button_says_how_many_readings_a_period_has(chromium: Browser, site:
             assert client.get("/console/labels/readings", params=asked | wrong).text == "", wrong
         none = client.get("/console/labels/readings", params=asked | {"device": "none"}).text
         assert none == "Label 0 readings"
+
+
+@pytest.mark.skipif(not ALL, reason="slow; set TEST_CONSOLE=1")
+def test_the_button_says_how_many_readings_a_period_has(chromium: Browser, site: Site) -> None:
+    now = time.time()
+    for step in range(3):
+        site.plant.publish(GOOD, "counted-2", ts=int(1000 * (now - 4_000 + step)))
+    asked = {"device": "counted-2", "from": local(now - 4_100), "to": local(now - 3_900)}
+    with site.client("operator") as client:
+        wait_for(lambda: client.get("/console/labels/readings", params=asked).text == "Label 3 readings", "the count")
     with window(chromium, site, "operator", locale="pt-BR") as found:
         page = found.open("/console/labels")
-        page.fill("#ld", "counted-1")
+        page.fill("#ld", "counted-2")
         page.fill("#lf", asked["from"])
         button = page.get_by_role("button", name="Adicionar o rótulo")
         expect(button).to_be_visible()

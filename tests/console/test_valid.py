@@ -12,6 +12,7 @@ import pytest
 from tests.console.conftest import Site
 from tests.console.ended_runs import CLEAR, ENDED
 from tests.console.test_pages import ADMINS, MORE, RAIL
+from tests.console.test_refused import CASES
 
 JAR = os.environ.get("VNU_JAR", "")
 pytestmark = pytest.mark.skipif(not JAR, reason="make test-html runs it")
@@ -34,6 +35,10 @@ def test_every_page_is_valid_html(site: Site, tmp_path: Path, language: str) -> 
         pages += [("classify, refused", answered.text)]
         answered = client.post("/console/classify", data={"f.lux": "4", "f.temperature": "9", "f.vibration": "99"})
         pages += [("classify, answered", answered.text)]
+        for case in {(each.action, each.at): each for each in CASES}.values():
+            sent = {"Referer": f"{site.url}/console/{case.action.rpartition('/')[0]}"}  # in its dialog, if it has one
+            answered = client.post(f"/console/{case.action}", data=case.fields, headers=sent)
+            pages += [(f"{case.action}, refused for {case.at}", answered.text)]
     with site.client(None, **{"Accept-Language": language}) as client:
         pages += [("signin", client.get("/console/signin").text)]
         pages += [("signin, wrong", client.post("/console/signin", data={"key": "zlk_wrong"}).text)]

@@ -143,7 +143,7 @@ def test_each_note_about_a_table_has_a_translation() -> None:
         ("orders.csv has no rows below its header", "The table has no rows.", "A tabela não tem linhas."),
         ("/tmp/x/table is an Excel workbook; save it as CSV", "This is an Excel workbook.", "Isto é uma pasta"),
         ("orders.csv: '03/04/2026' can be day and month in two orders; write it as 2026-12-31",
-         "'03/04/2026' can be read in two ways", "'03/04/2026' pode ser"),
+         "“03/04/2026” can be read in two ways", "“03/04/2026” pode ser"),
         ("Redis does not answer: Timeout reading from socket", "Redis does not answer", "O Redis não responde"),
         ("body.metric: Input should be 'F1'", "This has a value that cannot be used.", "Este valor não pode"),
         ("body.note: String should have at most 2000 characters", "At most 2,000 characters.", "No máximo 2.000"),

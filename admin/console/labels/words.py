@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from admin.console.catalog import Messages
+from admin.console.catalog import Messages, quoted
 from admin.console.catalog import mark as _
 from admin.console.language import Language
 from admin.console.words import label_text
@@ -95,7 +95,7 @@ def fault_text(language: Language, fault: str) -> str:
 
     def shown(name: str, part: str) -> str:
         if name not in ("begin", "end"):
-            return part
+            return quoted(part)
         seconds = language.clock(part)[5:]
         return language.day_and_time(part) + (seconds if seconds != ":00" else "")
 

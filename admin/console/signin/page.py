@@ -58,11 +58,13 @@ async def sign_in(
     console: Shown,
     visitor: Visiting,
     request: Request,
-    key: Annotated[str, Form(max_length=400)],
+    key: Annotated[str, Form()] = "",
     next: Annotated[str, Form()] = "",  # noqa: A002
     stay: Annotated[str, Form()] = "",
 ) -> Response:
     services = console.services
+    if not key.strip():
+        return _form(console, visitor, "key", 422, next)
     found = services.keys.known(key.strip())
     if found is None or found.state != "valid":
         delayed = services.attempts.is_slowed(share_of(address_of(request) or ""))

@@ -175,6 +175,12 @@ $$("[data-readings]").forEach(button => {
   ask().catch(() => {});
 });
 
+// A file that is too large is refused before it is sent.
+$$("[data-limit]").forEach(input => input.addEventListener("change", () => {
+  input.setCustomValidity((input.files[0]?.size || 0) > Number(input.dataset.limit) ? input.dataset.large : "");
+  input.reportValidity();
+}));
+
 // Copy buttons.
 $$("[data-copy]").forEach(button => {
   if (!navigator.clipboard) return;

@@ -74,6 +74,7 @@ def client(api_settings: Settings, tmp_path: Path) -> Iterator[httpx.Client]:
     site = Site(api_settings)
     site.refuse(HOT, b"junk", b"[]", b'{"lux": 1, "temperature": 2, "vibration": 0.1, "seq": 7}')
     put_in_alarm(api_settings, "press")
+    put_in_alarm(api_settings, "mill")
     prefix = api_settings.redis.prefix
     site.client.xadd(Keys(prefix).predictions, {"d": encode_json(PREDICTION)})
     for name, facts in (("one", {"model": "small", "selection": 3}), ("two", {})):
@@ -205,6 +206,7 @@ def test_one_real_answer_of_every_operation_is_as_the_document_says(
         ("list_devices", "/v1/devices", {}),
         ("show_device", "/v1/devices/press", {}),
         ("acknowledge_alarm", "/v1/devices/press/acknowledge", {}),
+        ("acknowledge_alarms", "/v1/devices/acknowledge", {}),
         ("shelve_device", "/v1/devices/press/shelve", {"json": {"until": LATER, "why": "bearing on order"}}),
         ("unshelve_device", "/v1/devices/press/unshelve", {}),
         ("retire_device", "/v1/devices/press/retire", {}),
