@@ -14,7 +14,7 @@ from admin.console.language import Language
 from admin.console.words import feature_text
 
 WIDTH = 560
-DRAWN = 40  # points of a line
+DRAWN = 30  # points of a line
 STRIP = 4  # height of a label's strip
 PAUSE = 4  # a line is broken where nothing comes for so many times the usual distance
 
