@@ -30,13 +30,9 @@ class OpenEngines:
     def __init__(self) -> None:
         self._changed = Condition()
         self._open: set[Any] = set()
-        self._is_ending = False
 
     def add(self, connection: Any) -> None:
-        """Raises Unavailable if the process is ending."""
         with self._changed:
-            if self._is_ending:
-                raise Unavailable("the process is stopping")
             self._open.add(connection)
 
     def remove(self, connection: Any) -> None:
@@ -47,7 +43,6 @@ class OpenEngines:
     def end(self, wait_s: float) -> bool:
         """Interrupts statements until no connection is open. Returns whether none is, after `wait_s` at most."""
         with self._changed:
-            self._is_ending = True
             until = time.monotonic() + wait_s
             while self._open and time.monotonic() < until:
                 for connection in self._open:  # a reader that goes on with its next statement is interrupted again
@@ -141,8 +136,8 @@ def open_engine(limits: DatasetSettings) -> Iterator[Engine]:
             }
         )
         engine = Engine(connection, Path(spill))
+        OPEN.add(connection)
         try:
-            OPEN.add(connection)
             yield engine
         finally:
             engine.close()

@@ -45,9 +45,3 @@ def test_statements_end_with_the_process(engines: OpenEngines, tmp_path: Path) -
         with pytest.raises(Unavailable, match="stopping"):
             reading.result(60)
     assert refused == ["the process is stopping"] * 2
-
-
-def test_no_engine_is_opened_while_the_process_ends(engines: OpenEngines, tmp_path: Path) -> None:
-    assert engines.end(60.0)
-    with pytest.raises(Unavailable, match="stopping"), open_engine(DatasetSettings(cache=tmp_path)):
-        pass
