@@ -34,6 +34,9 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
     r"from: give the time at which the period starts; nothing was labeled": _(
         "Give the time at which the period starts. Nothing was labeled."
     ),
+    r"to: give the time at which the period ends, or .+; nothing was labeled": _(
+        "Give the time at which the period ends, or tick “Until further notice”. Nothing was labeled."
+    ),
     r"until: (?P<moment>\S+) is in the past; name a future time": _("%(moment)s is in the past. Name a future time."),
     r"until: (?P<moment>\S+) is more than a year ahead; .+": _(
         "%(moment)s is more than a year ahead. Retire the device instead."

@@ -7,10 +7,12 @@ from datetime import timezone
 import pytest
 
 from admin.console.device.happened import alarm_s
+from admin.console.device.history import Asked, Band, Shown, period_to_label
 from admin.console.device.page import trouble_since
 from admin.console.language import language
 from admin.console.words import device_event
 from operations.views.device_events import DeviceEventView
+from operations.views.device_history import HistoryView
 
 
 def event(minute: int, state: str) -> DeviceEventView:
@@ -52,3 +54,33 @@ def test_an_event_that_ends_an_alarm_says_how_long_it_lasted(
 def test_an_event_of_all_devices_is_a_sentence_of_its_own(state: str, said: str) -> None:
     fleet = DeviceEventView("1", "2026-11-27T01:00:00Z", None, "", state, None, None, None, None, None, None)
     assert device_event(language("en", timezone.utc), fleet).sentence == said
+
+
+VIEW: HistoryView = {
+    "device_id": "a", "from": "1970-01-01T00:01:40.000Z", "to": "1970-01-01T00:16:40.500Z", "step_ms": 1_000,
+    "features": [], "readings": 1, "buckets": [{"at": "1970-01-01T00:03:20.000Z", "readings": 1, "values": {}}],
+    "labels": [], "states": [], "usual": {}, "notes": [],
+}  # fmt: skip
+ALARM = Band(300.2, 400.2, "", True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "trouble", "alarms", "found"),
+    [
+        (Asked("", "soon", ""), 500.0, (ALARM,), (100.0, 1000.5)),  # what was asked for
+        (Asked("6h"), 500.7, (ALARM,), (500, 901)),  # the last reading is in it
+        (Asked(), 950.0, (), (950, 951)),  # trouble that began after the last reading has an end too
+        (Asked(), None, (Band(1.0, 2.0, "", True), ALARM), (300, 401)),
+        (Asked(), None, (), (100.0, 1000.5)),
+    ],
+)
+def test_the_form_of_a_label_begins_with_a_period_that_has_an_end(
+    asked: Asked, trouble: float | None, alarms: tuple[Band, ...], found: tuple[float, float]
+) -> None:
+    shown = Shown("6h", "", 100.0, 1000.5, VIEW, (), alarms, ())
+    assert period_to_label(shown, asked, trouble, 900.3) == found
+
+
+def test_the_form_of_a_label_begins_empty_where_nothing_is_shown() -> None:
+    shown = Shown("6h", "", 100.0, 1000.5, {**VIEW, "buckets": []}, (), (), ())
+    assert period_to_label(shown, Asked(), None, 900.3) is None

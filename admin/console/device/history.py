@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlencode
@@ -167,6 +168,21 @@ def _shown(span: str, query: str, view: HistoryView, now: PlantView) -> Shown:
     alarms = (Band(first, last, "", True) for first, last, state in states if state in IN_ALARM)
     lane = (LaneStep(state, (a - begin) / (end - begin), (b - begin) / (end - begin)) for a, b, state in states)
     return Shown(span, query, begin, end, view, tuple(labels), tuple(alarms), tuple(lane))
+
+
+def period_to_label(shown: Shown, asked: Asked, trouble: float | None, last: float) -> tuple[float, float] | None:
+    """Returns the period that the form of a label begins with, in whole seconds; None if there is nothing to label.
+
+    It is the one asked for; else the `trouble` that goes on, until the `last` reading; else the last alarm that is
+    shown; else all that is shown. Pure.
+    """
+    if asked.begin:
+        return shown.begin, shown.end
+    if trouble is not None:
+        return math.floor(trouble), max(math.floor(last), math.floor(trouble)) + 1
+    if shown.alarms:
+        return math.floor(shown.alarms[-1].begin), math.ceil(shown.alarms[-1].end)
+    return (shown.begin, shown.end) if shown.rows else None
 
 
 def series_of(shown: Shown, features: Sequence[FeatureShown], last: Mapping[str, float]) -> list[Series]:

@@ -155,6 +155,11 @@ $$("[data-chosen]").forEach(button => {
   button.form.addEventListener("change", count);
   count();
 });
+$$("[data-ends]").forEach(box => {  // without an end, the field of the end says nothing
+  const follow = () => { document.getElementById(box.dataset.ends).disabled = box.checked; };
+  box.addEventListener("input", follow);
+  follow();
+});
 $$("[data-readings]").forEach(button => {
   const plain = button.textContent;
   let soon, asked = 0;
@@ -166,7 +171,7 @@ $$("[data-readings]").forEach(button => {
     if (own === asked && text) button.textContent = text;
   };
   button.form.addEventListener("input", event => {
-    if (event.target.name && !["device", "from", "to"].includes(event.target.name)) return;
+    if (event.target.name && !["device", "from", "to", "open"].includes(event.target.name)) return;
     asked++;
     button.textContent = plain;
     clearTimeout(soon);
