@@ -30,8 +30,8 @@ EVENTS = 9
 READ_EVENTS = 200  # of devices, because some of them are not told
 ALSO = 4
 EVENTS_S = 2.0
-SETUP_PARTS = ("attention", "flow", "ledger")
-PARTS = ("attention", "flow", "ledger", "states", "workers", "feed", "events")
+SETUP_PARTS = ("attention", "begun", "steps", "known", "flow", "ledger")
+PARTS = ("attention", "known", "flow", "ledger", "states", "workers", "feed", "events")
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ if (attention) {
 }
 
 // A region that is sent again keeps the focus of a keyboard: on the same link, button or heading, else on its first link.
-const SENT_AGAIN = "#watch, #attention, #states, #events, #rollout, #progress";
+const SENT_AGAIN = "#watch, #attention, #steps, #states, #events, #rollout, #progress";
 const takeFocus = (place, how) => {
   if (place.matches("h1, h2")) place.tabIndex = -1;
   place.focus(how);
