@@ -117,10 +117,14 @@ def test_a_typed_period_is_shown_labeled_and_shown_again(site: Site) -> None:
             far = {"from": f"{year}-12-30T10:00", "to": f"{year}-12-30T11:00"}
             assert "No reading of this period." in client.get("/console/devices/press-07", params=far).text
         assert "lie in the years" in client.get("/console/devices/press-07?from=0001-01-01T10:00").text
-        for wrong, said in (({"from": "soon"}, "is no time"), ({"from": end, "to": begin}, "is not after")):
+        for wrong, said in (
+            ({"from": "soon"}, "is no time"),
+            ({"from": end, "to": begin}, "is not after"),
+            ({"to": end}, "at which the period starts"),
+        ):
             refused = client.get("/console/devices/press-07", params=wrong)
             assert refused.status_code == 422 and said in refused.text
-            assert f'value="{wrong["from"]}"' in refused.text
+            assert all(f'value="{typed}"' in refused.text for typed in wrong.values())
 
 
 def test_an_archive_that_cannot_be_read_is_a_sentence(site: Site) -> None:

@@ -18,6 +18,7 @@ from admin.console.words import label_text, period
 from operations.views.device_history import BucketView, HistoryNote, HistoryView
 from operations.views.devices import DeviceView
 from operations.views.plant import PlantView
+from zelador.errors import InvalidInput
 
 BUCKETS = 240
 MAX_TYPED = 40  # characters of a time
@@ -149,6 +150,8 @@ def read_history(console: Console, language: Language, device: DeviceView, asked
     Raises InvalidInput for a period that cannot be, redis.RedisError.
     """
     histories, now = console.services.histories, console.plant.read()
+    if asked.end and not (asked.begin or asked.span):
+        raise InvalidInput("from: give the time at which the period starts", field="from")
     if asked.begin:
         begin = language.typed(asked.begin, "from")
         end = language.typed(asked.end, "to") if asked.end else now.at
