@@ -75,6 +75,9 @@ def test_each_period_is_a_link_and_has_a_chart_without_javascript(site: Site) ->
         wide = client.get("/console/devices/press-07?range=6h").text
         assert re.search(r"Vibration of press-07, [^:]+:\d\d[^:]*:\d\d UTC−3: 0\.40 to 5\.90", wide)
         assert client.get("/console/devices/press-07?range=nonsense").status_code == 200
+        said = "The first reading that is kept was at"
+        assert said in client.get("/console/devices/press-07?range=24h").text
+        assert said not in client.get("/console/devices/press-07?range=1h").text
 
 
 def test_a_period_is_shown_as_a_table_and_as_json(site: Site) -> None:

@@ -10,6 +10,7 @@ from admin.console.device.happened import alarm_s
 from admin.console.device.history import Asked, Band, Shown, period_to_label
 from admin.console.device.page import trouble_since
 from admin.console.language import language
+from admin.console.seen import Seen
 from admin.console.words import device_event
 from operations.views.device_events import DeviceEventView
 from operations.views.device_history import HistoryView
@@ -84,3 +85,22 @@ def test_the_form_of_a_label_begins_with_a_period_that_has_an_end(
 def test_the_form_of_a_label_begins_empty_where_nothing_is_shown() -> None:
     shown = Shown("6h", "", 100.0, 1000.5, {**VIEW, "buckets": []}, (), (), ())
     assert period_to_label(shown, Asked(), None, 900.3) is None
+
+
+def test_the_order_of_features_does_not_follow_single_readings() -> None:
+    """Two features that are both odd keep the model's order, whichever has the greater last value."""
+    seen = Seen(
+        {"lux": (200.0, 500.0), "heat": (20.0, 90.0), "shake": (0.0, 6.0)}, {"heat": 0.1, "lux": 0.3, "shake": 0.2}
+    )
+    calm = [1.0] * 20
+    for lux, heat in (
+        ([1_177.0] * 20, [300.0] * 20),
+        ([1_166.0] * 20, [3_000.0] * 20),
+        ([900.0] * 19 + [300.0], [99.0] * 20),
+    ):
+        values = {"shake": [*calm, 9.0], "heat": heat, "lux": lux}
+        assert sorted(values, key=lambda name: seen.oddness(name, values[name]), reverse=True) == [
+            "lux",
+            "heat",
+            "shake",
+        ]

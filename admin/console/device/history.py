@@ -123,6 +123,11 @@ class Shown:
         return max(LEAST_EVERY_S, min(usual, round((self.end - self.begin) / 60)))
 
     @property
+    def is_young(self) -> bool:
+        """True if the period is shorter than the span, because it begins with the first reading."""
+        return any(1_000 * (self.end - self.begin) < 0.9 * span.ms for span in SPANS if span.name == self.span)
+
+    @property
     def is_slow(self) -> bool:
         """True if the archive is still being read."""
         return any(note["kind"] == "slow" for note in self.view["notes"])

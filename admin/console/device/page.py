@@ -61,6 +61,7 @@ class DevicePage:
     history: past.Shown
     period: str
     drawn: tuple[Chart, ...]  # of the features, the oddest first
+    is_young: bool  # the period is shorter than the one that was chosen, because there is nothing older
     notes: tuple[str, ...]  # what the history lacks
     events: tuple[Happened, ...]
     now: PlantView
@@ -246,6 +247,7 @@ def _show(
         shown,
         past.period_text(language, shown.view),
         tuple(chart_of(language, name, shown, each, TALL if at == 0 else LOW) for at, each in enumerate(series)),
+        shown.is_young,
         tuple(past.note_text(language, note) for note in shown.view["notes"]),
         happened(language, events, labels, names, EVENTS),
         now,
