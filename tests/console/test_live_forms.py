@@ -60,7 +60,7 @@ def test_the_previous_question_is_shown_beside_the_answer(site: Site) -> None:
 
 def test_the_audit_log_is_exported_without_formulas(site: Site) -> None:
     with site.client("admin") as client:
-        wanted = {"device": "press-07", "from": "2026-11-20T10:00", "label": "yes", "note": "W4"}
+        wanted = {"device": "press-07", "from": "2026-11-20T10:00", "label": "yes", "note": "W4", "open": "yes"}
         assert client.post("/console/labels", data=wanted).status_code == 303
         audit = client.get("/console/audit").text
         assert re.search(">the admin</th><td>added label “yes”, press-07, since 20 Nov( 2026)? 10:00<", audit)

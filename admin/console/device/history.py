@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlencode
@@ -17,6 +18,7 @@ from admin.console.words import label_text, period
 from operations.views.device_history import BucketView, HistoryNote, HistoryView
 from operations.views.devices import DeviceView
 from operations.views.plant import PlantView
+from zelador.errors import InvalidInput
 
 BUCKETS = 160
 MAX_TYPED = 40  # characters of a time
@@ -122,6 +124,11 @@ class Shown:
         return max(LEAST_EVERY_S, min(usual, round((self.end - self.begin) / 60)))
 
     @property
+    def is_young(self) -> bool:
+        """True if the period is shorter than the span, because it begins with the first reading."""
+        return any(1_000 * (self.end - self.begin) < 0.9 * span.ms for span in SPANS if span.name == self.span)
+
+    @property
     def is_slow(self) -> bool:
         """True if the archive is still being read."""
         return any(note["kind"] == "slow" for note in self.view["notes"])
@@ -149,6 +156,8 @@ def read_history(console: Console, language: Language, device: DeviceView, asked
     Raises InvalidInput for a period that cannot be, redis.RedisError.
     """
     histories, now = console.services.histories, console.plant.read()
+    if asked.end and not (asked.begin or asked.span):
+        raise InvalidInput("from: give the time at which the period starts", field="from")
     if asked.begin:
         begin = language.typed(asked.begin, "from")
         end = language.typed(asked.end, "to") if asked.end else now.at
@@ -168,6 +177,21 @@ def _shown(span: str, query: str, view: HistoryView, now: PlantView) -> Shown:
     alarms = (Band(first, last, "", True) for first, last, state in states if state in IN_ALARM)
     lane = (LaneStep(state, (a - begin) / (end - begin), (b - begin) / (end - begin)) for a, b, state in states)
     return Shown(span, query, begin, end, view, tuple(labels), tuple(alarms), tuple(lane))
+
+
+def period_to_label(shown: Shown, asked: Asked, trouble: float | None, last: float) -> tuple[float, float] | None:
+    """Returns the period that the form of a label begins with, in whole seconds; None if there is nothing to label.
+
+    It is the one asked for; else the `trouble` that goes on, until the `last` reading; else the last alarm that is
+    shown; else all that is shown. Pure.
+    """
+    if asked.begin:
+        return shown.begin, shown.end
+    if trouble is not None:
+        return math.floor(trouble), max(math.floor(last), math.floor(trouble)) + 1
+    if shown.alarms:
+        return math.floor(shown.alarms[-1].begin), math.ceil(shown.alarms[-1].end)
+    return (shown.begin, shown.end) if shown.rows else None
 
 
 def series_of(shown: Shown, features: Sequence[FeatureShown], last: Mapping[str, float]) -> list[Series]:

@@ -1,7 +1,7 @@
 "use strict";
 // The page of a device, with what console.js has.
 // Its charts: a period, the values between least and greatest, labels, and the period of the form. Dragging across a chart fills the form.
-const past = $("#device-points"), from = $("#label-from"), to = $("#label-to");
+const past = $("#device-points"), from = $("#label-from"), to = $("#label-to"), endless = $("#label-to-open");
 if (past && window.uPlot) {
   let data = JSON.parse(past.textContent);
   const drawn = [], local = seconds => new Date((seconds + offset * 60) * 1000).toISOString().slice(0, 19);
@@ -48,13 +48,14 @@ if (past && window.uPlot) {
     if (!from || chart.select.width < 2) return;
     from.value = local(Math.floor(chart.posToVal(chart.select.left, "x")));
     to.value = local(Math.ceil(chart.posToVal(chart.select.left + chart.select.width, "x")));
+    endless.checked = to.disabled = false;
     mark();
     from.form.dispatchEvent(new Event("input"));
     say(`${from.value.replace("T", " ")} – ${to.value.replace("T", " ")}`);
   };
   const mark = () => {
     if (!from) return;
-    const begin = second(from.value), end = second(to.value);
+    const begin = second(from.value), end = endless.checked ? data.to : second(to.value);
     for (const [chart] of drawn) {
       const [a, b] = [begin, end].map(each => Math.min(Math.max(chart.valToPos(each, "x"), 0), chart.over.clientWidth));
       chart.setSelect({ left: a || 0, top: 0, width: b > a ? b - a : 0, height: chart.over.clientHeight }, false);
@@ -88,7 +89,7 @@ if (past && window.uPlot) {
   };
   if (from) {
     if (matchMedia("(pointer: fine)").matches) $$("[data-drag]").forEach(each => { each.hidden = false; });
-    [from, to].forEach(input => input.addEventListener("input", mark));
+    [from, to, endless].forEach(input => input.addEventListener("input", mark));
   }
   show();
   document.fonts?.ready.then(show);
