@@ -23,6 +23,11 @@ def _watch(_console: Console, _renderer: Renderer, _topic: Topic, _now: PlantVie
     return Live({})
 
 
+SHELL: Mapping[str, str] = {  # id of an element on every page to the macro that renders it
+    "watch": "watch",
+    "alarms-count": "alarms_count",
+    "quarantine-count": "quarantine_count",
+}
 LOOKS: Mapping[str, Regions] = {
     "watch": _watch,
     "overview": overview.look,
@@ -33,7 +38,7 @@ LOOKS: Mapping[str, Regions] = {
 
 
 def look(console: Console) -> Look:
-    """Returns the function that renders the live parts of a topic: the watch line, and the page's own."""
+    """Returns the function that renders the live parts of a topic: the shell's, and the page's own."""
 
     def now(topic: Topic) -> Live:
         with limited(WAIT_S):
@@ -43,10 +48,10 @@ def look(console: Console) -> Look:
         renderer = console.renderers[topic.language]
         view = console.plant.read()
         own = _own(console, renderer, topic, view)
-        watch = renderer.macro("shell/watch.html", "watch", view)
+        shell = {name: renderer.macro("shell/watch.html", macro, view) for name, macro in SHELL.items()}
         # The tick changes once a second; by it the page knows that it is live. Without Redis nothing is.
         tick = {} if view.redis_away_since is not None else {"tick": renderer.language.clock(view.at)}
-        return Live({"watch": watch, **own.regions}, {**tick, **own.events})
+        return Live({**shell, **own.regions}, {**tick, **own.events})
 
     return now
 

@@ -17,22 +17,26 @@ from admin.console.models.import_words import IMPORTS
 
 SAID: Mapping[str, str] = {  # pattern of a message to its translation
     r"(?P<field>\w+): ['\"](?P<text>.*)['\"] is no time; .+": _(
-        "%(field)s: “%(text)s” is no time. Write it as 2026-11-25T06:00."
+        "%(field)s: “%(text)s” is no time. Give a day of the calendar and a time, such as 2026-11-25 06:00."
     ),
     r"(?P<field>\w+): ['\"](?P<text>.*)['\"] is no day; .+": _(
-        "%(field)s: “%(text)s” is no day. Write it as 2026-11-25."
+        "%(field)s: “%(text)s” is no day of the calendar. Give one such as 2026-11-25."
     ),
     r"devices must have texts of 1 to (?P<most>\d+) characters": _(
         "The name of a device, or a pattern, may have %(most)s characters."
     ),
     r"devices must be a list of at most (?P<most>\d+) texts": _("At most %(most)s names and patterns."),
-    r"to: the last day, (?P<end>\S+), is before the first, (?P<begin>\S+); nothing was started": _(
+    r"(to|until): the last day, (?P<end>\S+), is before the first, (?P<begin>[^\s;]+)(; nothing was started)?": _(
         "The last day, %(end)s, is before the first, %(begin)s."
     ),
     r"(from|to): the period must lie in the years 1970 to 9999": _("The period must lie in the years 1970 to 9999."),
     r"to: the period may have at most (?P<most>\d+) days": _("The period may have %(most)s days at most."),
     r"from: give the time at which the period starts; nothing was labeled": _(
         "Give the time at which the period starts. Nothing was labeled."
+    ),
+    r"from: give the time at which the period starts": _("Give the time at which the period starts."),
+    r"to: give the time at which the period ends, or .+; nothing was labeled": _(
+        "Give the time at which the period ends, or tick “Until further notice”. Nothing was labeled."
     ),
     r"until: (?P<moment>\S+) is in the past; name a future time": _("%(moment)s is in the past. Name a future time."),
     r"until: (?P<moment>\S+) is more than a year ahead; .+": _(
@@ -178,6 +182,9 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
     ),
     r"devices \(--devices\): in this period .+ has no device (?P<name>['\"].*?['\"]), but (?P<names>.+)": _(
         "In this period there is no device %(name)s. There is: %(names)s."
+    ),
+    r"(?P<field>\w+): the period must lie in the years (?P<begin>\d+) to (?P<end>\d+)": _(
+        "%(field)s: the period must lie in the years %(begin)s to %(end)s."
     ),
     r"from, to: the period may have at most (?P<most>\d+) days": _("The period may have at most %(most)s days."),
     r"there is no archive; .+": _("There is no archive: it is switched off (ZELADOR_ARCHIVE__ENABLED)."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 
 from admin.console.console import Console
 from operations.views.models import ModelDetail, model_detail
@@ -11,6 +12,7 @@ from operations.views.plant import PlantView
 from zelador.errors import ZeladorError
 
 SEEN_S = 60.0
+RECENT = 15  # values that say whether a feature is odd
 
 Usual = tuple[float, float]
 
@@ -26,10 +28,12 @@ class Seen:
     usual: Mapping[str, Usual] = field(default_factory=dict)
     importance: Mapping[str, float] = field(default_factory=dict)
 
-    def oddness(self, feature: str, values: Sequence[float]) -> tuple[float, float, float]:
-        """Returns a key that sorts features, the greatest first: what is furthest from usual, then what counts most."""
-        usual, importance = self.usual.get(feature), self.importance.get(feature, 0.0)
-        return max(0.0, distance(values, usual)), importance, movement(values)
+    def oddness(self, feature: str, values: Sequence[float]) -> tuple[bool, float]:
+        """Returns a key that sorts features, the greatest first: what is not usual, then what the model needs most.
+
+        It does not follow single readings, so that the order stays the same from one reading to the next.
+        """
+        return is_odd(values, self.usual.get(feature)), self.importance.get(feature, 0.0)
 
 
 def seen_by_model(console: Console, now: PlantView) -> Seen:
@@ -56,12 +60,11 @@ def _seen(model: ModelDetail) -> Seen:
     return Seen(usual, {each.feature: each.mean for each in known.features} if known else {})
 
 
-def distance(values: Sequence[float], usual: Usual | None) -> float:
-    """Returns how far the last value is outside the usual range, relative to that range; below 0 if it is inside."""
+def is_odd(values: Sequence[float], usual: Usual | None) -> bool:
+    """Returns whether the last values, by their median, are outside the usual range."""
     if not values or usual is None or usual[1] <= usual[0]:
-        return -1.0
-    low, high = usual
-    return max(low - values[-1], values[-1] - high) / (high - low)
+        return False
+    return not usual[0] <= median(values[-RECENT:]) <= usual[1]
 
 
 def movement(values: Sequence[float]) -> float:

@@ -17,6 +17,7 @@ from operations.views.device_events import DeviceEventView
 from zelador.messages import iso
 
 MAX_BUCKETS = 1_000
+FROM_READINGS = ("ok", "suspect", "alarm", "acknowledged")  # states of a device that has sent something
 NoteKind = Literal["sampled", "late", "buffer", "damaged", "archive", "slow", "labels"]
 
 
@@ -91,7 +92,9 @@ HistoryView = TypedDict(
             list[PeriodLabelView], Field(description="Stretches with a label; of two that overlap, the last counts.")
         ],
         "states": Annotated[
-            list[PeriodStateView], Field(description="The states of the device, as far as its events are kept.")
+            list[PeriodStateView], Field(
+                description="The states of the device, as far as its events are kept, from its first reading."
+            )
         ],
         "usual": Annotated[
             dict[str, UsualView],
@@ -159,13 +162,24 @@ def _label_view(begin: int, end: int, label: str, given: bool) -> PeriodLabelVie
     return {"from": iso(begin), "to": iso(end), "label": label, "given": given}
 
 
-def states_in(events: Sequence[DeviceEventView], now: str, begin: str, end: str) -> list[PeriodStateView]:
-    """The states of a device in a period. `events` are newest first; `now` is its state after the newest. Pure."""
+def states_in(
+    events: Sequence[DeviceEventView], now: str, begin: str, end: str, heard: str | None
+) -> list[PeriodStateView]:
+    """The states of a device in a period. `events` are newest first; `now` is its state after the newest. Pure.
+
+    `heard` is when its first reading in the period was measured. Before that it has no state that comes from readings,
+    unless an event says so: it may not have existed. An event without readings says that it did.
+    """
     ordered = [*reversed(events)]
     ordered.sort(key=lambda event: event.at)  # an act may be recorded after what happened later
     earlier = [event.state for event in ordered if event.at <= begin]
     first = earlier[-1] if earlier else ordered[0].before if ordered else now
     inside = [(event.at, event.state) for event in ordered if begin < event.at < end]
+    if not earlier and first in FROM_READINGS:
+        if heard is not None:
+            begin = max(begin, min([heard, *(at for at, _ in inside[:1])]))
+        elif not inside:
+            return []
     return [
         {"from": one, "to": other, "state": state}
         for (one, state), (other, _) in pairwise([(begin, first), *inside, (end, "")])

@@ -138,12 +138,12 @@ class HistoryReader:
             "readings": course.readings,
             "buckets": buckets_of(course),
             "labels": labels[-MAX_STRETCHES:],
-            "states": self._states(device, grid),
+            "states": self._states(device, grid, course.first),
             "usual": self._usual_of(device.device_id),
             "notes": notes,
         }
 
-    def _states(self, device: DeviceView, grid: Grid) -> list[PeriodStateView]:
+    def _states(self, device: DeviceView, grid: Grid, heard: int | None) -> list[PeriodStateView]:
         """The states in a period; those before its newest MAX_EVENTS changes are left out."""
         begin, end, since = iso(grid.begin), iso(grid.end), max(0, grid.begin)
         events, older = self._events.page(MAX_EVENTS, None, device.device_id, since)
@@ -151,7 +151,8 @@ class HistoryReader:
             events, older = self._events.page(MAX_EVENTS, f"{max(1, grid.end)}-0", device.device_id, since)
             if not events:
                 return []
-        return states_in(events, device.state, begin if older is None else events[-1].at, end)
+        first = None if heard is None else iso(heard)
+        return states_in(events, device.state, begin if older is None else events[-1].at, end, first)
 
     def _clock(self) -> float:
         return math.inf if self._stopped else self._time()

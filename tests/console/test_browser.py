@@ -30,6 +30,8 @@ SELDOM = (
     "devices/press-07/readings", "devices/press-07/shelve", "devices/press-07/retire", "states/retired",
     "models?q=nothing", "labels?q=nothing", "audit?q=nothing", "devices?q=nothing",
 )  # fmt: skip
+RAIL_COUNTS = """() => parseInt(document.querySelector("#alarms-count .alarm")?.textContent) ===
+    parseInt(document.querySelector("#watch .alarm").textContent)"""
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +59,14 @@ def test_an_alarm_is_red_on_the_open_page_and_can_be_acknowledged(chromium: Brow
     with window(chromium, site, "operator") as found:
         page = found.open("/console/overview")
         expect(page.locator("#clock")).not_to_have_text(page.inner_text("#clock"))  # live
+        known = int(page.inner_text("#known").split()[0])
+        site.plant.publish(GOOD, "rail-1")
+        expect(page.locator("#known")).to_have_text(f"{known + 1} devices")
         alarm(site, "pump-12")
         shout = page.locator(".attention .who a", has_text="pump-12")
         expect(shout).to_be_visible()
         expect(page.locator("#watch .alarm")).to_contain_text("in alarm")
+        page.wait_for_function(RAIL_COUNTS)
         expect(page.locator("#say")).to_contain_text("pump-12")
         shout.click()
         page.wait_for_url("**/console/devices/pump-12")

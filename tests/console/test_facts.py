@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import shutil
 from dataclasses import replace
@@ -16,6 +17,7 @@ from operations.key_file import new_key
 from operations.views.plant import PlantView
 from tests.attacks.api import wait_for
 from tests.console.conftest import Site
+from tests.console.outline import shape
 from tests.console.plant import BAD, GOOD
 from zelador.alarms.state import STATES
 
@@ -43,7 +45,21 @@ def test_the_audit_log_is_filtered_by_who_what_and_days(site: Site) -> None:
             table = client.get("/console/audit/csv", params=query).text
             assert ("device shelved" in table) is is_shown, query
         assert "Clear the filter" in client.get("/console/audit?who=key%20none").text
-        assert client.get("/console/audit?from=yesterday").status_code == 422
+        for days, at, said in (
+            ({"from": "2026-02-31"}, "from", "“2026-02-31” não é um dia do calendário."),
+            ({"until": "yesterday<b>"}, "until", "não é um dia do calendário."),
+            ({"from": "2026-11-02", "until": "2026-11-01"}, "until", "é anterior ao primeiro"),
+        ):
+            asked = {"q": "press-07", "who": who[1], "what": "devices", **days}
+            answer = client.get("/console/audit", params=asked, headers={"Accept-Language": "pt-BR"})
+            assert answer.status_code == 422
+            fields = {each.get("name"): each for each in shape(answer).of("input")}
+            assert all(fields[name]["value"] == text for name, text in asked.items() if name in fields)
+            assert [name for name, each in fields.items() if "aria-invalid" in each] == [at]
+            assert f'<option value="{html.escape(who[1])}" selected>' in answer.text
+            assert said in answer.text
+            assert "Nenhuma entrada corresponde" not in answer.text
+            assert client.get("/console/audit/csv", params=asked).status_code == 422
         found = client.get("/v1/audit", params={"what": "devices", "who": who[1], "q": "PRESS-07"}).json()["changes"]
         assert {each["what"] for each in found} == {"device shelved"}
         assert client.get("/v1/audit?from=2026-01-01T00:00:00Z&until=2026-01-02T00:00:00Z").json()["changes"] == []

@@ -75,6 +75,9 @@ def test_each_period_is_a_link_and_has_a_chart_without_javascript(site: Site) ->
         wide = client.get("/console/devices/press-07?range=6h").text
         assert re.search(r"Vibration of press-07, [^:]+:\d\d[^:]*:\d\d UTC−3: 0\.40 to 5\.90", wide)
         assert client.get("/console/devices/press-07?range=nonsense").status_code == 200
+        said = "The first reading that is kept was at"
+        assert said in client.get("/console/devices/press-07?range=24h").text
+        assert said not in client.get("/console/devices/press-07?range=1h").text
 
 
 def test_a_period_is_shown_as_a_table_and_as_json(site: Site) -> None:
@@ -83,8 +86,10 @@ def test_a_period_is_shown_as_a_table_and_as_json(site: Site) -> None:
         assert "Each row: the mean of a part" in table.text and f"{COUNT + 1} readings." in table.text
         assert "5.90" in table.text
         points = client.get("/console/devices/press-07/points?range=6h").json()
-        at, low, high, mean = points["values"]["vibration"]
-        assert (len(at) == len(low) == len(high) == len(mean), max(high), min(low)) == (True, 5.9, 0.4)
+        low, unit, parts, means, below, above = points["values"]["vibration"]
+        assert len(parts) == len(means) == len(below) == len(above) and parts == sorted(set(parts))
+        assert (low, min(m - b for m, b in zip(means, below, strict=True))) == (0.4, 0)
+        assert low + unit * max(m + a for m, a in zip(means, above, strict=True)) == pytest.approx(5.9, abs=unit)
         twin = client.get("/v1/devices/press-07/history").json()
         assert twin["readings"] == COUNT + 1 and twin["notes"] == []
         assert client.get("/v1/devices/none/history").status_code == 404
@@ -117,10 +122,14 @@ def test_a_typed_period_is_shown_labeled_and_shown_again(site: Site) -> None:
             far = {"from": f"{year}-12-30T10:00", "to": f"{year}-12-30T11:00"}
             assert "No reading of this period." in client.get("/console/devices/press-07", params=far).text
         assert "lie in the years" in client.get("/console/devices/press-07?from=0001-01-01T10:00").text
-        for wrong, said in (({"from": "soon"}, "is no time"), ({"from": end, "to": begin}, "is not after")):
+        for wrong, said in (
+            ({"from": "soon"}, "is no time"),
+            ({"from": end, "to": begin}, "is not after"),
+            ({"to": end}, "at which the period starts"),
+        ):
             refused = client.get("/console/devices/press-07", params=wrong)
             assert refused.status_code == 422 and said in refused.text
-            assert f'value="{wrong["from"]}"' in refused.text
+            assert all(f'value="{typed}"' in refused.text for typed in wrong.values())
 
 
 def test_an_archive_that_cannot_be_read_is_a_sentence(site: Site) -> None:

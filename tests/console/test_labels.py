@@ -70,7 +70,7 @@ def test_a_period_is_labeled_undone_and_given_again_by_forms(site: Site) -> None
         assert client.post("/console/labels/redo", data={"id": second}).status_code == 409
         client.post("/console/labels/undo", data={"id": second})
         assert label_of(client.post("/console/labels/redo", data={"id": second})) == f"{first}.3"
-        later = client.post("/console/labels", data={**wanted, "label": "yes", "other": "worn", "to": ""})
+        later = client.post("/console/labels", data={**wanted, "label": "yes", "other": "worn", "open": "yes"})
         page = client.get(later.headers["location"]).text
         assert "Overlap" in page
         assert "and growing" in page
@@ -80,6 +80,23 @@ def test_a_period_is_labeled_undone_and_given_again_by_forms(site: Site) -> None
         assert "No reading lies in this period" in page
         assert "The next run learns from it" not in page
         assert "No label matches." in client.get("/console/labels?q=nowhere").text
+
+
+def test_that_a_label_has_no_end_is_chosen_and_not_the_default(site: Site) -> None:
+    """The field of the end is filled, and what a person ticked stays ticked when the form is refused."""
+    good = {"device": "press-07", "from": "2026-11-21T10:00", "to": "2026-11-21T11:00", "open": "yes", "label": "no"}
+    with site.client("operator") as client:
+        for path in ("/console/labels", "/console/devices/press-07"):
+            fields = {each.get("name"): each for each in Outline(client.get(path).text).of("input")}
+            assert datetime.fromisoformat(str(fields["to"]["value"]))
+            assert "checked" not in fields["open"]
+        refused = client.post("/console/labels", data={**good, "from": "soon"})
+        assert 'name="open" value="yes" data-ends="lt" checked' in refused.text
+        label = label_of(client.post("/console/labels", data=good))
+        assert client.get(f"/v1/labels/{label}").json()["to"] is None
+        client.post("/console/labels/undo", data={"id": label})
+        shown = client.get("/console/devices/press-07", params={**good, "back": "device"})
+        assert 'data-ends="label-to" checked' in shown.text
 
 
 def test_the_readings_of_a_period_are_counted_before_it_is_labeled(site: Site) -> None:
@@ -118,9 +135,10 @@ def test_the_button_says_how_many_readings_a_period_has(chromium: Browser, site:
         expect(button).to_be_visible()
         page.fill("#lt", asked["to"])
         expect(page.get_by_role("button", name="Rotular 3 leituras")).to_be_visible()
-        page.fill("#lt", "")
+        page.check("#lt-open")
         expect(button).to_be_visible()
-        page.fill("#lt", asked["to"])
+        expect(page.locator("#lt")).to_be_disabled()
+        page.uncheck("#lt-open")
         page.get_by_role("button", name="Rotular 3 leituras").press("Enter")
         expect(page.locator("#done")).to_be_focused()
         assert found.said == []
@@ -128,9 +146,10 @@ def test_the_button_says_how_many_readings_a_period_has(chromium: Browser, site:
 
 def test_an_invalid_label_is_refused_with_its_reason(site: Site) -> None:
     with site.client("operator") as client:
-        good = {"device": "press-07", "from": "2026-11-20T10:00", "label": "yes"}
+        good = {"device": "press-07", "from": "2026-11-20T10:00", "to": "2026-11-20T11:00", "label": "yes"}
         for wrong, said in (
-            ({"from": ""}, "from"), ({"from": "soon"}, "is no time"), ({"to": "2026-11-20T09:00"}, "not after"),
+            ({"from": ""}, "from"), ({"to": ""}, "the period ends"),
+            ({"from": "soon"}, "is no time"), ({"to": "2026-11-20T09:00"}, "not after"),
             ({"label": ""}, "label"), ({"device": "a/+"}, "device"), ({"from": "1999-01-01T00:00"}, "2000"),
             ({"note": "x" * 501}, "500"),
         ):  # fmt: skip
@@ -207,6 +226,8 @@ def test_dragging_over_a_chart_fills_the_form(chromium: Browser, site: Site) -> 
         wait_for(lambda: client.get("/v1/devices/pump-12").json()["readings"] >= 31, "the readings")
     with window(chromium, site, "operator") as found:
         page = found.open("/console/devices/pump-12?range=24h")
+        page.check("#label-to-open")
+        page.locator("[data-device-chart]").first.scroll_into_view_if_needed()
         box = page.locator("[data-device-chart] .u-over").first.bounding_box()
         assert box is not None
         page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 20)

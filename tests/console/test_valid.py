@@ -27,7 +27,9 @@ ORDERS = b"asset,start,end,state\npress-77,2026-11-20 10:00,,yes\nmill-03,soon,,
 def test_every_page_is_valid_html(site: Site, tmp_path: Path, language: str) -> None:
     with site.client("admin", **{"Accept-Language": language}) as client:
         paths = [f"/console/{each}" for each in STATES]
-        made = client.post("/console/labels", data={"device": "a", "from": "2026-11-20T10:00", "label": language})
+        made = client.post(
+            "/console/labels", data={"device": "a", "from": "2026-11-20T10:00", "open": "yes", "label": language}
+        )
         paths += [made.headers["location"], "/console/labels?undone=yes"]
         paths.append(client.post("/console/labels/import", files={"file": ("a.csv", ORDERS)}).headers["location"])
         pages = [(path, client.get(path).text) for path in paths]

@@ -7,10 +7,13 @@ from datetime import timezone
 import pytest
 
 from admin.console.device.happened import alarm_s
+from admin.console.device.history import Asked, Band, Shown, period_to_label
 from admin.console.device.page import trouble_since
 from admin.console.language import language
+from admin.console.seen import Seen
 from admin.console.words import device_event
 from operations.views.device_events import DeviceEventView
+from operations.views.device_history import HistoryView
 
 
 def event(minute: int, state: str) -> DeviceEventView:
@@ -52,3 +55,52 @@ def test_an_event_that_ends_an_alarm_says_how_long_it_lasted(
 def test_an_event_of_all_devices_is_a_sentence_of_its_own(state: str, said: str) -> None:
     fleet = DeviceEventView("1", "2026-11-27T01:00:00Z", None, "", state, None, None, None, None, None, None)
     assert device_event(language("en", timezone.utc), fleet).sentence == said
+
+
+VIEW: HistoryView = {
+    "device_id": "a", "from": "1970-01-01T00:01:40.000Z", "to": "1970-01-01T00:16:40.500Z", "step_ms": 1_000,
+    "features": [], "readings": 1, "buckets": [{"at": "1970-01-01T00:03:20.000Z", "readings": 1, "values": {}}],
+    "labels": [], "states": [], "usual": {}, "notes": [],
+}  # fmt: skip
+ALARM = Band(300.2, 400.2, "", True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "trouble", "alarms", "found"),
+    [
+        (Asked("", "soon", ""), 500.0, (ALARM,), (100.0, 1000.5)),  # what was asked for
+        (Asked("6h"), 500.7, (ALARM,), (500, 901)),  # the last reading is in it
+        (Asked(), 950.0, (), (950, 951)),  # trouble that began after the last reading has an end too
+        (Asked(), None, (Band(1.0, 2.0, "", True), ALARM), (300, 401)),
+        (Asked(), None, (), (100.0, 1000.5)),
+    ],
+)
+def test_the_form_of_a_label_begins_with_a_period_that_has_an_end(
+    asked: Asked, trouble: float | None, alarms: tuple[Band, ...], found: tuple[float, float]
+) -> None:
+    shown = Shown("6h", "", 100.0, 1000.5, VIEW, (), alarms, ())
+    assert period_to_label(shown, asked, trouble, 900.3) == found
+
+
+def test_the_form_of_a_label_begins_empty_where_nothing_is_shown() -> None:
+    shown = Shown("6h", "", 100.0, 1000.5, {**VIEW, "buckets": []}, (), (), ())
+    assert period_to_label(shown, Asked(), None, 900.3) is None
+
+
+def test_the_order_of_features_does_not_follow_single_readings() -> None:
+    """Two features that are both odd keep the model's order, whichever has the greater last value."""
+    seen = Seen(
+        {"lux": (200.0, 500.0), "heat": (20.0, 90.0), "shake": (0.0, 6.0)}, {"heat": 0.1, "lux": 0.3, "shake": 0.2}
+    )
+    calm = [1.0] * 20
+    for lux, heat in (
+        ([1_177.0] * 20, [300.0] * 20),
+        ([1_166.0] * 20, [3_000.0] * 20),
+        ([900.0] * 19 + [300.0], [99.0] * 20),
+    ):
+        values = {"shake": [*calm, 9.0], "heat": heat, "lux": lux}
+        assert sorted(values, key=lambda name: seen.oddness(name, values[name]), reverse=True) == [
+            "lux",
+            "heat",
+            "shake",
+        ]

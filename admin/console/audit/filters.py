@@ -12,6 +12,7 @@ from fastapi import Query
 
 from admin.console.catalog import mark as _
 from admin.console.language import Language
+from admin.console.sent import Sent
 from admin.console.words import VIA
 from operations.views.audit import AuditFilter, Kind
 from zelador.errors import InvalidInput
@@ -36,8 +37,8 @@ class Asked:
     q: Annotated[str, Query(max_length=100)] = ""
     who: Annotated[str, Query(max_length=400)] = ""
     what: Annotated[str, Query(max_length=20)] = ""
-    since: Annotated[str, Query(max_length=10, alias="from")] = ""
-    until: Annotated[str, Query(max_length=10)] = ""
+    since: Annotated[str, Query(max_length=40, alias="from")] = ""
+    until: Annotated[str, Query(max_length=40)] = ""
 
     def query(self, **more: str) -> str:
         """The query of a URL with these filters; empty without any."""
@@ -45,10 +46,17 @@ class Asked:
         text = urlencode({name: value for name, value in given.items() if value})
         return f"?{text}" if text else ""
 
+    def refused(self, error: InvalidInput) -> Sent:
+        """Returns the form as it was sent, with why it was refused."""
+        fields = {"from": (self.since,), "until": (self.until,)}
+        return Sent("/console/audit", fields, str(error), error.field or "", 422)
+
     def filter(self, language: Language) -> AuditFilter:
         """Raises InvalidInput."""
         kind = next((each for each in KINDS if each == self.what), None)
         since, until = _day(self.since, "from"), _day(self.until, "until")
+        if since is not None and until is not None and until < since:
+            raise InvalidInput(f"until: the last day, {until}, is before the first, {since}", field="until")
         return AuditFilter(
             self.who,
             kind,
@@ -76,7 +84,7 @@ def _day(text: str, name: str) -> date | None:
         found = date.min
     if FIRST <= found <= LAST:
         return found
-    raise InvalidInput(f"{name}: {text!r} is no day; write it as 2026-11-25")
+    raise InvalidInput(f"{name}: {text!r} is no day; write it as 2026-11-25", field=name)
 
 
 def _begin(day: date, language: Language) -> int:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import Depends, Query, Response
@@ -19,6 +19,7 @@ from admin.console.visitor import Visiting
 from admin.console.words import act, named, people, reason_of
 from operations.audit_entry import Change
 from operations.views.audit import MAX_SEARCHED, Kind, authors, search
+from zelador.errors import InvalidInput
 
 router = pages("audit")
 
@@ -58,7 +59,7 @@ class AuditPage:
     next: str | None  # path
     searched_to: str | None  # ISO 8601
     most: int  # entries that one page searches
-    table: str  # path of the same entries as CSV
+    table: str  # path of the same entries as CSV; empty if the filter was refused
 
 
 @router.get("", **needs("admin"))
@@ -70,7 +71,11 @@ def show_audit(
 ) -> Response:
     language = renderer(console, visitor).language
     names = people(console.services)
-    wanted = asked.filter(language)
+    try:
+        wanted = asked.filter(language)
+    except InvalidInput as error:
+        refused = AuditPage((), asked, True, _authors(console, names, asked.who), KINDS, None, None, MAX_SEARCHED, "")
+        return show(console, replace(visitor, sent=asked.refused(error)), "audit/page.html", refused, section="audit")
     found = search(console.services.audit, wanted, names, PAGE_ROWS, before)
     days: dict[str, list[Row]] = {}
     for entry in found.changes:

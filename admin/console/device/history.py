@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlencode
@@ -17,10 +18,12 @@ from admin.console.words import label_text, period
 from operations.views.device_history import BucketView, HistoryNote, HistoryView
 from operations.views.devices import DeviceView
 from operations.views.plant import PlantView
+from zelador.errors import InvalidInput
 
-BUCKETS = 240
+BUCKETS = 160
 MAX_TYPED = 40  # characters of a time
 LEAST_EVERY_S = 3
+UNITS = 400  # in the range of a chart
 WITHOUT_SECONDS_S = 1_200
 IN_ALARM = ("alarm", "acknowledged")
 
@@ -121,6 +124,11 @@ class Shown:
         return max(LEAST_EVERY_S, min(usual, round((self.end - self.begin) / 60)))
 
     @property
+    def is_young(self) -> bool:
+        """True if the period is shorter than the span, because it begins with the first reading."""
+        return any(1_000 * (self.end - self.begin) < 0.9 * span.ms for span in SPANS if span.name == self.span)
+
+    @property
     def is_slow(self) -> bool:
         """True if the archive is still being read."""
         return any(note["kind"] == "slow" for note in self.view["notes"])
@@ -148,6 +156,8 @@ def read_history(console: Console, language: Language, device: DeviceView, asked
     Raises InvalidInput for a period that cannot be, redis.RedisError.
     """
     histories, now = console.services.histories, console.plant.read()
+    if asked.end and not (asked.begin or asked.span):
+        raise InvalidInput("from: give the time at which the period starts", field="from")
     if asked.begin:
         begin = language.typed(asked.begin, "from")
         end = language.typed(asked.end, "to") if asked.end else now.at
@@ -169,6 +179,21 @@ def _shown(span: str, query: str, view: HistoryView, now: PlantView) -> Shown:
     return Shown(span, query, begin, end, view, tuple(labels), tuple(alarms), tuple(lane))
 
 
+def period_to_label(shown: Shown, asked: Asked, trouble: float | None, last: float) -> tuple[float, float] | None:
+    """Returns the period that the form of a label begins with, in whole seconds; None if there is nothing to label.
+
+    It is the one asked for; else the `trouble` that goes on, until the `last` reading; else the last alarm that is
+    shown; else all that is shown. Pure.
+    """
+    if asked.begin:
+        return shown.begin, shown.end
+    if trouble is not None:
+        return math.floor(trouble), max(math.floor(last), math.floor(trouble)) + 1
+    if shown.alarms:
+        return math.floor(shown.alarms[-1].begin), math.ceil(shown.alarms[-1].end)
+    return (shown.begin, shown.end) if shown.rows else None
+
+
 def series_of(shown: Shown, features: Sequence[FeatureShown], last: Mapping[str, float]) -> list[Series]:
     """Returns the features that have values in the period."""
     middle = shown.view["step_ms"] / 2_000
@@ -183,27 +208,34 @@ def series_of(shown: Shown, features: Sequence[FeatureShown], last: Mapping[str,
 
 
 def chart_json(language: Language, shown: Shown, series: Sequence[Series]) -> str:
-    """Returns the charts for device.js: of each feature the times and the values; labels, and when it was in alarm."""
+    """Returns the charts for device.js: of each feature the packed values; labels, and when it was in alarm."""
+    step = shown.view["step_ms"] / 1_000
     data = {
         "from": shown.begin,
         "to": shown.end,
-        "step": shown.view["step_ms"] / 1_000,
-        "values": {
-            each.feature.name: [
-                [round(point.at, 3) for point in each.points],
-                *([_short(getattr(point, name)) for point in each.points] for name in ("low", "high", "mean")),
-            ]
-            for each in series
-        },
+        "step": step,
+        "values": {each.feature.name: _packed(each, shown.begin, step) for each in series},
         "labels": [[band.begin, band.end, label_text(language, band.label), band.is_alarm] for band in shown.labels],
         "alarms": [[band.begin, band.end] for band in shown.alarms],
     }
     return json.dumps(data, separators=(",", ":"))
 
 
-def _short(value: float) -> float:
-    """Rounds a value to as many digits as a chart can show."""
-    return float(f"{value:.4g}")
+def _packed(series: Series, begin: float, step: float) -> list[object]:
+    """Returns the least value, a unit, and of each part in these units: its mean, and how far below and above it is.
+
+    A chart cannot show more than UNITS, and a page with whole numbers is much smaller.
+    """
+    unit = float(f"{(series.high - series.low) / UNITS:.4g}") or 1.0
+
+    def units(value: float) -> int:
+        return round((value - series.low) / unit)
+
+    parts = [int((point.at - begin) / step) for point in series.points]
+    means = [units(point.mean) for point in series.points]
+    below = [mean - units(point.low) for mean, point in zip(means, series.points, strict=True)]
+    above = [units(point.high) - mean for mean, point in zip(means, series.points, strict=True)]
+    return [series.low, unit, parts, means, below, above]
 
 
 def period_text(language: Language, view: HistoryView) -> str:

@@ -61,6 +61,7 @@ class DevicePage:
     history: past.Shown
     period: str
     drawn: tuple[Chart, ...]  # of the features, the oddest first
+    is_young: bool  # the period is shorter than the one that was chosen, because there is nothing older
     notes: tuple[str, ...]  # what the history lacks
     events: tuple[Happened, ...]
     now: PlantView
@@ -69,15 +70,15 @@ class DevicePage:
     labels: tuple[LabelView, ...]  # the newest labels of this device
     done: Done | None
     choices: tuple[str, ...]  # labels to choose from
-    begin: str  # of the period that was asked for, as the value of a form's field
+    begin: str  # of the period that the form of a label begins with, as the value of its field
     end: str
+    has_no_end: bool
     last_day: str  # asks for the day before its last reading, if the period has none
     points: str  # of the charts, as JSON
     rule: Rule  # of its alarm
     silent_s: float | None  # after which it is silent; None if this depends on its usual gaps
     usual: Mapping[str, Usual]  # feature to the usual values of this device
     seen: Mapping[str, Usual]  # feature to what training saw
-    trouble: str | None  # when it stopped being OK, if its last events show that
     hours: tuple[int, ...]
     spans: tuple[past.Span, ...]
 
@@ -112,8 +113,10 @@ def show_device(
     span: Span = "",
     begin: Begin = "",
     end: End = "",
+    has_no_end: Annotated[str, Query(alias="open", max_length=10)] = "",
 ) -> Response:
-    return _show(console, visitor, device, asked_of(span, begin, end), done)
+    asked = asked_of(span, begin, "" if has_no_end else end)
+    return _show(console, visitor, device, asked, done, bool(has_no_end))
 
 
 @router.get("/{device}/points", **needs("viewer"))
@@ -208,6 +211,7 @@ def _show(
     name: str,
     asked: Asked,
     done: str = "",
+    has_no_end: bool = False,
 ) -> Response:
     services, language = console.services, renderer(console, visitor).language
     key, now = signed_in(visitor), console.plant.read()
@@ -219,8 +223,12 @@ def _show(
         shown = past.read_history(console, language, device, asked, now.at / 1000 - begun)
     except InvalidInput as error:  # a period that cannot be
         visitor = visitor if visitor.sent else replace(visitor, sent=_refused(asked, str(error)))
-        shown = past.read_history(console, language, device, NOTHING_ASKED, now.at / 1000 - begun)
+        asked = NOTHING_ASKED
+        shown = past.read_history(console, language, device, asked, now.at / 1000 - begun)
     readings = tuple(services.recent.readings(1, None, name)[0])
+    newest = moment(readings[0]["measured_at"] if readings else device.heard_at)
+    to_label = past.period_to_label(shown, asked, moment(trouble) if trouble else None, newest)
+    begin, end = ("", "") if to_label is None else (language.field(int(1_000 * at)) for at in to_label)
     last = readings[0]["values"] if readings else {}
     seen = seen_by_model(console, now)
     usual = {feature: (each["low"], each["high"]) for feature, each in shown.view["usual"].items()}
@@ -239,6 +247,7 @@ def _show(
         shown,
         past.period_text(language, shown.view),
         tuple(chart_of(language, name, shown, each, TALL if at == 0 else LOW) for at, each in enumerate(series)),
+        shown.is_young,
         tuple(past.note_text(language, note) for note in shown.view["notes"]),
         happened(language, events, labels, names, EVENTS),
         now,
@@ -247,15 +256,15 @@ def _show(
         labels,
         done_of(console, done) if done else None,
         choices_of(now, services.label_views.summary()),
-        "" if shown.span else language.field(shown.view["from"]),
-        "" if shown.span or not asked.end else language.field(shown.view["to"]),
+        begin,
+        end,
+        has_no_end,
         "" if series else _last_day(language, device),
         past.chart_json(language, shown, series),
         now.rule_of(name),
         services.settings.alarm.silent_s,
         usual,
         seen.usual,
-        trouble,
         SHELVE_HOURS,
         past.SPANS,
     )

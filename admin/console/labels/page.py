@@ -134,6 +134,7 @@ def add(
     device: Annotated[str, Form()] = "",
     begin: Annotated[str, Form(alias="from")] = "",
     end: Annotated[str, Form(alias="to")] = "",
+    has_no_end: Annotated[str, Form(alias="open")] = "",
     label: Annotated[str, Form()] = "",
     other: Annotated[str, Form()] = "",
     note: Annotated[str, Form()] = "",
@@ -141,7 +142,9 @@ def add(
     page: OnPage = "",
 ) -> Response:
     services, language = console.services, renderer(console, visitor).language
-    wish = wish_of(language, device, begin, end, other.strip() or label, note)
+    if not (end.strip() or has_no_end):
+        raise InvalidInput("to: give the time at which the period ends, or open=yes; nothing was labeled", field="to")
+    wish = wish_of(language, device, begin, None if has_no_end else end.strip(), other.strip() or label, note)
     done = acts.add(actor, services.labels, services.settings, wish, "console")
     return to_label(done.label.id, done.label.device if back == "device" else "", page)
 
@@ -191,12 +194,12 @@ def undo_import(
     return go(f"/console/labels?imported={at}&undone=yes")
 
 
-def wish_of(language: Language, device: str, begin: str, end: str, label: str, note: str) -> Wish:
-    """Returns the label that a form describes. Raises InvalidInput."""
+def wish_of(language: Language, device: str, begin: str, end: str | None, label: str, note: str) -> Wish:
+    """Returns the label that a form describes; without `end`, it has none. Raises InvalidInput."""
     if not begin.strip():
         raise InvalidInput("from: give the time at which the period starts; nothing was labeled", field="from")
     first = language.typed(begin.strip(), "from")
-    last = language.typed(end.strip(), "to") if end.strip() else None
+    last = language.typed(end, "to") if end is not None else None
     return Wish(device.strip(), first, last, label.strip() or None, note)
 
 

@@ -30,8 +30,8 @@ EVENTS = 9
 READ_EVENTS = 200  # of devices, because some of them are not told
 ALSO = 4
 EVENTS_S = 2.0
-SETUP_PARTS = ("attention", "flow", "ledger")
-PARTS = ("attention", "flow", "ledger", "states", "workers", "feed", "events")
+SETUP_PARTS = ("attention", "begun", "steps", "known", "flow", "ledger")
+PARTS = ("attention", "known", "flow", "ledger", "states", "workers", "feed", "events")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Evidence:
     """The last hour of the first device in alarm. Times of `points` are in ms since 1970 UTC."""
 
     points: tuple[tuple[float, float], ...]  # time, value; oldest first
-    feature: FeatureShown  # that is furthest from what is usual
+    feature: FeatureShown  # that is not usual, and counts most
     usual: Usual | None
     values: tuple[tuple[FeatureShown, float, Usual | None], ...]  # the last ones
 
@@ -201,7 +201,7 @@ def _sampled(predictions: Sequence[Prediction], now: PlantView) -> list[Predicti
 
 
 def _evidence(console: Console, now: PlantView) -> Evidence | None:
-    """Returns the feature that is furthest from usual in the newest readings of the first device in alarm."""
+    """Returns the feature that is not usual, and counts most, in the newest readings of the first device in alarm."""
     if not now.in_alarm:
         return None
     device = now.in_alarm[0].device_id

@@ -69,7 +69,7 @@ if (attention) {
 }
 
 // A region that is sent again keeps the focus of a keyboard: on the same link, button or heading, else on its first link.
-const SENT_AGAIN = "#watch, #attention, #states, #events, #rollout, #progress";
+const SENT_AGAIN = "#watch, #attention, #steps, #states, #events, #rollout, #progress";
 const takeFocus = (place, how) => {
   if (place.matches("h1, h2")) place.tabIndex = -1;
   place.focus(how);
@@ -182,6 +182,11 @@ $$("[data-chosen]").forEach(button => {
   });
   count();
 });
+$$("[data-ends]").forEach(box => {  // without an end, the field of the end says nothing
+  const follow = () => { document.getElementById(box.dataset.ends).disabled = box.checked; };
+  box.addEventListener("input", follow);
+  follow();
+});
 $$("[data-readings]").forEach(button => {
   const plain = button.textContent;
   let soon, asked = 0;
@@ -193,7 +198,7 @@ $$("[data-readings]").forEach(button => {
     if (own === asked && text) button.textContent = text;
   };
   button.form.addEventListener("input", event => {
-    if (event.target.name && !["device", "from", "to"].includes(event.target.name)) return;
+    if (event.target.name && !["device", "from", "to", "open"].includes(event.target.name)) return;
     asked++;
     button.textContent = plain;
     clearTimeout(soon);

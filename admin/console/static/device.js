@@ -1,7 +1,7 @@
 "use strict";
 // The page of a device, with what console.js has.
 // Its charts: a period, the values between least and greatest, labels, and the period of the form. Dragging across a chart fills the form.
-const past = $("#device-points"), from = $("#label-from"), to = $("#label-to");
+const past = $("#device-points"), from = $("#label-from"), to = $("#label-to"), endless = $("#label-to-open");
 if (past && window.uPlot) {
   let data = JSON.parse(past.textContent);
   const drawn = [], local = seconds => new Date((seconds + offset * 60) * 1000).toISOString().slice(0, 19);
@@ -48,19 +48,25 @@ if (past && window.uPlot) {
     if (!from || chart.select.width < 2) return;
     from.value = local(Math.floor(chart.posToVal(chart.select.left, "x")));
     to.value = local(Math.ceil(chart.posToVal(chart.select.left + chart.select.width, "x")));
+    endless.checked = to.disabled = false;
     mark();
     from.form.dispatchEvent(new Event("input"));
     say(`${from.value.replace("T", " ")} – ${to.value.replace("T", " ")}`);
   };
   const mark = () => {
     if (!from) return;
-    const begin = second(from.value), end = second(to.value);
+    const begin = second(from.value), end = endless.checked ? data.to : second(to.value);
     for (const [chart] of drawn) {
       const [a, b] = [begin, end].map(each => Math.min(Math.max(chart.valToPos(each, "x"), 0), chart.over.clientWidth));
       chart.setSelect({ left: a || 0, top: 0, width: b > a ? b - a : 0, height: chart.over.clientHeight }, false);
     }
   };
-  const columnsOf = box => unbroken(data.values[box.dataset.deviceChart] || [[], [], [], []]);
+  const columnsOf = box => {  // times, least values, greatest values, means
+    const [low, unit, parts, means, below, above] = data.values[box.dataset.deviceChart] || [0, 1, [], [], [], []];
+    const values = more => means.map((mean, i) => low + unit * (mean + more(i)));
+    const times = parts.map(part => Math.min(data.from + (part + 0.5) * data.step, data.to));
+    return unbroken([times, values(i => -below[i]), values(i => above[i]), values(() => 0)]);
+  };
   const show = () => {
     drawn.splice(0).forEach(([chart]) => chart.destroy());
     const hidden = { points: { show: false }, width: 0 };
@@ -71,7 +77,7 @@ if (past && window.uPlot) {
         width: box.clientWidth, height, padding: [8, 2, 0, 0], legend: { show: false },
         cursor: { sync: { key: "device" }, drag: { x: Boolean(from), y: false, setScale: false }, points: { size: 5 } },
         scales: { x: { time: true, range: () => [data.from, data.to] } }, hooks: { drawClear: [shade], draw: [strip], setSelect: [pick] },
-        series: [{}, hidden, hidden, { stroke: color("ink-2"), width: 1.5, points: { show: data.values[box.dataset.deviceChart]?.[0].length < 3 } }],
+        series: [{}, hidden, hidden, { stroke: color("ink-2"), width: 1.5, points: { show: data.values[box.dataset.deviceChart]?.[2].length < 3 } }],
         bands: [{ series: [2, 1], fill: color("band") }], tzDate: inPlant,
         axes: [axis(22, { values: times(clockOf), space: 70 }), axis(34, { space: 32, values: figures })],
       }, columnsOf(box), box);
@@ -83,7 +89,7 @@ if (past && window.uPlot) {
   };
   if (from) {
     if (matchMedia("(pointer: fine)").matches) $$("[data-drag]").forEach(each => { each.hidden = false; });
-    [from, to].forEach(input => input.addEventListener("input", mark));
+    [from, to, endless].forEach(input => input.addEventListener("input", mark));
   }
   show();
   document.fonts?.ready.then(show);

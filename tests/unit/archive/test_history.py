@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 
 import pytest
@@ -128,15 +129,39 @@ def test_states_of_a_period_join_at_its_events() -> None:
         event("2026-11-24T10:10:00.000Z", "ok", "alarm"),
     ]
     begin, end = "2026-11-24T10:00:00.000Z", "2026-11-24T10:30:00.000Z"
-    found = states_in(newest_first, "ok", begin, end)
+    found = states_in(newest_first, "ok", begin, end, begin)
     assert [(each["from"][11:16], each["to"][11:16], each["state"]) for each in found] == [
         ("10:00", "10:10", "ok"),
         ("10:10", "10:20", "alarm"),
         ("10:20", "10:30", "acknowledged"),
     ]
-    assert [each["state"] for each in states_in([], "shelved", begin, end)] == ["shelved"]
-    later = states_in(newest_first, "ok", "2026-11-24T10:50:00.000Z", "2026-11-24T10:55:00.000Z")
+    assert [each["state"] for each in states_in([], "shelved", begin, end, None)] == ["shelved"]
+    later = states_in(newest_first, "ok", "2026-11-24T10:50:00.000Z", "2026-11-24T10:55:00.000Z", None)
     assert [each["state"] for each in later] == ["ok"]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "now", "heard", "first"),
+    [
+        ([], "ok", 10, "10:10"),
+        ([20], "ok", 10, "10:10"),
+        ([20], "ok", 25, "10:20"),  # a reading before the event is not kept
+        ([-5], "alarm", 10, "10:00"),  # an event says that it was there
+        ([], "ok", None, None),
+        ([], "alarm", None, None),
+        ([], "unknown", None, "10:00"),
+        ([], "retired", 10, "10:00"),
+    ],
+)
+def test_a_device_has_no_state_before_its_first_reading(
+    minutes: list[int], now: str, heard: int | None, first: str | None
+) -> None:
+    hour = datetime(2026, 11, 24, 10, tzinfo=timezone.utc)
+    at = {each: f"{hour + timedelta(minutes=each):%Y-%m-%dT%H:%M:%S.000Z}" for each in range(-10, 31)}
+    events = [DeviceEventView("1", at[each], "a", "ok", "alarm", *[None] * 6) for each in minutes]
+    found = states_in(events, now, at[0], at[30], None if heard is None else at[heard])
+    assert [each["from"][11:16] for each in found[:1]] == ([] if first is None else [first])
+    assert not found or found[-1]["to"] == at[30]
 
 
 def test_labels_of_a_period_are_cut_to_it_and_come_after_those_that_were_sent() -> None:
