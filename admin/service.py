@@ -16,6 +16,7 @@ from admin.connections import BACKLOG
 from admin.console.console import Console
 from admin.server import GRACE_S, Server
 from admin.services import Services
+from archive.dataset.engine import OPEN
 from operations.audit_stream import AuditMover
 from operations.key_file import first_key
 from zelador.buffer.durability import NotSynced
@@ -24,6 +25,8 @@ from zelador.errors import Unavailable
 from zelador.settings import Settings
 
 log = logging.getLogger(__name__)
+
+ENGINES_S = 5.0  # in which reads of data sets end
 
 
 def run(settings: Settings, stop: Event) -> None:
@@ -53,6 +56,8 @@ def run(settings: Settings, stop: Event) -> None:
     console.close()
     server.should_exit = True
     thread.join(timeout=GRACE_S + 2)
+    if not OPEN.end(ENGINES_S):
+        log.warning("a data set is still being read")
     services.watch.join()
     mover.join()
     services.classifiers.close()

@@ -43,6 +43,8 @@ def show(document: RunDocument) -> None:
         score = live["holdout"].get(metric)
         table.add_row("live", live["name"], "", "", "–" if score is None else f"{score:.3f}", "", "", "")
     console.print(table)
+    if document["verdict"]["kind"] in ("clear", "tied") and len(document["models"]) > 1:
+        console.print(f"The recommended model is first; the others follow by {metric} on the folds.")
     if live is not None and live["note"]:
         console.print(Text(clean(f"The live model: {live['note']}.")), soft_wrap=True)
     failed = [row for row in document["leaderboard"] if row["place"] is None]

@@ -18,6 +18,7 @@ from zelador.training_queue.event import RunEvent, Standing
 
 ROWS = 8  # of the leaderboard
 BAR = 40  # characters
+FEW_S = 5.0  # that are not counted
 
 
 class Watched:
@@ -76,4 +77,6 @@ class Watched:
 def _left(seconds: float | None) -> str:
     if seconds is None:
         return ""
+    if seconds < FEW_S:  # or longer than estimated, which a countdown cannot say
+        return " (a few seconds left)" if seconds > 0 else ""
     return f" (about {seconds / 60:.0f} min left)" if seconds >= 90 else f" (about {seconds:.0f} s left)"

@@ -183,6 +183,9 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
     r"devices \(--devices\): in this period .+ has no device (?P<name>['\"].*?['\"]), but (?P<names>.+)": _(
         "In this period there is no device %(name)s. There is: %(names)s."
     ),
+    r"(?P<field>\w+): the period must lie in the years (?P<begin>\d+) to (?P<end>\d+)": _(
+        "%(field)s: the period must lie in the years %(begin)s to %(end)s."
+    ),
     r"from, to: the period may have at most (?P<most>\d+) days": _("The period may have at most %(most)s days."),
     r"there is no archive; .+": _("There is no archive: it is switched off (ZELADOR_ARCHIVE__ENABLED)."),
     r"(?P<field>from|to) must be a time .+": _("%(field)s: this is no time from the year 1 to the year 9999."),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import resource
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Condition
 from typing import TYPE_CHECKING, Any
 
 from archive.dataset.cache import make_private
@@ -18,7 +20,38 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH_ROWS = 100_000
+INTERRUPT_S = 0.05  # between two interruptions of a connection that does not end
 DESCRIPTORS = Path("/proc/self/fd")
+
+
+class OpenEngines:
+    """The connections of this process, so that it can end: it would be aborted if it exited during a statement."""
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._open: set[Any] = set()
+
+    def add(self, connection: Any) -> None:
+        with self._changed:
+            self._open.add(connection)
+
+    def remove(self, connection: Any) -> None:
+        with self._changed:
+            self._open.discard(connection)
+            self._changed.notify_all()
+
+    def end(self, wait_s: float) -> bool:
+        """Interrupts statements until no connection is open. Returns whether none is, after `wait_s` at most."""
+        with self._changed:
+            until = time.monotonic() + wait_s
+            while self._open and time.monotonic() < until:
+                for connection in self._open:  # a reader that goes on with its next statement is interrupted again
+                    connection.interrupt()
+                self._changed.wait(INTERRUPT_S)
+            return not self._open
+
+
+OPEN = OpenEngines()
 
 
 class Engine:
@@ -103,10 +136,12 @@ def open_engine(limits: DatasetSettings) -> Iterator[Engine]:
             }
         )
         engine = Engine(connection, Path(spill))
+        OPEN.add(connection)
         try:
             yield engine
         finally:
             engine.close()
+            OPEN.remove(connection)
 
 
 def _folder(cache: Path) -> tempfile.TemporaryDirectory[str]:
@@ -138,6 +173,8 @@ def _translated(error: Exception) -> Exception:
     import duckdb
 
     reason = " ".join(str(error).split())[:300]
+    if isinstance(error, duckdb.InterruptException):
+        return Unavailable("the process is stopping")
     if isinstance(error, duckdb.OutOfMemoryException):
         return Unavailable(
             f"the data set needs more memory or temporary space than allowed ({reason}); choose a shorter period or "

@@ -41,7 +41,7 @@ class CandidateRow:
     seconds: float | None
     trouble: str | None  # why it was left out
     is_recommended: bool
-    is_tied: bool
+    is_tied: bool  # cannot be told apart from the recommended one
     is_baseline: bool
     new_devices: float | None  # of the hold-out, by what it asks
     later: float | None
@@ -141,7 +141,8 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    metric: str
+    metric: str  # of the scores
+    ranked_by: str  # the run's own metric, by which it ranked them
     metrics: tuple[str, ...]  # that can be chosen
     packed: tuple[CandidateRow, ...]  # the best, which can be saved
     others: tuple[CandidateRow, ...]
@@ -213,18 +214,21 @@ class Comparison:
 def comparison(run: RunView, metric: str | None = None) -> Comparison:
     """The run's candidates by `metric`; by the run's own metric without it."""
     document: Mapping[str, Any] = run.result
-    chosen = metric or document.get("metric") or run.request.get("metric") or "F1"
+    own = text_of(document.get("metric")) or text_of(run.request.get("metric")) or "F1"
+    chosen = metric or own
     verdict = _mapping(document.get("verdict"))
     tied = tuple(map(str, verdict.get("tied") or ()))
+    by = _By(chosen, chosen == own, tied)
     models = [each for each in document.get("models") or () if isinstance(each, Mapping)]
     board = [each for each in document.get("leaderboard") or () if isinstance(each, Mapping)]
-    packed = tuple(_row(each, chosen, tied, place == 0) for place, each in enumerate(models))
+    packed = tuple(_row(each, by, place == 0) for place, each in enumerate(models))
     types = {row.model_type for row in packed}
-    others = tuple(row for each in board if (row := _row(each, chosen, tied, False)).model_type not in types)
+    others = tuple(row for each in board if (row := _row(each, by, False)).model_type not in types)
     found = {name for each in (*models, *board) for name in numbers(each.get("metrics"))}
     split = _mapping(document.get("split"))
     return Comparison(
         chosen,
+        own,
         tuple(name for name in METRICS if name in found),
         packed,
         others,
@@ -322,10 +326,21 @@ def progress_of(run: RunView) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found and int(found[2]) else None
 
 
-def _row(each: Mapping[str, Any], metric: str, tied: Sequence[str], is_first: bool) -> CandidateRow:
+@dataclass(frozen=True, slots=True)
+class _By:
+    """The metric of the scores, whether it is the run's own, and what the verdict, which is by that one, calls tied."""
+
+    metric: str
+    is_own: bool
+    tied: Sequence[str]
+
+
+def _row(each: Mapping[str, Any], by: _By, is_first: bool) -> CandidateRow:
+    metric = by.metric
     agreement, questions = _mapping(each.get("agreement")), _mapping(each.get("questions"))
     matrix = _mapping(each.get("confusion")).get("counts") or ()
     model_type = text_of(each.get("model_type"))
+    from_first = pair_of(_mapping(each.get("from_first_intervals")).get(metric))
     speed = numbers(each).get("us_per_row")
     if speed is None:
         speed = numbers(agreement).get("onnx_us" if each.get("served_by") == "onnx" else "pipeline_us")
@@ -338,7 +353,7 @@ def _row(each: Mapping[str, Any], metric: str, tied: Sequence[str], is_first: bo
         numbers(each.get("holdout")).get(metric),
         pair_of(_mapping(each.get("holdout_intervals")).get(metric)),
         numbers(each.get("shuffled")).get(metric),
-        numbers(each).get("optimism"),
+        _optimism(each, by),
         speed,
         numbers(each).get("threshold"),
         text_of(each.get("served_by")),
@@ -347,7 +362,7 @@ def _row(each: Mapping[str, Any], metric: str, tied: Sequence[str], is_first: bo
         numbers(each).get("seconds"),
         text_of(each.get("trouble")) or None,
         is_first and not each.get("not_recommended"),
-        model_type in tied or each.get("name") in tied,
+        _is_tied(from_first, by, model_type, each.get("name")) and not is_first,
         model_type in BASELINE,
         numbers(questions.get("new_device")).get(metric),
         numbers(questions.get("later")).get(metric),
@@ -355,8 +370,23 @@ def _row(each: Mapping[str, Any], metric: str, tied: Sequence[str], is_first: bo
         pair_of(_mapping(each.get("difference_intervals")).get(metric)),
         each.get("calibrated") is True,
         numbers(each.get("from_first")).get(metric),
-        pair_of(_mapping(each.get("from_first_intervals")).get(metric)),
+        from_first,
     )
+
+
+def _optimism(each: Mapping[str, Any], by: _By) -> float | None:
+    """How much more the shuffled test says than the folds. Runs store it for their own metric alone."""
+    says, score = (numbers(each.get(part)).get(by.metric) for part in ("shuffled", "metrics"))
+    if says is not None and score is not None:
+        return round(says - score, 6)
+    return numbers(each).get("optimism") if by.is_own else None
+
+
+def _is_tied(from_first: Pair | None, by: _By, *names: object) -> bool:
+    """Two cannot be told apart if the interval of their difference includes 0; the verdict knows it without one."""
+    if from_first is not None:
+        return from_first[0] <= 0 <= from_first[1]
+    return by.is_own and any(name in by.tied for name in names)
 
 
 def axis_of(pairs: Sequence[Pair]) -> Pair:
@@ -379,7 +409,7 @@ def with_standings(found: Comparison, standings: Sequence[Standing]) -> Comparis
                 "metrics": {found.metric: each.score}, "intervals": {found.metric: each.interval},
                 "seconds": each.seconds, "trouble": each.trouble,
             },
-            found.metric, (), False,
+            _By(found.metric, True, ()), False,
         )
         for place, each in enumerate(standings, start=1)
     )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from zelador.training_queue.event import RunEvent, Standing
@@ -27,7 +27,9 @@ class Step:
 class ProgressView:
     """`left_s` is an estimate, which counts down from the newest event; negative if that took longer than estimated.
 
-    `leaderboard` has the candidates that ended, the best first; `told` the events that `steps` do not show.
+    Once all candidates have ended, the earliest end that was said holds: an estimate that is renewed with each step
+    would stand still. `leaderboard` has the candidates that ended, the best first; `told` the events that `steps` do
+    not show.
     """
 
     steps: tuple[Step, ...] = ()
@@ -50,10 +52,8 @@ class ProgressView:
 
 def progress_view(events: Sequence[RunEvent], now: datetime) -> ProgressView:
     counted = next((each for each in reversed(events) if each.total), None)
-    timed = next((each for each in reversed(events) if each.time_left_s is not None), None)
-    left = None
-    if timed is not None and timed.time_left_s is not None:
-        left = timed.time_left_s - (now - datetime.fromisoformat(timed.at)).total_seconds()
+    ends = [end for each in _estimating(events) if (end := _end_of(each)) is not None]
+    left = min(((end - now).total_seconds() for end in ends), default=None)
     return ProgressView(
         steps_of(events),
         None if counted is None or counted.total is None else (counted.done or 0, counted.total),
@@ -61,6 +61,19 @@ def progress_view(events: Sequence[RunEvent], now: datetime) -> ProgressView:
         next((each.leaderboard for each in reversed(events) if each.leaderboard), ()),
         tuple(each for each in events if each.kind not in TOLD),
     )
+
+
+def _estimating(events: Sequence[RunEvent]) -> Sequence[RunEvent]:
+    """The events whose estimates count: all since the last candidate ended; before, the newest."""
+    over = next((place for place, each in enumerate(events) if each.total and each.done == each.total), None)
+    timed = [each for each in events[over or 0 :] if each.time_left_s is not None]
+    return timed if over is not None else timed[-1:]
+
+
+def _end_of(event: RunEvent) -> datetime | None:
+    if event.time_left_s is None:
+        return None
+    return datetime.fromisoformat(event.at) + timedelta(seconds=event.time_left_s)
 
 
 def steps_of(events: Sequence[RunEvent]) -> tuple[Step, ...]:

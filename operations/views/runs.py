@@ -50,7 +50,9 @@ class TrainedBody(TypedDict):
         Annotated[list[str], Field(description="Names of the models that come from it, also those saved later.")]
     ]
     note: NotRequired[Annotated[str, Field(description="Why it does not have the requested name.")]]
-    rank: Annotated[int, Field(description="Rank among the run's candidates, from 1.")]
+    rank: Annotated[
+        int, Field(description="Rank in the run, from 1: the recommended candidate, then by score on the folds.")
+    ]
     model_type: Annotated[str, Field(description="Full name of the classifier.")]
     metrics: Annotated[
         dict[str, float | None], Field(description="Over all folds together, by metric; null if not defined.")
@@ -119,7 +121,7 @@ class RunBody(TypedDict):
     leaderboard: NotRequired[
         Annotated[list[CandidateBody], Field(description="All classifiers that were compared, best first.")]
     ]
-    models: NotRequired[Annotated[list[TrainedBody], Field(description="The candidates that were packed, best first.")]]
+    models: NotRequired[Annotated[list[TrainedBody], Field(description="The candidates that were packed, by rank.")]]
     promotion: NotRequired[
         Annotated[dict[str, Any], Field(description="Whether its best model was selected automatically, and why.")]
     ]

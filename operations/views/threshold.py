@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pydantic import Field
@@ -12,6 +12,7 @@ from registry.registry import Registry
 from zelador.errors import NotFound
 
 PER = 1_000  # readings
+SAME = 1e-5  # thresholds that differ by less are the same; they are rounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +23,18 @@ class ErrorsAt:
     missed: Annotated[int, Field(description="Positive readings that it misses.")]
     false_alarms: Annotated[int, Field(description="Other readings that it counts as positive.")]
     cost: Annotated[float, Field(description="Cost of these errors in 1,000 readings.")]
+    folds_cost: Annotated[
+        float | None,
+        Field(description="Cost at this threshold in 1,000 readings of the folds, where a threshold is chosen."),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
 class ThresholdView:
     """The threshold for given costs, or for a share to find, with the errors there, at the model's own, and at 0.5.
 
-    It is chosen on the folds, as a run would choose it; errors are counted on readings that the model did not learn
-    from. Nothing changes: a model keeps the threshold that its run gave it.
+    It is chosen by the folds, as a run would choose it; errors are counted on held-out readings, if there are some.
+    There another threshold may cost less. Nothing changes: a model keeps the threshold that its run gave it.
     """
 
     positive: Annotated[str, Field(description="The positive class.")]
@@ -42,6 +47,7 @@ class ThresholdView:
     chosen: Annotated[ErrorsAt | None, Field(description="At the model's own threshold; null if it has none.")]
     half: Annotated[ErrorsAt, Field(description="At 0.5, which is no choice.")]
     curve: Annotated[list[ErrorsAt], Field(description="At each threshold that was counted.")]
+    held_out: Annotated[bool, Field(description="True if the errors are of held-out readings; else of the folds.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,18 @@ class Costs:
     def threshold(self) -> float:
         """The probability at which both errors have the same expected cost."""
         return self.false_alarm / (self.false_alarm + self.missed)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The model's own threshold. `counted`: what it misses there, and its false alarms, exactly: a curve has steps.
+
+    `is_for_these`: it was chosen by the share that is asked for.
+    """
+
+    threshold: float
+    counted: tuple[int, int] | None = None
+    is_for_these: bool = False
 
 
 def run_threshold(registry: Registry, run: str, rank: int, costs: Costs) -> ThresholdView:
@@ -76,11 +94,14 @@ def report_threshold(report: Report, costs: Costs) -> ThresholdView | None:
     if report.errors is None:
         return None
     table = report.threshold.get(report.errors.positive)
-    return threshold_view(report.errors, costs, None if table is None else table.chosen)
+    if table is None or table.chosen is None:
+        return threshold_view(report.errors, costs, None)
+    is_same = costs.recall is not None and costs.recall == table.recall_kept
+    return threshold_view(report.errors, costs, Chosen(table.chosen, _confused(report, report.errors), is_same))
 
 
-def threshold_view(errors: ErrorCounts, costs: Costs, chosen: float | None) -> ThresholdView | None:
-    """Returns the answer; None if the counts are incomplete."""
+def threshold_view(errors: ErrorCounts, costs: Costs, own: Chosen | None) -> ThresholdView | None:
+    """Returns the answer; `own` is the model's own threshold. None if the counts are incomplete."""
     judged = errors.held_out or errors.folds
     count = len(errors.threshold)
     if not count or any(len(c) != count for each in (judged, errors.folds) for c in (each.missed, each.false_alarms)):
@@ -88,9 +109,14 @@ def threshold_view(errors: ErrorCounts, costs: Costs, chosen: float | None) -> T
 
     def at(threshold: float) -> ErrorsAt:
         place = min(range(count), key=lambda each: abs(errors.threshold[each] - threshold))
-        return _errors(judged, place, costs, threshold)
+        found = _errors(judged, place, costs, threshold)
+        if own is not None and own.counted is not None and abs(threshold - own.threshold) < SAME:
+            found = _found(*own.counted, judged.rows, costs, threshold)
+        on_folds = None if errors.held_out is None else _errors(errors.folds, place, costs, threshold).cost
+        return replace(found, folds_cost=on_folds)
 
-    asked = at(costs.threshold) if costs.recall is None else at(_keeping(errors, costs.recall))
+    wanted = costs.threshold if costs.recall is None else _keeping(errors, costs.recall)
+    asked = at(own.threshold if own is not None and own.is_for_these else wanted)
     return ThresholdView(
         errors.positive,
         costs.missed,
@@ -99,16 +125,31 @@ def threshold_view(errors: ErrorCounts, costs: Costs, chosen: float | None) -> T
         judged.rows,
         judged.positives,
         asked,
-        None if chosen is None else at(chosen),
+        None if own is None else at(own.threshold),
         at(0.5),
         [_errors(judged, place, costs, threshold) for place, threshold in enumerate(errors.threshold)],
+        errors.held_out is not None,
     )
 
 
 def _errors(counts: Counts, place: int, costs: Costs, threshold: float) -> ErrorsAt:
-    missed, false_alarms = counts.missed[place], counts.false_alarms[place]
+    return _found(counts.missed[place], counts.false_alarms[place], counts.rows, costs, threshold)
+
+
+def _found(missed: int, false_alarms: int, rows: int, costs: Costs, threshold: float) -> ErrorsAt:
     cost = costs.missed * missed + costs.false_alarm * false_alarms
-    return ErrorsAt(round(threshold, 6), missed, false_alarms, PER * cost / max(1, counts.rows))
+    return ErrorsAt(round(threshold, 6), missed, false_alarms, PER * cost / max(1, rows))
+
+
+def _confused(report: Report, errors: ErrorCounts) -> tuple[int, int] | None:
+    """Returns what the model missed, and its false alarms, by its confusion matrix; None if that is of other rows."""
+    judged, table = errors.held_out or errors.folds, report.confusion
+    if len(report.classes) != 2 or errors.positive not in report.classes or [len(row) for row in table] != [2, 2]:
+        return None
+    at = report.classes.index(errors.positive)
+    if sum(map(sum, table)) != judged.rows or sum(table[at]) != judged.positives:
+        return None
+    return table[at][1 - at], table[1 - at][at]
 
 
 def _keeping(errors: ErrorCounts, recall: float) -> float:

@@ -125,10 +125,16 @@ def test_the_cost_of_an_error_moves_the_threshold_while_it_is_typed(chromium: Br
         expect(answer).to_contain_text("from a probability of 0.25")
         expect(cost).to_be_focused()
         cost.fill("3x")
-        expect(answer).to_contain_text("Write a number above 0.")
+        expect(answer).to_contain_text("Not calculated")
+        expect(cost).to_have_accessible_description("Write a number above 0.")
+        expect(cost).to_be_focused()
+        page.get_by_role("button", name="Calculate").click()
+        expect(cost).to_be_focused()  # the press took the focus, and the answer gave it back
+        expect(cost).to_have_attribute("aria-invalid", "true")
         page.get_by_label("Or find at least, %").fill("95")
         cost.fill("3")
         expect(answer).to_contain_text("--recall 0.95")
+        expect(cost).not_to_have_attribute("aria-invalid", "true")
         answer.get_by_role("link", name="Train again with these costs").click()
         expect(page.get_by_label("Or find at least, %")).to_have_value("95")
         assert found.said == []

@@ -55,6 +55,24 @@ def test_an_evaluated_run() -> None:
     assert (found.baseline, found.question("later"), found.live) == (found.others[0], None, None)
 
 
+def test_optimism_and_ties_are_of_the_metric_that_is_shown() -> None:
+    """A run stores its optimism, and its verdict, for its own metric; the page shows others too."""
+    other = {
+        **EVALUATED, "rank": 2, "model_type": "LightGBM", "metrics": {"F1": 0.93, "AUC": 0.945}, "optimism": 0.001,
+        "shuffled": {"F1": 0.931, "AUC": 0.96},
+        "from_first": {"F1": 0.01, "AUC": -0.013, "MCC": 0.0},
+        "from_first_intervals": {"F1": [-0.01, 0.03], "AUC": [-0.026, -0.001], "MCC": None},
+    }  # fmt: skip
+    verdict = {"kind": "tied", "sentence": "", "tied": ["GradientBoosting", "LightGBM"]}
+    found = {name: comparison(run(models=[EVALUATED, other], verdict=verdict), name) for name in ("F1", "AUC", "MCC")}
+    shown = {name: (each.ranked_by, each.packed[1].optimism, each.packed[1].is_tied) for name, each in found.items()}
+    assert shown == {
+        "F1": ("F1", 0.001, True),
+        "AUC": ("F1", 0.015, False),
+        "MCC": ("F1", None, False),
+    }
+
+
 def test_a_run_without_an_evaluation() -> None:
     found = comparison(run(models=[MODEL]), "MCC")
     assert (found.verdict, found.split_kind, found.axis) == ("", "", (0.0, 1.0))

@@ -206,7 +206,8 @@ def test_other_costs_give_another_threshold_without_scripts(site: Site) -> None:
         assert wrong.status_code == 422
         shape(wrong)
         assert 'value="&lt;b&gt;" aria-invalid="true"' in wrong.text
-        assert "Cost of a missed reading: Write a number above 0." in wrong.text
+        assert 'aria-describedby="thr-missed-why" autofocus' in wrong.text
+        assert re.search(r'<p class="error" id="thr-missed-why">.*?Write a number above 0\.', wrong.text)
         twin = client.get(f"/v1/runs/{CLEAR}/threshold", params={"cost_missed": 7.5, "cost_false_alarm": 2.5}).json()
         assert (twin["asked"]["threshold"], twin["asked"]["missed"], twin["chosen"]["threshold"]) == (0.25, 6, 0.09)
         assert client.get(f"/v1/runs/{CLEAR}/threshold?rank=19").status_code == 404

@@ -86,8 +86,10 @@ def test_a_period_is_shown_as_a_table_and_as_json(site: Site) -> None:
         assert "Each row: the mean of a part" in table.text and f"{COUNT + 1} readings." in table.text
         assert "5.90" in table.text
         points = client.get("/console/devices/press-07/points?range=6h").json()
-        at, low, high, mean = points["values"]["vibration"]
-        assert (len(at) == len(low) == len(high) == len(mean), max(high), min(low)) == (True, 5.9, 0.4)
+        low, unit, parts, means, below, above = points["values"]["vibration"]
+        assert len(parts) == len(means) == len(below) == len(above) and parts == sorted(set(parts))
+        assert (low, min(m - b for m, b in zip(means, below, strict=True))) == (0.4, 0)
+        assert low + unit * max(m + a for m, a in zip(means, above, strict=True)) == pytest.approx(5.9, abs=unit)
         twin = client.get("/v1/devices/press-07/history").json()
         assert twin["readings"] == COUNT + 1 and twin["notes"] == []
         assert client.get("/v1/devices/none/history").status_code == 404

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from admin.console.runs.page import Progress
 from operations.views.run_progress import Step, progress_view, steps_of
 from operations.views.runs import neighbors
 from zelador.training_queue.event import RunEvent, Standing, Waiting
@@ -54,6 +55,33 @@ def test_the_time_left_counts_down_from_the_newest_estimate() -> None:
     assert progress_view(events(), NOW).left_s == 26.0
     assert progress_view(events(), NOW + timedelta(minutes=1)).left_s == -34.0
     assert progress_view(events()[:3], NOW).left_s is None
+
+
+def ending(*steps: tuple[int, float, str]) -> list[RunEvent]:
+    """A run whose candidates have all ended; its steps are (second, time left, message)."""
+    last = {"candidate": standing("dummy", 0.0), "done": 2, "total": 2, "time_left_s": 12.0}
+    board = (standing("lr", 0.5), standing("dummy", 0.0))
+    found = [RunEvent(1, "2026-11-24T12:00:00Z", "candidate_ended", "", leaderboard=board, **last)]  # type: ignore[arg-type]
+    for number, (second, left, message) in enumerate(steps, start=2):
+        found.append(RunEvent(number, f"2026-11-24T12:00:{second:02d}Z", "step", message, time_left_s=left))
+    return found
+
+
+def test_after_the_last_candidate_the_time_left_does_not_stand_still() -> None:
+    """Each of the last steps renews its estimate: the page said 10 s for 20 s."""
+    renewed = ending((4, 11.0, "a"), (8, 10.0, "b"), (12, 10.0, "c"))
+    assert [progress_view(renewed, NOW + timedelta(seconds=more)).left_s for more in (0, 5, 20)] == [2.0, -3.0, -18.0]
+
+
+def test_a_run_can_finish_early_while_a_candidate_would_be_left_out() -> None:
+    def may_finish(found: list[RunEvent]) -> bool:
+        view = progress_view(found, NOW)
+        return Progress(view, view.counted, 1.0, tuple(reversed(view.told))).may_finish
+
+    assert not may_finish(events()[:3])  # none has ended
+    assert may_finish(events())
+    assert not may_finish(ending((4, 9.0, "rebuilding LR (1 of 1)")))
+    assert may_finish(ending((4, 9.0, "tuning LR: 4 settings tried, 9 s left")))
 
 
 def test_a_candidate_that_failed_is_marked_and_one_that_a_new_process_takes_is_there_once() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from admin.console.language import language, plant_zone
 from admin.console.runs.threshold import Typed, threshold_shown
 from operations.views.report import Counts, ErrorCounts, Report, Thresholds
-from operations.views.threshold import Costs, threshold_view
+from operations.views.threshold import Chosen, Costs, report_threshold, threshold_view
 from trainer.evaluate.threshold import Aim, choose
 
 EN, PT = (language(tag, plant_zone("UTC")) for tag in ("en", "pt-BR"))
@@ -22,12 +22,57 @@ REPORT = Report(threshold={"yes": Thresholds(AT, [1.0] * 5, [4.0, 1.0], 0.2)}, e
 
 
 def test_costs_choose_the_threshold_and_the_hold_out_says_what_it_costs() -> None:
-    found = threshold_view(ERRORS, Costs(7.0, 3.0), 0.5)
+    found = threshold_view(ERRORS, Costs(7.0, 3.0), Chosen(0.5))
     assert found is not None and found.chosen is not None
     assert (found.asked.threshold, found.asked.missed, found.asked.false_alarms) == (0.3, 2, 15)
     assert found.asked.cost == pytest.approx(1_000 * (7 * 2 + 3 * 15) / 200)
     assert (found.chosen.missed, found.half.missed, found.rows, found.positives) == (5, 5, 200, 20)
     assert len(found.curve) == 5
+    assert found.held_out
+    assert found.asked.folds_cost == pytest.approx(7 * 5 + 3 * 60)
+    alone = threshold_view(ErrorCounts("yes", AT, FOLDS), Costs(7.0, 3.0), None)
+    assert alone is not None
+    assert (alone.held_out, alone.asked.folds_cost) == (False, None)
+
+
+def test_the_errors_at_the_models_own_threshold_are_those_of_its_confusion_matrix() -> None:
+    """The counts by threshold have steps, so that between two of them a page would contradict its own verdict."""
+    confusion = [[166, 14], [3, 17]]
+    report = Report(
+        rows=200,
+        classes=["no", "yes"],
+        confusion=confusion,
+        threshold={"yes": Thresholds(AT, [1.0] * 5, [5.0, 1.0], 1 / 6)},
+        errors=ERRORS,
+    )
+    found = report_threshold(report, Costs(20.0, 1.0))
+    assert found is not None and found.chosen is not None
+    assert (found.chosen.missed, found.chosen.false_alarms, found.asked.missed) == (3, 14, 0)
+    same = report_threshold(report, Costs(5.0, 1.0))
+    assert same is not None
+    assert same.asked == same.chosen
+    kept = Thresholds(AT, [1.0] * 5, [1.0, 1.0], 0.17, 0.9)
+    share = report_threshold(
+        Report(200, ["no", "yes"], confusion, threshold={"yes": kept}, errors=ERRORS), Costs(recall=0.9)
+    )
+    assert share is not None
+    assert (share.asked, share.asked.missed) == (share.chosen, 3)
+    other = Report(400, ["no", "yes"], [[332, 28], [6, 34]], threshold=report.threshold, errors=ERRORS)  # other rows
+    found = report_threshold(other, Costs(20.0, 1.0))
+    assert found is not None and found.chosen is not None
+    assert (found.chosen.missed, found.chosen.false_alarms) == (0, 70)
+
+
+def test_a_threshold_that_costs_less_on_held_out_readings_is_named() -> None:
+    cheap = Counts(200, 20, [10, 2, 5, 9, 18], [70, 15, 5, 1, 0])
+    report = Report(threshold=REPORT.threshold, errors=ErrorCounts("yes", AT, FOLDS, cheap))
+    found = threshold_shown(EN, report, Typed("9", "1"))
+    assert found is not None and found.here is not None and found.cheaper is not None
+    assert (found.here.threshold, found.cheaper.threshold) == (0.1, 0.2)
+    assert found.cheaper.cost < found.here.cost
+    share = threshold_shown(EN, report, Typed("", "", "95"))
+    assert share is not None
+    assert share.cheaper is None  # it is kept at any cost
 
 
 def test_a_share_to_find_is_kept_on_the_folds() -> None:

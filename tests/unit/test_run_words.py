@@ -8,8 +8,10 @@ from admin.console.labels.importing import left_out_of, odd_of
 from admin.console.labels.words import fault_text, finding_text
 from admin.console.language import language, plant_zone
 from admin.console.model.words import worker_reason
+from admin.console.render import Renderer
 from admin.console.runs.events import event_text, step_text
 from admin.console.runs.words import canceled_by, error_text, said_text
+from operations.views.report import ByDevice, DeviceScores
 from zelador.errors import InvalidInput
 from zelador.labels import Label
 from zelador.labels.rules import Wish, checked, findings
@@ -27,6 +29,8 @@ PT = language("pt-BR", plant_zone("UTC"))
         ("1525 rows of 2 classes from the archive with the buffer", "1.525 leituras de 2 classes carregadas"),
         ("5 folds by whole devices; 475 rows held out", "5 partições; 475 leituras separadas para o teste"),
         ("5 folds by rows drawn at random; no separate hold-out", "5 partições; nenhuma leitura separada para o teste"),
+        ("preparing the classifiers", "Os candidatos são preparados"),
+        ("comparing classifiers", "Os candidatos são preparados"),
         ("compared 3 of 14 classifiers", "3 de 14 candidatos comparados"),
         ("rebuilding RandomForest (1 of 5)", "RandomForest é montado: 1 de 5"),
         ("writing the models and their reports", "Os modelos e seus relatórios são gravados"),
@@ -47,6 +51,9 @@ def test_a_candidate_is_named_with_its_score() -> None:
         for kind, each in (("candidate_started", ended), ("candidate_ended", ended), ("candidate_failed", failed))
     ]
     assert says == ["RandomForest começa", "RandomForest termina, F1 0,917", "QDA falhou"]
+    baseline = Standing("dummy", "Dummy", 0.0, None, 1.0, None)
+    ended_last = RunEvent(9, "2026-11-26T12:00:00Z", "candidate_ended", "in English", candidate=baseline)
+    assert event_text(PT, ended_last, "F1") == "Linha de base termina, F1 0,000"
 
 
 @pytest.mark.parametrize(
@@ -165,3 +172,15 @@ def test_rows_that_are_left_out_for_one_reason_are_named_together() -> None:
 def test_the_reason_of_a_worker_that_refuses_a_model_is_translated(reason: str, said: str) -> None:
     assert worker_reason(PT, reason) == said
     assert worker_reason(language("en", plant_zone("UTC")), reason) == ""
+
+
+def test_the_worst_device_is_named_by_the_error_that_it_has_most() -> None:
+    def said(positives: int, found: int, false_alarms: int) -> str:
+        worst = DeviceScores("pump-02", 100, 0.1, 0.7, positives, found, false_alarms)
+        by_device = ByDevice("F1", 1, [worst], "pump-02")
+        renderer = Renderer(language("en", plant_zone("UTC")), "")
+        return renderer.macro("model/report.html", "device_cell", by_device, "LR", "", frozenset(), "yes")
+
+    assert "pump-02 is the worst: 10 false alarms, among 93 readings that are not “yes”." in said(7, 7, 10)
+    assert "pump-02 is the worst: 1 false alarm, among 100 readings that are not “yes”." in said(0, 0, 1)
+    assert "pump-02 is the worst: the model finds 4 of its 14 “yes” readings." in said(14, 4, 6)

@@ -96,7 +96,7 @@ def train(
             request.write(folder, asked, dataset.rows, plan, known.devices, known.times)
             registry.put_run_file(options.run, "split.json", _split_file(plan))
             recorder.plan(options.candidates or (), plan.folds_by != "row")
-            recorder.add("step", "comparing classifiers")
+            recorder.add("step", "preparing the classifiers")  # seconds pass before the first one starts
             result = session.run(folder, worker, control or Control(stop), training.timeout_s, recorder)
             document["leaderboard"] = result.leaderboard
             document["positive"] = result.positive

@@ -8,12 +8,13 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from admin.console.charts import bounds, path, svg
+from admin.console.charts import bounds, svg
 from admin.console.device.history import Point, Series, Shown, period_text
 from admin.console.language import Language
 from admin.console.words import feature_text
 
 WIDTH = 560
+DRAWN = 30  # points of a line
 STRIP = 4  # height of a label's strip
 PAUSE = 4  # a line is broken where nothing comes for so many times the usual distance
 
@@ -58,17 +59,38 @@ def drawn(shown: Shown, series: Series, sentence: str, height: int) -> Markup:
 
     body = f'<path class="p-grid" d="M0,{height - 0.5}H{WIDTH}M0,{height / 2:g}H{WIDTH}"/>'
     body += "".join(bar(band.begin, band.end, "p-wash-alarm", height) for band in shown.alarms)
-    for part in unbroken(series.points):
+    for whole in unbroken(series.points):
+        part = thinned(whole, -(-len(series.points) // DRAWN))
         upper = [(x(point.at), y(point.high)) for point in part]
         lower = [(x(point.at), y(point.low)) for point in reversed(part)]
         if any(point.high > point.low for point in part) and len(part) > 1:
-            body += f'<path class="p-envelope" d="{path([*upper, *lower])}Z"/>'
-        line = [(x(point.at), y(point.mean)) for point in part]
-        body += f'<path class="p-line" d="{path(line if len(line) > 1 else [*line, (line[0][0] + 1, line[0][1])])}"/>'
+            body += f'<path class="p-envelope" d="{line([*upper, *lower])}Z"/>'
+        means = [(x(point.at), y(point.mean)) for point in part]
+        body += (
+            f'<path class="p-line" d="{line(means if len(means) > 1 else [*means, (means[0][0] + 1, means[0][1])])}"/>'
+        )
     body += "".join(
         bar(band.begin, band.end, "p-alarmfill" if band.is_alarm else "p-fill", STRIP) for band in shown.labels
     )
     return svg(WIDTH, height, body, sentence, "spark", stretch=True)
+
+
+def thinned(points: Sequence[Point], count: int) -> list[Point]:
+    """Returns a point for each `count` points, with the least and the greatest value of them. Pure."""
+    groups = [points[at : at + count] for at in range(0, len(points), count)]
+    return [
+        Point(
+            group[len(group) // 2].at,
+            min(each.low for each in group),
+            sum(each.mean / len(group) for each in group),
+            max(each.high for each in group),
+        )
+        for group in groups
+    ]
+
+
+def line(points: Sequence[tuple[float, float]]) -> str:
+    return "M" + "L".join(f"{x:.0f},{y:.0f}" for x, y in points)
 
 
 def unbroken(points: Sequence[Point]) -> list[list[Point]]:

@@ -20,9 +20,10 @@ from operations.views.devices import DeviceView
 from operations.views.plant import PlantView
 from zelador.errors import InvalidInput
 
-BUCKETS = 240
+BUCKETS = 160
 MAX_TYPED = 40  # characters of a time
 LEAST_EVERY_S = 3
+UNITS = 400  # in the range of a chart
 WITHOUT_SECONDS_S = 1_200
 IN_ALARM = ("alarm", "acknowledged")
 
@@ -207,27 +208,34 @@ def series_of(shown: Shown, features: Sequence[FeatureShown], last: Mapping[str,
 
 
 def chart_json(language: Language, shown: Shown, series: Sequence[Series]) -> str:
-    """Returns the charts for device.js: of each feature the times and the values; labels, and when it was in alarm."""
+    """Returns the charts for device.js: of each feature the packed values; labels, and when it was in alarm."""
+    step = shown.view["step_ms"] / 1_000
     data = {
         "from": shown.begin,
         "to": shown.end,
-        "step": shown.view["step_ms"] / 1_000,
-        "values": {
-            each.feature.name: [
-                [round(point.at, 3) for point in each.points],
-                *([_short(getattr(point, name)) for point in each.points] for name in ("low", "high", "mean")),
-            ]
-            for each in series
-        },
+        "step": step,
+        "values": {each.feature.name: _packed(each, shown.begin, step) for each in series},
         "labels": [[band.begin, band.end, label_text(language, band.label), band.is_alarm] for band in shown.labels],
         "alarms": [[band.begin, band.end] for band in shown.alarms],
     }
     return json.dumps(data, separators=(",", ":"))
 
 
-def _short(value: float) -> float:
-    """Rounds a value to as many digits as a chart can show."""
-    return float(f"{value:.4g}")
+def _packed(series: Series, begin: float, step: float) -> list[object]:
+    """Returns the least value, a unit, and of each part in these units: its mean, and how far below and above it is.
+
+    A chart cannot show more than UNITS, and a page with whole numbers is much smaller.
+    """
+    unit = float(f"{(series.high - series.low) / UNITS:.4g}") or 1.0
+
+    def units(value: float) -> int:
+        return round((value - series.low) / unit)
+
+    parts = [int((point.at - begin) / step) for point in series.points]
+    means = [units(point.mean) for point in series.points]
+    below = [mean - units(point.low) for mean, point in zip(means, series.points, strict=True)]
+    above = [units(point.high) - mean for mean, point in zip(means, series.points, strict=True)]
+    return [series.low, unit, parts, means, below, above]
 
 
 def period_text(language: Language, view: HistoryView) -> str:

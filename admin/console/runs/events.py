@@ -19,7 +19,7 @@ STEPS: Mapping[str, str] = {  # pattern of the trainer's message to its translat
     r"(?P<rows>\d+) rows of (?P<classes>\d+) classes from .+": _("%(rows)s readings of %(classes)s classes loaded"),
     r"(?P<folds>\d+) folds by .+; (?P<held>\d+) rows held out": _("%(folds)s folds; %(held)s readings held out"),
     r"(?P<folds>\d+) folds by .+; no separate hold-out": _("%(folds)s folds; no reading held out"),
-    r"comparing classifiers": _("The comparison begins"),
+    r"(preparing the|comparing) classifiers": _("The candidates are prepared"),
     r"comparing (?P<count>\d+) classifiers on .+": _("%(count)s candidates are compared"),
     r"compared (?P<done>\d+) of (?P<all>\d+) classifiers": _("%(done)s of %(all)s candidates compared"),
     r"shuffling the rows, for comparison: (?P<done>\d+) of (?P<all>\d+)": _(
@@ -37,6 +37,7 @@ STEPS: Mapping[str, str] = {  # pattern of the trainer's message to its translat
     r"deciding whether the best model replaces the selected one": _("Is the best model better than the selected one?"),
 }
 STEP_MESSAGES = Messages(STEPS)
+BASELINE = _("Baseline")
 STARTS, ENDS, FAILS = _("%(name)s starts"), _("%(name)s ends, %(metric)s %(score)s"), _("%(name)s failed")
 
 
@@ -44,7 +45,8 @@ def event_text(language: Language, event: RunEvent, metric: str) -> str:
     """Returns an event as a sentence; empty if only its own message, in English, can say it."""
     match event.kind:
         case "candidate_started" | "candidate_ended" | "candidate_failed" if event.candidate is not None:
-            name, score = event.candidate.model_type, language.number(event.candidate.score, 3)
+            name = language.text(BASELINE) if event.candidate.id == "dummy" else event.candidate.model_type
+            score = language.number(event.candidate.score, 3)
             text = {"candidate_started": STARTS, "candidate_ended": ENDS}.get(event.kind, FAILS)
             return language.text(text, name=name, metric=metric, score=score)
         case "ended":

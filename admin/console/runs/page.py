@@ -43,6 +43,7 @@ CURRENT_S = 1.0
 REPORT_S = 60.0
 MAX_PICKS = 20
 EVENTS = 12
+MORE = ("tuning ", "blending ", "stacking ")  # begins the message of a candidate that is made from others
 PARTS = {"pr": "heading", "timing": "timing", "track": "track", "progress": "progress"}  # id of an element to its macro
 
 RunId = Annotated[str, InPath(max_length=64)]
@@ -103,8 +104,11 @@ class Progress:
 
     @property
     def may_finish(self) -> bool:
-        """True as soon as there is a candidate to finish with."""
-        return self.asked is None and any(each.score is not None for each in self.view.leaderboard)
+        """True while there is a candidate to finish with, and another one to leave out."""
+        has_one = any(each.score is not None and each.id != "dummy" for each in self.view.leaderboard)
+        is_over = self.counted is not None and self.counted[0] >= self.counted[1]
+        tries_more = bool(self.events) and self.events[0].message.startswith(MORE)
+        return self.asked is None and has_one and (not is_over or tries_more)
 
     @property
     def candidate(self) -> str:

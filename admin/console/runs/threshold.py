@@ -53,6 +53,15 @@ class ThresholdShown:
         )
 
     @property
+    def cheaper(self) -> ErrorsAt | None:
+        """A threshold of the table that costs less on the same readings than that of `here`."""
+        found, here = self.found, self.here
+        if found is None or here is None or found.recall is not None:  # a share is kept at any cost
+            return None
+        others = [each for each in (found.chosen, found.half) if each is not None and each.cost < here.cost]
+        return min(others, key=lambda each: each.cost, default=None)
+
+    @property
     def top(self) -> float:
         """The highest cost that the curve shows: thresholds near 0 and 1 may cost much more than is of interest."""
         found = self.found

@@ -123,7 +123,7 @@ def verdict_text(language: Language, found: Comparison) -> str:
         return found.sentence
     names = [*found.tied]
     tied = language.text(AND, others=", ".join(names[:-1]), last=names[-1]) if len(names) > 1 else "".join(names)
-    said = language.text(pattern, first=found.first.model_type, tied=tied, metric=found.metric)
+    said = language.text(pattern, first=found.first.model_type, tied=tied, metric=found.ranked_by)
     if found.verdict == "nothing_to_learn" and found.is_chance:
         said += " " + language.text(CHANCE, p=language.number(found.chance, 2))
     if reason := REASON.search(found.sentence):

@@ -38,8 +38,8 @@ if (stream) {
 const run = $("[data-run]");
 if (run) {
   stream?.addEventListener("idle", event => { if (event.detail.data !== run.dataset.run) loadAgain(); });
-  const finish = $("[data-open=finish]");  // there is something to finish with as soon as a candidate has ended
-  if (finish) new MutationObserver(() => { finish.hidden = !$("tbody b", run) || Boolean($("[data-asked]", run)); }).observe(run, { childList: true, subtree: true });
+  const finish = $("[data-open=finish]");  // while a candidate has ended, and another one has not
+  if (finish) new MutationObserver(() => { finish.hidden = !$("[data-finish]", run); }).observe(run, { childList: true, subtree: true });
 }
 
 // A selected model: when another one is selected, the page is loaded again.
@@ -144,6 +144,29 @@ $$("dialog[data-again]").forEach(dialog => {
   $(`[data-open=${dialog.id}]`)?.focus();  // has the focus again when the dialog is closed
   dialog.showModal();
 });
+
+// Costs of a run: the answer marks the fields that it could not read. After a press of the button the first has the focus.
+const costs = $(".costform"), answered = $("#thr-answer");
+if (costs) {
+  let pressed = false;
+  costs.addEventListener("submit", () => { pressed = true; });
+  new MutationObserver(() => {
+    const wrong = $$("input", costs).filter(input => {
+      const said = $(`[data-at=${input.id}]`, answered), field = input.parentElement, why = document.createElement("p");
+      $(".error", field)?.remove();
+      field.classList.toggle("bad", Boolean(said));
+      for (const name of ["aria-invalid", "aria-describedby"]) input.removeAttribute(name);
+      if (!said) return false;
+      Object.assign(why, { className: "error", id: input.id + "-why" }).append(...said.cloneNode(true).childNodes);
+      field.append(why);
+      input.setAttribute("aria-invalid", "true");
+      input.setAttribute("aria-describedby", why.id);
+      return true;
+    });
+    if (pressed) wrong[0]?.focus();
+    pressed = false;
+  }).observe(answered, { childList: true });
+}
 
 // A button that says how many are chosen, or how many readings a label would have. Without a number it says what it does.
 $$("[data-chosen]").forEach(button => {

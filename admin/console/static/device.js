@@ -81,7 +81,12 @@ if (past && window.uPlot) {
     });
     over.addEventListener("pointercancel", () => { if (begin !== null) { begin = null; mark(); } });
   };
-  const columnsOf = box => unbroken(data.values[box.dataset.deviceChart] || [[], [], [], []]);
+  const columnsOf = box => {  // times, least values, greatest values, means
+    const [low, unit, parts, means, below, above] = data.values[box.dataset.deviceChart] || [0, 1, [], [], [], []];
+    const values = more => means.map((mean, i) => low + unit * (mean + more(i)));
+    const times = parts.map(part => Math.min(data.from + (part + 0.5) * data.step, data.to));
+    return unbroken([times, values(i => -below[i]), values(i => above[i]), values(() => 0)]);
+  };
   const show = () => {
     drawn.splice(0).forEach(([chart]) => chart.destroy());
     const hidden = { points: { show: false }, width: 0 };
@@ -92,7 +97,7 @@ if (past && window.uPlot) {
         width: box.clientWidth, height, padding: [8, 2, 0, 0], legend: { show: false },
         cursor: { sync: { key: "device" }, drag: { x: Boolean(from), y: false, setScale: false }, points: { size: 5 } },
         scales: { x: { time: true, range: () => [data.from, data.to] } }, hooks: { drawClear: [shade], draw: [strip], setSelect: [pick] },
-        series: [{}, hidden, hidden, { stroke: color("ink-2"), width: 1.5, points: { show: data.values[box.dataset.deviceChart]?.[0].length < 3 } }],
+        series: [{}, hidden, hidden, { stroke: color("ink-2"), width: 1.5, points: { show: data.values[box.dataset.deviceChart]?.[2].length < 3 } }],
         bands: [{ series: [2, 1], fill: color("band") }], tzDate: inPlant,
         axes: [axis(22, { values: times(clockOf), space: 70 }), axis(34, { space: 32, values: figures })],
       }, columnsOf(box), box);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -54,6 +55,11 @@ RUN = {
         | {"served_by": "onnx", "agreement": {"serves": "onnx"}, "confusion": {"labels": [], "counts": []}}
     ],
 }
+ERRORS = {
+    "positive": "yes",
+    "threshold": [0.25, 0.5, 0.75],
+    "folds": {"rows": 600, "positives": 100, "missed": [5, 20, 50], "false_alarms": [60, 20, 4]},
+}
 PREDICTION = messages.Prediction(
     "0f9d", "r-1", "press", iso(MOMENT), "yes", None, None, "small", "5f0e", 2, iso(MOMENT)
 )
@@ -70,7 +76,8 @@ def client(api_settings: Settings, tmp_path: Path) -> Iterator[httpx.Client]:
     registry = select_one(api_settings.registry.url)
     registry.save("other", given := upload(), by="test")
     registry.put_run(RUN["run"], RUN)
-    put(registry, tmp_path, pack(given, "L"), given, RUN["run"], 1)
+    report = {"report/report.json": json.dumps({"errors": ERRORS}).encode()}
+    put(registry, tmp_path, {**pack(given, "L"), **report}, given, RUN["run"], 1)
     site = Site(api_settings)
     site.refuse(HOT, b"junk", b"[]", b'{"lux": 1, "temperature": 2, "vibration": 0.1, "seq": 7}')
     put_in_alarm(api_settings, "press")
@@ -198,6 +205,7 @@ def test_one_real_answer_of_every_operation_is_as_the_document_says(
         ("list_runs", "/v1/runs?limit=1", {}),
         ("show_run", f"/v1/runs/{RUN['run']}", {}),
         ("compare_run", f"/v1/runs/{RUN['run']}/comparison", {}),
+        ("show_threshold", f"/v1/runs/{RUN['run']}/threshold?cost_missed=10", {}),
         ("follow_run", f"/v1/runs/{RUN['run']}/events", {}),
         ("register_candidates", f"/v1/runs/{RUN['run']}/register", {"json": {"names": ["first"]}}),
         ("cancel_run", "/v1/runs/RUN/cancel", {}),

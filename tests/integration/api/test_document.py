@@ -50,6 +50,7 @@ UNLIKELY |= {"POST /v1/devices/{device}/shelve", "POST /v1/devices/{device}/unsh
 # test_runs_api.py: a run that has ended, with models
 UNLIKELY |= {"POST /v1/runs/{run}/register", "GET /v1/runs/{run}/comparison"}
 UNLIKELY |= {"POST /v1/runs/{run}/finish"}  # its run waits
+UNLIKELY |= {"GET /v1/runs/{run}/threshold"}  # test_answers.py: a run with a report
 STREAM = "GET /v1/runs/{run}/events"  # it does not end while the run is queued: test_run_events.py follows one
 MODES = [schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE]
 

@@ -46,7 +46,7 @@ def test_a_child_killed_while_it_prepares_is_a_clear_error(tmp_path: Path, data:
     number = child._process.pid
 
     def kill_before_it_compares(event: RunEvent) -> None:
-        if event.message == "comparing classifiers":
+        if event.message == "preparing the classifiers":
             os.kill(number, signal.SIGKILL)
 
     with pytest.raises(RunFailed, match=r"ended without a result \(killed by SIGKILL"):
