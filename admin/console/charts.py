@@ -369,7 +369,7 @@ def scale(
     seen: str,
     outside: bool = False,
 ) -> Markup:
-    """Renders the scale of an input: what training saw, and a mark at the value, which console.js moves."""
+    """Renders the scale of an input: what training saw, and a mark at the value, which console.js moves and hides."""
     width, room = 400, (high - low) * 0.3 or abs(high) * 0.3 or 1.0
     begin, end = low - room, high + room
 
@@ -390,7 +390,8 @@ def scale(
     body += f'<text x="{x(low):.1f}" y="63">{escape(first)}</text>'
     body += f'<text x="{x(high):.1f}" y="63" text-anchor="end">{escape(last)}</text>'
     kind, at = ("p-watchfill" if outside else "p-fill"), x(low if value is None else value)
-    mark = f'<path class="{kind}" data-marker="" transform="translate({at:.1f} 0)" d="M-1,8H1V38L7,49H-7L-1,38Z"/>'
+    place = f'transform="translate({at:.1f} 0)"' if value is not None else 'visibility="hidden"'
+    mark = f'<path class="{kind}" data-marker="" {place} d="M-1,8H1V38L7,49H-7L-1,38Z"/>'
     role = f'role="img" aria-label="{escape(f"{seen} {first}–{last}")}"'
     data = f'data-scale="{begin:g},{end:g},{low:g},{high:g}"'
     text = f'<svg class="plot" viewBox="0 0 {width} 66" {role} {data}>{body}{mark}</svg>'

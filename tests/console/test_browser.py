@@ -208,6 +208,11 @@ def test_classifying_in_portuguese_on_a_phone(chromium: Browser, site: Site) -> 
         page.get_by_role("link", name="other").click()
         page.get_by_label("Lux").fill("400")
         page.get_by_label("Vibração").fill("5,2")
+        mark = page.locator("[data-marker]").last
+        page.get_by_label("Vibração").fill("12abc")
+        expect(mark).to_have_attribute("visibility", "hidden")
+        page.get_by_label("Vibração").fill("5,2")
+        expect(mark).to_have_attribute("visibility", "visible")
         page.get_by_label("Temperatura").fill("-400")
         page.keyboard.press("Enter")
         expect(page.locator(".error")).to_have_text("Baixo demais: no mínimo −100 °C.")

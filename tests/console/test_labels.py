@@ -62,6 +62,10 @@ def test_a_period_is_labeled_undone_and_given_again_by_forms(site: Site) -> None
         page = client.get(undone.headers["location"])
         shape(page)
         assert "Label undone" in page.text
+        if not client.get("/v1/labels").json()["total"]:  # no other test has labeled something
+            listed = client.get("/console/labels").text
+            assert "No label counts now; " in listed
+            assert "No period was labeled yet" not in listed
         assert client.get(f"/v1/labels/{first}").json()["undone"]
         assert client.post("/console/labels/undo", data={"id": first}).status_code == 409
         again = client.post("/console/labels/redo", data={"id": first})
@@ -256,3 +260,40 @@ def test_dragging_over_a_chart_fills_the_form(chromium: Browser, site: Site) -> 
         assert [page.locator(f"#label-{name}").input_value() for name in ("from", "to")] == [first, last]
         expect(page.locator("nav.seg [aria-current]")).to_have_count(0)
         assert found.said == []
+
+
+@pytest.mark.skipif(not ALL, reason="slow; set TEST_CONSOLE=1")
+def test_a_finger_that_moves_along_a_chart_fills_the_form(chromium: Browser, site: Site) -> None:
+    begin = time.time() - 600
+    for step in range(30):
+        site.plant.publish(GOOD, "pump-13", ts=int(1000 * (begin + 10 * step)))
+    with site.client("viewer") as client:
+        wait_for(lambda: client.get("/v1/devices/pump-13").json()["readings"] >= 30, "the readings")
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    with window(chromium, site, "operator", **phone) as found:
+        page = found.open("/console/devices/pump-13?range=24h")
+        chart = page.locator("[data-device-chart] .u-over").first
+        chart.scroll_into_view_if_needed()
+        expect(page.locator("[data-drag]")).to_be_visible()
+        page.evaluate("document.fonts.ready")  # then the charts are drawn again
+        box = chart.bounding_box()
+        assert box is not None
+        typed = page.locator("#label-from").input_value()
+        finger = page.context.new_cdp_session(page)
+
+        def draw(*points: tuple[float, float]) -> None:
+            for kind, point in zip(("touchStart", *["touchMove"] * (len(points) - 1)), points, strict=True):
+                at = {"x": box["x"] + box["width"] * point[0], "y": box["y"] + point[1]}
+                finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [at]})
+            finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+        draw((0.25, 30), (0.3, 30), (0.4, 31), (0.5, 30))
+        expect(page.locator("#label-from")).not_to_have_value(typed)
+        first, last = (page.locator(f"#label-{name}").input_value() for name in ("from", "to"))
+        assert timedelta() < datetime.fromisoformat(last) - datetime.fromisoformat(first) < timedelta(seconds=600)
+        draw((0.7, 60), (0.7, 30), (0.7, 10))  # it scrolls
+        assert page.locator("#label-from").input_value() == first
+        assert found.said == []
+    with window(chromium, site, "operator", java_script_enabled=False) as found:
+        page = found.open("/console/devices/pump-13")
+        expect(page.locator("[data-drag]")).to_be_hidden()

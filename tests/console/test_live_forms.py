@@ -43,6 +43,15 @@ def test_classifying_by_hand(site: Site, accepted: str, typed: dict[str, str], s
         shape(answer)
 
 
+def test_what_is_no_number_has_no_place_on_the_scale(site: Site) -> None:
+    typed = {"f.lux": "400", "f.temperature": "abc", "f.vibration": "0.4", "model": "other"}
+    with site.client("viewer") as client:
+        answer = client.post("/console/classify", data=typed).text
+    assert re.findall(r'data-marker="" (transform|visibility="hidden")', answer) == [
+        "transform", 'visibility="hidden"', "transform",
+    ]  # fmt: skip
+
+
 def test_the_previous_question_is_shown_beside_the_answer(site: Site) -> None:
     """It travels in the form; what another model was asked, and what is not whole, is left out."""
     values = {"f.lux": "4", "f.temperature": "9", "f.vibration": "99"}

@@ -61,6 +61,26 @@ if (past && window.uPlot) {
       chart.setSelect({ left: a || 0, top: 0, width: b > a ? b - a : 0, height: chart.over.clientHeight }, false);
     }
   };
+  const touch = chart => {  // a finger that moves along the time chooses a period; up and down it scrolls the page
+    const over = chart.over;
+    let begin = null;
+    over.style.touchAction = "pan-y pinch-zoom";
+    const choose = (event, isDone) => {
+      const [a, b] = [begin, event.offsetX].map(x => Math.min(Math.max(x, 0), over.clientWidth)).sort((one, other) => one - other);
+      chart.setSelect({ left: a, top: 0, width: b - a, height: over.clientHeight }, isDone);
+    };
+    over.addEventListener("pointerdown", event => {
+      begin = event.pointerType === "touch" && event.isPrimary ? event.offsetX : null;
+      if (begin !== null) over.setPointerCapture(event.pointerId);
+    });
+    over.addEventListener("pointermove", event => { if (begin !== null && event.isPrimary) choose(event, false); });
+    over.addEventListener("pointerup", event => {
+      if (begin === null || !event.isPrimary) return;
+      if (Math.abs(event.offsetX - begin) < 8) mark(); else choose(event, true);  // less is a tap
+      begin = null;
+    });
+    over.addEventListener("pointercancel", () => { if (begin !== null) { begin = null; mark(); } });
+  };
   const columnsOf = box => {  // times, least values, greatest values, means
     const [low, unit, parts, means, below, above] = data.values[box.dataset.deviceChart] || [0, 1, [], [], [], []];
     const values = more => means.map((mean, i) => low + unit * (mean + more(i)));
@@ -84,11 +104,12 @@ if (past && window.uPlot) {
       chart.root.setAttribute("role", "img");
       chart.root.setAttribute("aria-label", box.dataset.label);
       drawn.push([chart, box]);
+      if (from) touch(chart);
     });
     mark();
   };
   if (from) {
-    if (matchMedia("(pointer: fine)").matches) $$("[data-drag]").forEach(each => { each.hidden = false; });
+    $$("[data-drag]").forEach(each => { each.hidden = false; });
     [from, to, endless].forEach(input => input.addEventListener("input", mark));
   }
   show();
