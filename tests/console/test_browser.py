@@ -140,6 +140,18 @@ def test_the_cost_of_an_error_moves_the_threshold_while_it_is_typed(chromium: Br
         assert found.said == []
 
 
+def test_a_name_that_is_typed_for_a_candidate_chooses_it(chromium: Browser, site: Site) -> None:
+    with window(chromium, site, "operator") as found:
+        page = found.open(f"/console/runs/{CLEAR}")
+        page.locator("#note2").press_sequentially("for later")
+        expect(page.locator("#keep2")).to_be_checked()
+        expect(page.locator("#keep1")).not_to_be_checked()
+        expect(page.get_by_role("button", name="Save 1 model")).to_be_visible()
+        page.locator("#keep2").uncheck()
+        expect(page.get_by_role("button", name="Save the chosen ones")).to_be_visible()
+        assert found.said == []
+
+
 def test_predictions_appear_and_can_be_paused(chromium: Browser, site: Site) -> None:
     with window(chromium, site, "viewer") as found, site.client("viewer") as other:
         page = found.open("/console/overview")

@@ -64,6 +64,7 @@ def test_a_candidate_is_named_with_its_score() -> None:
             "it agrees on all 2960 rows, and only this form can be saved",
             "Concorda em todas as 2.960 linhas, e só esta forma pode ser salva.",
         ),
+        ("a probability differs by 0.03", "Uma probabilidade difere em até 0,030."),
         ("6 of 2475 labels differ", "6 de 2.475 rótulos diferem."),
         (
             "a shuffled split would give F1 0.393 for KNearestNeighbors instead of 0.304: it tests models on neighbors "

@@ -10,6 +10,7 @@ from registry.evaluation.bootstrap import Difference, Interval
 from trainer.evaluate.learnable import Learnable, P
 
 Kind = Literal["clear", "tied", "nothing_to_learn", "not_evaluable"]
+MOST_NAMED = 4  # models that the sentence names
 AS_GOOD = 0.01  # a tied model whose score is this close to the best may win because it is faster
 CHANCE = 0.05  # a Matthews correlation up to this is no better than guessing, whatever p is
 SURE = 0.005  # up to this p, a model need not also be clearly better than guessing
@@ -117,7 +118,7 @@ def _tied_sentence(tied: Sequence[Contender], take: str | None, metric: str) -> 
         because = "it scores best" if taken is None or not _is_fastest(taken, tied) else _reason_for(taken, tied)
     else:
         because = f"{_reason_for(taken, tied)} (and scores within {AS_GOOD:g} of the best)"
-    names = _join_names([each.name for each in tied])
+    names = _join_names(_named([each.name for each in tied], take))
     return f"{names} cannot be told apart by {metric}{why}; take {take} because {because}."
 
 
@@ -148,6 +149,16 @@ def _replacement(contenders: Sequence[Contender], take: str | None) -> str:
     if not contenders or contenders[0].built or take is None:
         return ""
     return f" It cannot be served, so take {take}, the best that can."
+
+
+def _named(names: Sequence[str], take: str | None) -> list[str]:
+    """Returns the names, or the best of them, the one that is taken, and how many others there are."""
+    if len(names) <= MOST_NAMED:
+        return [*names]
+    best = [*names[: MOST_NAMED - 1]]
+    if take in names and take not in best:
+        best[-1] = str(take)
+    return [*best, f"{len(names) - len(best)} others"]
 
 
 def _join_names(names: Sequence[str]) -> str:

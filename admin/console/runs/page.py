@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from typing import Annotated, Literal
@@ -21,6 +22,7 @@ from admin.console.pulse import moment
 from admin.console.render import Renderer, page_response
 from admin.console.runs.threshold import ThresholdShown, Typed, threshold_shown
 from admin.console.runs.words import canceled_by, decision_text, verdict_text
+from admin.console.sent import Sent
 from admin.console.stream import Live, Topic
 from admin.console.visitor import Visiting, Visitor
 from admin.console.words import known_devices, people
@@ -242,13 +244,13 @@ def finish(run: RunId, console: Shown, actor: Acting) -> Response:
 
 
 @router.post("/{run}/save", **needs("operator"))
-async def save(run: RunId, console: Shown, actor: Acting, request: Request) -> Response:
+async def save(run: RunId, console: Shown, visitor: Visiting, actor: Acting, request: Request) -> Response:
     """Saves candidates. The fields are `keep` with each chosen rank, and `name1`, `note1` and so on."""
     form = await request.form(max_fields=4 * MAX_PICKS)
-    return await run_in_threadpool(_save, console, actor, run, form)
+    return await run_in_threadpool(_save, console, visitor, actor, run, form)
 
 
-def _save(console: Console, actor: Actor, run: str, form: FormData) -> Response:
+def _save(console: Console, visitor: Visitor, actor: Actor, run: str, form: FormData) -> Response:
     ranks = [int(str(rank)) for rank in form.getlist("keep") if str(rank).isdecimal() and len(str(rank)) < 4]
     picks = [
         acts.Pick(rank, str(form.get(f"name{rank}", "")).strip(), str(form.get(f"note{rank}", "")).strip()[:4_000])
@@ -256,8 +258,23 @@ def _save(console: Console, actor: Actor, run: str, form: FormData) -> Response:
     ]
     if len(picks) > MAX_PICKS:
         raise InvalidInput(f"at most {MAX_PICKS} models at once; nothing was saved")
-    acts.save(actor, console.services.registry, run, picks)
-    return go(f"/console/runs/{run}#save")
+    registry = console.services.registry
+    proposed = {each.rank: each.proposed for each in candidates(registry, console.services.run_views.registered(run))}
+    acts.save(actor, registry, run, picks)
+    if not (typed := _left_over(form, proposed, ranks)):
+        return go(f"/console/runs/{run}#save")
+    path = f"/console/runs/{run}"
+    return _show(console, replace(visitor, path=path, sent=Sent(f"{path}/save", typed)), run, None)
+
+
+def _left_over(form: FormData, proposed: Mapping[int, str], saved: Sequence[int]) -> dict[str, tuple[str, ...]]:
+    """Returns the fields with a name or notes that somebody typed for a candidate that was not saved."""
+    found: dict[str, tuple[str, ...]] = {}
+    for rank, usual in proposed.items():
+        name, note = (str(form.get(f"{part}{rank}", "")) for part in ("name", "note"))
+        if rank not in saved and (name.strip() not in ("", usual) or note.strip()):
+            found |= {f"name{rank}": (name,), f"note{rank}": (note,)}
+    return found
 
 
 def look(console: Console, renderer: Renderer, _topic: Topic, _now: PlantView) -> Live:

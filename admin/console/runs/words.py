@@ -32,6 +32,7 @@ SAID: Mapping[str, str] = {  # pattern of the trainer's message about a candidat
         "It agrees on all %(rows)s rows, and only this form can be saved."
     ),
     r"it agrees, but is not faster": _("It agrees, but is not faster."),
+    r"a probability differs by (?P<far>\S+)": _("A probability differs by up to %(far)s."),
     r"(?P<differ>\d+) of (?P<rows>\d+) labels differ": _("%(differ)s of %(rows)s labels differ."),
     r"it may have been trained on some of these rows, which would flatter it": _(
         "It may have been trained on some of these rows, which would flatter it."
@@ -112,6 +113,8 @@ DECISIONS: Mapping[str, str] = {  # by the reason of a decision
 DIFFERENCE = _("%(metric)s %(difference)s (%(low)s to %(high)s) against the selected model, on the same readings.")
 WORN = _("These readings have judged %(count)s promotions before: label others after 20.")
 AND = _("%(others)s and %(last)s")
+OTHERS = _("%(count)s others")
+MOST_NAMED = 4  # candidates in the sentence
 
 
 def verdict_text(language: Language, found: Comparison) -> str:
@@ -122,6 +125,9 @@ def verdict_text(language: Language, found: Comparison) -> str:
     if pattern is None or found.first is None:
         return found.sentence
     names = [*found.tied]
+    if len(names) > MOST_NAMED:
+        best = [found.first.model_type, *(name for name in names if name != found.first.model_type)][: MOST_NAMED - 1]
+        names = [*best, language.text(OTHERS, count=language.number(len(names) - len(best)))]
     tied = language.text(AND, others=", ".join(names[:-1]), last=names[-1]) if len(names) > 1 else "".join(names)
     said = language.text(pattern, first=found.first.model_type, tied=tied, metric=found.ranked_by)
     if found.verdict == "nothing_to_learn" and found.is_chance:

@@ -176,6 +176,10 @@ $$("[data-chosen]").forEach(button => {
     button.textContent = found > 1 ? more.replace("COUNT", found) : found ? one : plain;
   };
   button.form.addEventListener("change", count);
+  button.form.addEventListener("input", event => {  // a name or notes are typed for a candidate that is to be saved
+    const box = event.target.type !== "checkbox" && $(`[name=${chosen}]`, event.target.closest(".named") || button);
+    if (box && !box.checked) { box.checked = true; count(); }
+  });
   count();
 });
 $$("[data-ends]").forEach(box => {  // without an end, the field of the end says nothing

@@ -39,6 +39,14 @@ def test_those_that_cannot_be_told_apart_are_listed_and_the_fastest_of_the_best_
     )
 
 
+def test_of_many_that_cannot_be_told_apart_the_best_are_named_and_the_one_that_is_taken() -> None:
+    names = "ABCDEFG"
+    speeds = dict.fromkeys(names, 9.0) | {"E": 0.1}
+    found = said(*(contender(name, 0.9, OPEN if name != "A" else None, speeds[name]) for name in names))
+    assert (found.take, found.tied) == ("E", tuple(names))
+    assert found.sentence.startswith("A, B, E and 4 others cannot be told apart by MCC; take E because")
+
+
 def test_a_calibrated_model_is_taken_before_a_faster_one() -> None:
     found = said(contender("A", 0.9, None, 1.0, calibrated=False), contender("B", 0.9, OPEN, 5.0))
     assert found.take == "B"
