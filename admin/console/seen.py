@@ -12,6 +12,7 @@ from operations.views.plant import PlantView
 from zelador.errors import ZeladorError
 
 SEEN_S = 60.0
+MUCH = 0.5  # movement
 RECENT = 15  # values that say whether a feature is odd
 
 Usual = tuple[float, float]
@@ -28,12 +29,14 @@ class Seen:
     usual: Mapping[str, Usual] = field(default_factory=dict)
     importance: Mapping[str, float] = field(default_factory=dict)
 
-    def oddness(self, feature: str, values: Sequence[float]) -> tuple[bool, float]:
+    def oddness(self, feature: str, values: Sequence[float]) -> tuple[bool, float, bool]:
         """Returns a key that sorts features, the greatest first: what is not usual, then what the model needs most.
+
+        If the model says neither, it is what has moved much.
 
         It does not follow single readings, so that the order stays the same from one reading to the next.
         """
-        return is_odd(values, self.usual.get(feature)), self.importance.get(feature, 0.0)
+        return is_odd(values, self.usual.get(feature)), self.importance.get(feature, 0.0), movement(values) > MUCH
 
 
 def seen_by_model(console: Console, now: PlantView) -> Seen:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import cast
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
@@ -75,9 +76,18 @@ class Sent:
     def type_of(self, name: str, usual: str, step: str = "") -> Markup:
         """Returns attributes of an input: `usual` as its type, or "text" for what such an input would not show."""
         text = self.text(name)
-        if text and not re.fullmatch(TYPED[usual], text):
+        if text and not (re.fullmatch(TYPED[usual], text) and _exists(text)):
             return Markup('type="text"')
         return Markup('type="{}"').format(usual) + (Markup(' step="{}"').format(step) if step else "")
+
+
+def _exists(moment: str) -> bool:
+    """Returns whether a day, with a time or without, is in the calendar."""
+    try:
+        datetime.fromisoformat(moment)
+    except ValueError:
+        return False
+    return True
 
 
 def typed_of(pairs: Sequence[tuple[str, object]]) -> Sent:

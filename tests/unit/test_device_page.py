@@ -104,3 +104,5 @@ def test_the_order_of_features_does_not_follow_single_readings() -> None:
             "heat",
             "shake",
         ]
+    moved = {"lux": [400.0, 410.0], "shake": [0.4, 5.9], "heat": [45.0, 46.0]}
+    assert max(moved, key=lambda name: Seen().oddness(name, moved[name])) == "shake"  # a model that says neither
