@@ -24,7 +24,8 @@ def alarm(site: Site, *devices: str) -> None:
             site.plant.publish(BAD, device, ts=now + step)
     with site.client("viewer") as client:
         for device in devices:
-            wait_for(lambda device=device: client.get(f"/v1/devices/{device}").json()["state"] == "alarm", "the alarm")  # type: ignore[misc]
+            path = f"/v1/devices/{device}"
+            wait_for(lambda path=path: client.get(path).json().get("state") == "alarm", "the alarm")  # type: ignore[misc]
 
 
 def test_all_alarms_that_were_seen_are_acknowledged_each_with_an_entry_of_the_audit_log(site: Site) -> None:

@@ -41,7 +41,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, redis_url: str, mqtt_url: str
                 found.plant.publish(values, ts=int(1000 * (begin + 175 * step)))
             with found.client("viewer") as client:
                 path = "/v1/devices/press-07"
-                wait_for(lambda: client.get(path).json()["readings"] >= COUNT + 1, "the readings")
+                wait_for(lambda: client.get(path).json().get("readings", 0) >= COUNT + 1, "the readings")
             prefix = found.settings.redis.prefix
             with contextlib.closing(connect_redis(found.settings.redis)) as redis:
                 entries: Any = redis.xrange(Keys(prefix).readings, count=20)
