@@ -87,7 +87,8 @@ class Hub:
             checked = time.monotonic()
             while True:
                 try:
-                    message = await asyncio.wait_for(queue.get(), CHECK_S)
+                    async with asyncio.timeout(CHECK_S):  # wait_for would start a task for each message
+                        message = await queue.get()
                 except TimeoutError:
                     message = KEEPALIVE_COMMENT
                 if message is None:
