@@ -7,53 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from operations.views.candidate_row import By, CandidateRow, Pair, integer, mapping, row_of
 from operations.views.models import numbers, pair_of, text_of, time_of
 from operations.views.runs import RunView
 from zelador.model_metrics import METRICS
 from zelador.training_queue.event import Standing
 
-BASELINE = ("Dummy", "dummy")
 CHANCE = 0.05  # labels that do as well more often, moved at random, teach nothing
-LEFT_OUT = ("it was not compared: ", "it was not finished: ")  # begins the trouble of such a candidate
 STEPS = re.compile(r"(\d{1,6}) of (\d{1,6})")
-
-Pair = tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class CandidateRow:
-    """A candidate by one metric. Unknown values are None."""
-
-    rank: int | None
-    model_type: str
-    name: str | None  # of the registered model
-    score: float | None  # of cross-validation
-    interval: Pair | None
-    holdout: float | None
-    holdout_interval: Pair | None
-    shuffled: float | None
-    optimism: float | None
-    us_per_row: float | None
-    threshold: float | None
-    served_by: str
-    agreement: str  # why it runs as pipeline or ONNX
-    confusion: tuple[tuple[int, ...], ...]
-    seconds: float | None
-    trouble: str | None  # why it was left out
-    is_recommended: bool
-    is_tied: bool  # cannot be told apart from the recommended one
-    is_baseline: bool
-    new_devices: float | None  # of the hold-out, by what it asks
-    later: float | None
-    against_live: float | None  # how much better it is than the selected model, on the same rows
-    against_live_interval: Pair | None
-    is_calibrated: bool
-    from_first: float | None  # over all folds, from the recommended candidate
-    from_first_interval: Pair | None
-
-    @property
-    def is_left_out(self) -> bool:
-        return self.trouble is not None and self.trouble.startswith(LEFT_OUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,16 +177,16 @@ def comparison(run: RunView, metric: str | None = None) -> Comparison:
     document: Mapping[str, Any] = run.result
     own = text_of(document.get("metric")) or text_of(run.request.get("metric")) or "F1"
     chosen = metric or own
-    verdict = _mapping(document.get("verdict"))
+    verdict = mapping(document.get("verdict"))
     tied = tuple(map(str, verdict.get("tied") or ()))
-    by = _By(chosen, chosen == own, tied)
+    by = By(chosen, chosen == own, tied)
     models = [each for each in document.get("models") or () if isinstance(each, Mapping)]
     board = [each for each in document.get("leaderboard") or () if isinstance(each, Mapping)]
-    packed = tuple(_row(each, by, place == 0) for place, each in enumerate(models))
+    packed = tuple(row_of(each, by, place == 0) for place, each in enumerate(models))
     types = {row.model_type for row in packed}
-    others = tuple(row for each in board if (row := _row(each, by, False)).model_type not in types)
+    others = tuple(row for each in board if (row := row_of(each, by, False)).model_type not in types)
     found = {name for each in (*models, *board) for name in numbers(each.get("metrics"))}
-    split = _mapping(document.get("split"))
+    split = mapping(document.get("split"))
     return Comparison(
         chosen,
         own,
@@ -235,41 +196,41 @@ def comparison(run: RunView, metric: str | None = None) -> Comparison:
         text_of(verdict.get("kind")),
         text_of(verdict.get("sentence")),
         text_of(split.get("kind")),
-        _integer(split.get("blocks")),
+        integer(split.get("blocks")),
         tuple(text_of(note) for note in split.get("notes") or ()),
         document["positive"] if isinstance(document.get("positive"), str) else None,
         tuple(map(str, document.get("classes") or ())),
-        _integer(document.get("rows")),
-        _integer(document.get("holdout_rows")),
+        integer(document.get("rows")),
+        integer(document.get("holdout_rows")),
         axis_of([row.interval for row in packed or others if row.interval and not row.is_baseline]),
         tied,
         numbers(verdict).get("p"),
         text_of(split.get("asked")),
-        _integer(split.get("folds")),
+        integer(split.get("folds")),
         text_of(split.get("folds_by")),
-        tuple(_question(name, _mapping(each)) for name, each in _mapping(split.get("questions")).items()),
-        _integer(document.get("train_rows")),
-        _live(_mapping(document.get("reference")), chosen),
-        time_of(_mapping(document.get("data")).get("from")),
-        time_of(_mapping(document.get("data")).get("to")),
-        _decision(_mapping(document.get("promotion"))),
-        _question("learned", _mapping(split.get("learned"))) if split.get("learned") else None,
-        _moved(_mapping(verdict.get("moved"))),
-        _seen(_mapping(split.get("seen"))),
+        tuple(_question(name, mapping(each)) for name, each in mapping(split.get("questions")).items()),
+        integer(document.get("train_rows")),
+        _live(mapping(document.get("reference")), chosen),
+        time_of(mapping(document.get("data")).get("from")),
+        time_of(mapping(document.get("data")).get("to")),
+        _decision(mapping(document.get("promotion"))),
+        _question("learned", mapping(split.get("learned"))) if split.get("learned") else None,
+        _moved(mapping(verdict.get("moved"))),
+        _seen(mapping(split.get("seen"))),
     )
 
 
 def _question(name: str, found: Mapping[str, Any]) -> Question:
-    rows, blocks, devices = (_integer(found.get(key)) for key in ("rows", "blocks", "devices"))
+    rows, blocks, devices = (integer(found.get(key)) for key in ("rows", "blocks", "devices"))
     return Question(name, rows, blocks, devices, time_of(found.get("from")), time_of(found.get("to")))
 
 
 def _moved(found: Mapping[str, Any]) -> Moved | None:
-    counts = tuple(each for each in found.get("counts") or () if _integer(each) is not None)
+    counts = tuple(each for each in found.get("counts") or () if integer(each) is not None)
     figures = numbers(found)
     if not counts or not {"real", "low", "high"} <= figures.keys():
         return None
-    moves, as_good = _integer(found.get("moves")) or sum(counts), _integer(found.get("as_good")) or 0
+    moves, as_good = integer(found.get("moves")) or sum(counts), integer(found.get("as_good")) or 0
     metric = text_of(found.get("metric"))
     return Moved(metric, figures["real"], moves, as_good, figures["low"], figures["high"], counts)
 
@@ -279,15 +240,15 @@ def _seen(found: Mapping[str, Any]) -> Seen | None:
     classes = [
         SeenClass(
             str(label),
-            tuple(_integer(count) or 0 for count in _mapping(each).get("rows") or ()),
-            _integer(_mapping(each).get("devices")) or 0,
-            _mapping(each).get("alone") is True,
+            tuple(integer(count) or 0 for count in mapping(each).get("rows") or ()),
+            integer(mapping(each).get("devices")) or 0,
+            mapping(each).get("alone") is True,
         )
-        for label, each in _mapping(found.get("classes")).items()
+        for label, each in mapping(found.get("classes")).items()
     ]
     if not devices or any(len(each.rows) != len(devices) for each in classes):
         return None
-    return Seen(devices, max(len(devices), _integer(found.get("of")) or 0), tuple(classes))
+    return Seen(devices, max(len(devices), integer(found.get("of")) or 0), tuple(classes))
 
 
 def _live(found: Mapping[str, Any], metric: str) -> Live | None:
@@ -297,7 +258,7 @@ def _live(found: Mapping[str, Any], metric: str) -> Live | None:
         text_of(found.get("name")),
         text_of(found.get("model_type")),
         numbers(found.get("holdout")).get(metric),
-        pair_of(_mapping(found.get("holdout_intervals")).get(metric)),
+        pair_of(mapping(found.get("holdout_intervals")).get(metric)),
         text_of(found.get("note")),
     )
 
@@ -316,7 +277,7 @@ def _decision(found: Mapping[str, Any]) -> Decision | None:
         figures.get("margin"),
         figures.get("difference"),
         pair_of(found.get("interval")),
-        _integer(found.get("holdout_uses")),
+        integer(found.get("holdout_uses")),
     )
 
 
@@ -324,69 +285,6 @@ def progress_of(run: RunView) -> tuple[int, int] | None:
     """Steps that are done, and their total, from the trainer's progress line; None if it has no numbers."""
     found = STEPS.search(run.progress or "")
     return (int(found[1]), int(found[2])) if found and int(found[2]) else None
-
-
-@dataclass(frozen=True, slots=True)
-class _By:
-    """The metric of the scores, whether it is the run's own, and what the verdict, which is by that one, calls tied."""
-
-    metric: str
-    is_own: bool
-    tied: Sequence[str]
-
-
-def _row(each: Mapping[str, Any], by: _By, is_first: bool) -> CandidateRow:
-    metric = by.metric
-    agreement, questions = _mapping(each.get("agreement")), _mapping(each.get("questions"))
-    matrix = _mapping(each.get("confusion")).get("counts") or ()
-    model_type = text_of(each.get("model_type"))
-    from_first = pair_of(_mapping(each.get("from_first_intervals")).get(metric))
-    speed = numbers(each).get("us_per_row")
-    if speed is None:
-        speed = numbers(agreement).get("onnx_us" if each.get("served_by") == "onnx" else "pipeline_us")
-    return CandidateRow(
-        _integer(each.get("rank", each.get("place"))),
-        model_type,
-        each["name"] if isinstance(each.get("name"), str) else None,
-        numbers(each.get("metrics")).get(metric),
-        pair_of(_mapping(each.get("intervals")).get(metric)),
-        numbers(each.get("holdout")).get(metric),
-        pair_of(_mapping(each.get("holdout_intervals")).get(metric)),
-        numbers(each.get("shuffled")).get(metric),
-        _optimism(each, by),
-        speed,
-        numbers(each).get("threshold"),
-        text_of(each.get("served_by")),
-        text_of(agreement.get("reason")),
-        tuple(tuple(int(count) for count in row) for row in matrix if isinstance(row, list | tuple)),
-        numbers(each).get("seconds"),
-        text_of(each.get("trouble")) or None,
-        is_first and not each.get("not_recommended"),
-        _is_tied(from_first, by, model_type, each.get("name")) and not is_first,
-        model_type in BASELINE,
-        numbers(questions.get("new_device")).get(metric),
-        numbers(questions.get("later")).get(metric),
-        numbers(each.get("difference")).get(metric),
-        pair_of(_mapping(each.get("difference_intervals")).get(metric)),
-        each.get("calibrated") is True,
-        numbers(each.get("from_first")).get(metric),
-        from_first,
-    )
-
-
-def _optimism(each: Mapping[str, Any], by: _By) -> float | None:
-    """How much more the shuffled test says than the folds. Runs store it for their own metric alone."""
-    says, score = (numbers(each.get(part)).get(by.metric) for part in ("shuffled", "metrics"))
-    if says is not None and score is not None:
-        return round(says - score, 6)
-    return numbers(each).get("optimism") if by.is_own else None
-
-
-def _is_tied(from_first: Pair | None, by: _By, *names: object) -> bool:
-    """Two cannot be told apart if the interval of their difference includes 0; the verdict knows it without one."""
-    if from_first is not None:
-        return from_first[0] <= 0 <= from_first[1]
-    return by.is_own and any(name in by.tied for name in names)
 
 
 def axis_of(pairs: Sequence[Pair]) -> Pair:
@@ -403,23 +301,15 @@ def with_standings(found: Comparison, standings: Sequence[Standing]) -> Comparis
     if found.packed or found.others or not standings:
         return found
     rows = tuple(
-        _row(
+        row_of(
             {
                 "place": place if each.score is not None else None, "model_type": each.model_type,
                 "metrics": {found.metric: each.score}, "intervals": {found.metric: each.interval},
                 "seconds": each.seconds, "trouble": each.trouble,
             },
-            _By(found.metric, True, ()), False,
+            By(found.metric, True, ()), False,
         )
         for place, each in enumerate(standings, start=1)
     )  # fmt: skip
     intervals = [row.interval for row in rows if row.interval and not row.is_baseline]
     return replace(found, others=rows, axis=axis_of(intervals))
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _integer(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -28,8 +28,9 @@ from admin.console.visitor import Visiting, Visitor
 from admin.console.words import known_devices, people
 from operations.actor import Actor
 from operations.acts import runs as acts
+from operations.views.candidate_row import CandidateRow
 from operations.views.candidates import SavedView, candidates
-from operations.views.comparison import CandidateRow, Comparison, comparison, progress_of, with_standings
+from operations.views.comparison import Comparison, comparison, progress_of, with_standings
 from operations.views.plant import PlantView
 from operations.views.report import Report, candidate_report
 from operations.views.run_progress import ProgressView, Step, progress_view
