@@ -70,30 +70,37 @@ def layout_of(lines: Iterator[str], source: str) -> Layout:
     """The layout, from the first lines. Raises InvalidInput if there is no table."""
     sample = [line for _, line in zip(range(SAMPLE_LINES), lines, strict=False)]
     skip, given, notes = 0, None, []
-    while skip < len(sample) and not sample[skip].strip(" \t\r\n,;|"):
+    while skip < len(sample) and _is_blank(sample[skip]):
         skip += 1
     if skip < len(sample) and (found := SEP_LINE.fullmatch(sample[skip].strip("\r\n "))):
         given = found[1]
         skip += 1
     while skip < len(sample) and ANNOTATION.match(sample[skip]):
         skip += 1
-    comments = skip
-    while comments < len(sample) and sample[comments].startswith("#"):
+    comments, last_comment = skip, None
+    while comments < len(sample) and (sample[comments].startswith("#") or _is_blank(sample[comments])):
+        last_comment = last_comment if _is_blank(sample[comments]) else comments
         comments += 1
     rest = sample[comments:]
     separator = given or _separator(rest) or (_separator(sample[skip:]) if comments > skip else None)
     if separator is None:
         separator = _single(sample[skip:], source)
-    if comments > skip:
-        last = _cells(sample[comments - 1].lstrip("#"), separator)
+    if last_comment is None:
+        skip = comments
+    else:
+        last = _cells(sample[last_comment].lstrip("#"), separator)
         after = _cells(rest[0], separator) if rest else last
         is_header = len(last) == len(after) > 1
-        skip = comments - 1 if is_header else comments
+        skip = last_comment if is_header else comments
         if passed := skip - (1 if given else 0):
             notes.append(f"{passed} lines of comments above the header were passed over")
     if skip >= len(sample):
         raise InvalidInput(f"{source} has no rows below its header")
     first = [cell.strip() for cell in _cells(sample[skip], separator)]
+    if not first:
+        raise InvalidInput(
+            f"{source}, line {skip + 1} cannot be split into cells; save the table as CSV, one row a line"
+        )
     if len(first) > 2 and sum(map(bool, first)) == 1:
         raise InvalidInput(
             f"{source}, line {skip + 1} has one value in {len(first)} cells; remove the lines above the header"
@@ -105,6 +112,10 @@ def layout_of(lines: Iterator[str], source: str) -> Layout:
         return Layout(separator, skip, None, len(first), tuple(notes))
     first[0] = first[0].lstrip("#").strip() if len(first) > 1 else first[0]
     return Layout(separator, skip, tuple(first), len(first), tuple(notes))
+
+
+def _is_blank(line: str) -> bool:
+    return not line.strip(" \t\r\n,;|")
 
 
 def _separator(sample: Sequence[str]) -> str | None:

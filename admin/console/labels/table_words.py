@@ -74,6 +74,9 @@ TABLES: Mapping[str, str] = {  # pattern of a message about a table to its trans
     r".+, line (?P<line>\d+) has one value in (?P<count>\d+) cells; .+": _(
         "Line %(line)s has one value in %(count)s cells. Remove the lines above the header."
     ),
+    r".+, line (?P<line>\d+) cannot be split into cells; .+": _(
+        "Line %(line)s cannot be split into cells. Save the table as CSV, one row a line."
+    ),
     r".+: the first line has 1 value and others have (?P<count>\d+); .+": _(
         "The first line has 1 value, and others have %(count)s. Remove the lines above the header."
     ),

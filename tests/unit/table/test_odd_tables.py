@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from zelador.errors import InvalidInput
 from zelador.settings import Settings
 from zelador.table import Rows, Wanted, read_table
+from zelador.table.layout import layout_of
 
 PLAIN = "a,b,label\n1.5,20,x\n2.5,30,y\n"
 VALUES = [1.5, 20.0, 2.5, 30.0]
@@ -277,3 +278,23 @@ def test_any_bytes_are_read_or_refused(data: bytes, tmp_path_factory: pytest.Tem
         except InvalidInput:
             continue
         assert len(found.values) == 2 * len(found) == 2 * len(found.labels)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# from the logger\n\na,b\n1,2\n",
+        "# from the logger\n\n# shift 2\n\n\na,b\n1,2\n",
+        "# a,b\n\n1,2\n",
+        "sep=;\n\na;b\n1;2\n",
+        "\n# from the logger\n \t\na,b\n1,2\n",
+    ],
+)
+def test_a_blank_line_between_comments_and_header_is_passed_over(text: str) -> None:
+    found = layout_of(iter(text.splitlines(keepends=True)), "it")
+    assert (found.header, found.width) == (("a", "b"), 2)
+
+
+def test_a_first_line_that_is_no_row_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="line 1 cannot be split into cells"):
+        layout_of(iter(["a\rb,c\n", "1,2\n"]), "it")
