@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import redis
 
+from zelador.buffer.entry import order_of
 from zelador.buffer.keys import Keys
 from zelador.ledger import Ledger, LedgerReader, LedgerSnapshot
 
@@ -62,7 +63,7 @@ class LedgerMarks:
             pipeline.time()
             pipeline.xrevrange(self._key, count=1)
             (seconds, _), newest = pipeline.execute()
-        if newest and _moment(newest[0][0]) // QUARTER_MS >= seconds * 1000 // QUARTER_MS:
+        if newest and order_of(newest[0][0].decode())[0] // QUARTER_MS >= seconds * 1000 // QUARTER_MS:
             return False
         snapshot = self._ledger.snapshot()
         counts = " ".join(str(count) for count in _counts(snapshot.ledger))
@@ -115,8 +116,4 @@ def _counts(ledger: Ledger) -> tuple[int, ...]:
 
 
 def _mark(entry: tuple[bytes, dict[bytes, bytes]]) -> Mark:
-    return Mark(_moment(entry[0]), tuple(int(count) for count in entry[1][b"counts"].split()))
-
-
-def _moment(name: bytes) -> int:
-    return int(name.partition(b"-")[0])
+    return Mark(order_of(entry[0].decode())[0], tuple(int(count) for count in entry[1][b"counts"].split()))

@@ -10,6 +10,15 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
+from typing import Protocol
+
+
+class Lockable(Protocol):
+    """A lock of `threading`."""
+
+    def acquire(self, blocking: bool = ..., timeout: float = ...) -> bool: ...
+
+    def release(self) -> None: ...
 
 
 class Budget:
@@ -58,6 +67,18 @@ def left_s(at_most: float) -> float:
     """Returns how long the present call may wait: `at_most`, or what is left of the budget."""
     budget = _present.get()
     return at_most if budget is None else min(at_most, budget.left_s)
+
+
+@contextmanager
+def held(lock: Lockable, at_most_s: float) -> Iterator[bool]:
+    """Waits for a lock, which takes time from the budget. Yields whether it is held: else there was no time left."""
+    with spending():
+        is_held = lock.acquire(timeout=left_s(at_most_s))
+    try:
+        yield is_held
+    finally:
+        if is_held:
+            lock.release()
 
 
 def spending() -> AbstractContextManager[None]:

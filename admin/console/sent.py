@@ -23,7 +23,7 @@ from admin.access import roles
 from admin.access.identity import KEY
 from admin.document.problems import Problem, problem_of
 from operations.key_file import Key
-from zelador.errors import ZeladorError
+from zelador.errors import InvalidInput, ZeladorError
 
 SENT = "zelador.sent"  # where the form is in the scope of the request that shows its page again
 MAX_FIELDS = 300
@@ -90,6 +90,13 @@ def _exists(moment: str) -> bool:
     return True
 
 
+def sent_by_address(action: str, fields: Mapping[str, str], error: InvalidInput) -> Sent:
+    """Returns a form whose fields are in the address of its page, and why it was refused."""
+    if (problem := problem_of(error)) is None:
+        raise error
+    return _refused(action, {name: (text,) for name, text in fields.items()}, problem)
+
+
 def typed_of(pairs: Sequence[tuple[str, object]]) -> Sent:
     """Returns a form as it was typed, from its names and values."""
     fields: dict[str, list[str]] = {}
@@ -99,8 +106,11 @@ def typed_of(pairs: Sequence[tuple[str, object]]) -> Sent:
 
 
 def sent_of(path: str, form: FormData, problem: Problem) -> Sent:
-    typed = typed_of(form.multi_items()).fields
-    return Sent(path, typed, problem.detail, field_at_fault(typed, problem), problem.status, problem.kind)
+    return _refused(path, typed_of(form.multi_items()).fields, problem)
+
+
+def _refused(action: str, fields: Mapping[str, tuple[str, ...]], problem: Problem) -> Sent:
+    return Sent(action, fields, problem.detail, field_at_fault(fields, problem), problem.status, problem.kind)
 
 
 def field_at_fault(fields: Mapping[str, tuple[str, ...]], problem: Problem) -> str:

@@ -12,7 +12,7 @@ import redis
 
 from operations.views.course import Courses, courses
 from operations.views.stream import Prediction, Reading, Recent
-from zelador.time_budget import left_s, spending
+from zelador.time_budget import held
 
 PREDICTIONS = 40
 READINGS = 200
@@ -43,13 +43,8 @@ class Kept:
         found = self._current(name, lasts_s)
         if found is None:
             making = self._making[hash(name) % LOCKS]
-            with spending():
-                is_ours = making.acquire(timeout=left_s(MAX_MAKING_S))
-            try:
+            with held(making, MAX_MAKING_S):
                 found = self._current(name, lasts_s) or self._keep(name, make())
-            finally:
-                if is_ours:
-                    making.release()
         return cast(T, found[0])
 
     def _current(self, name: Hashable, lasts_s: float) -> tuple[object] | None:

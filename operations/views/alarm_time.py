@@ -13,6 +13,8 @@ from typing import Any
 
 import redis
 
+from zelador.alarms.state import IN_ALARM
+from zelador.buffer.entry import order_of
 from zelador.buffer.keys import Keys
 from zelador.clock import now_ms
 
@@ -21,7 +23,8 @@ CURRENT_S = 5.0
 READ_CHUNK = 1_000  # changes in one read
 MAX_READ = 25_000  # changes: all that are kept
 KEPT = 20_000  # changes that Redis keeps at least; from this number on, the oldest may be gone
-ON = ("alarm", "acknowledged")  # states of a device in alarm
+
+FIRST = "0-0"  # below every id
 
 Spans = list[tuple[int, int]]  # begin and end of alarms, in ms since 1970 UTC
 
@@ -55,7 +58,7 @@ class Course:
 
     def add(self, at: int, device: str, before: str, state: str, oldest: int) -> None:
         """Takes the next change of a device. What began before the first known change began at `oldest`."""
-        is_on, was_on = state in ON, before in ON
+        is_on, was_on = state in IN_ALARM, before in IN_ALARM
         if is_on:
             self.begun[device] = self.begun.get(device, oldest) if was_on else at
             return
@@ -110,19 +113,19 @@ class AlarmTimeReader:
             return self._found
 
     def _restart(self) -> None:
-        self._course, self._position, self._oldest = Course(), "0", 0
+        self._course, self._position, self._oldest = Course(), FIRST, 0
 
     def _read(self) -> AlarmTimes:
         now = now_ms()
         with self._client.pipeline(transaction=False) as pipeline:
-            for state in ON:  # before the changes: an alarm that begins meanwhile is missed for a few seconds
+            for state in IN_ALARM:  # before the changes: an alarm that begins meanwhile is missed for a few seconds
                 pipeline.zrange(self._keys.in_state(state), 0, -1, withscores=True)
             pipeline.xlen(self._keys.device_events)
             pipeline.xrange(self._keys.device_events, count=1)
             pipeline.xrevrange(self._keys.device_events, count=1)
             *on, kept, first, newest = pipeline.execute()
         on_now = {_text(device): int(at) for each in on for device, at in each}
-        if not newest or _order(newest[0][0].decode()) < _order(self._position):  # Redis lost its data
+        if not newest or order_of(newest[0][0].decode()) < order_of(self._position):  # Redis lost its data
             self._restart()
         since = now - WEEK_MS
         if kept >= KEPT:
@@ -133,7 +136,7 @@ class AlarmTimeReader:
         return AlarmTimes(since, now, self._course.times(since, now, on_now), self._course.last)
 
     def _take(self, since: int) -> None:
-        start = f"({self._position}" if self._position != "0" else str(since)
+        start = f"({self._position}" if self._position != FIRST else str(since)
         for _ in range(0, MAX_READ, READ_CHUNK):
             entries: Any = self._client.xrange(self._keys.device_events, min=start, count=READ_CHUNK)
             self._add(entries)
@@ -153,11 +156,6 @@ class AlarmTimeReader:
 def _at(entry: tuple[bytes, Mapping[bytes, bytes]]) -> int:
     name, fields = entry
     return int(fields.get(b"at") or name.partition(b"-")[0])
-
-
-def _order(name: str) -> tuple[int, int]:
-    moment, _, number = name.partition("-")
-    return int(moment), int(number or 0)
 
 
 def _text(value: bytes) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import redis
 
-from zelador.buffer.entry import decode_fields
+from zelador.buffer.entry import decode_fields, order_of
 from zelador.buffer.keys import Keys
 from zelador.clock import now_ms
 
@@ -40,7 +40,7 @@ def courses(client: redis.Redis, prefix: str) -> Courses:
     if not oldest or not newest:
         return Courses(now, {})
     each = max(1, min(MAX_ENTRIES, MAX_READINGS // max(1, decode_fields(newest[0][1]).count)))
-    span = min(SPAN_MS, max(MIN_SPAN_MS, now - int(oldest[0][0].split(b"-")[0]) + 1))
+    span = min(SPAN_MS, max(MIN_SPAN_MS, now - order_of(oldest[0][0].decode())[0] + 1))
     step = span // INSTANTS
     begins = range(now - span, now, step)
     with client.pipeline(transaction=False) as pipeline:

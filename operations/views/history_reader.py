@@ -251,7 +251,9 @@ def _checked(begin: int, end: int, buckets: int) -> Grid:
     if begin < FIRST_MS or end > LAST_MS:
         raise InvalidInput(f"{'from' if begin < FIRST_MS else 'to'}: the period must lie in the years 1970 to 9999")
     if end <= begin:
-        raise InvalidInput(f"to ({iso(end)}) is not after from ({iso(begin)}); a period ends after it starts")
+        raise InvalidInput(
+            f"to ({iso(end)}) is not after from ({iso(begin)}); a period ends after it starts", field="to"
+        )
     if end - begin > MAX_SPAN_MS:
         raise InvalidInput(f"to: the period may have at most {MAX_SPAN_MS // 86_400_000} days")
     return Grid.of(begin, end, min(buckets, MAX_BUCKETS))

@@ -34,7 +34,7 @@ from zelador.errors import ZeladorError
 from zelador.ledger import LedgerReader, LedgerSnapshot
 from zelador.ledger_marks import LedgerMarks, Today
 from zelador.settings import AlarmSettings
-from zelador.time_budget import left_s, spending
+from zelador.time_budget import held
 
 log = logging.getLogger(__name__)
 
@@ -171,9 +171,7 @@ class PlantReader:
 
     def read(self) -> PlantView:
         """The plant now, or a moment ago; as it was last seen, if another thread takes too long to read it."""
-        with spending():
-            is_ours = self._lock.acquire(timeout=left_s(MAX_READING_S))
-        try:
+        with held(self._lock, MAX_READING_S) as is_ours:
             changes = self._changes
             kept = self._kept
             if kept is not None and (not is_ours or self._is_current(kept, changes)):
@@ -181,9 +179,6 @@ class PlantReader:
             view = self._read()
             self._kept, self._kept_of = (self._clock(), view), changes
             return view
-        finally:
-            if is_ours:
-                self._lock.release()
 
     def _is_current(self, kept: tuple[float, PlantView], changes: int) -> bool:
         return self._kept_of == changes and self._clock() - kept[0] < lasts_s(kept[1])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operations.views.alarm_time import ON, Course, Ended
+from operations.views.alarm_time import Course, Ended
+from zelador.alarms.state import IN_ALARM
 
 STATES = ("ok", "suspect", "alarm", "acknowledged", "shelved", "unknown", "retired")
 STEPS = st.lists(st.tuples(st.integers(1, 50), st.sampled_from(STATES)), max_size=30)
@@ -25,13 +26,13 @@ def test_the_time_is_that_of_the_states_in_alarm(steps: list[tuple[int, str]], s
     for gap, state in steps:
         if state == before:
             continue
-        minutes += [before in ON] * gap
+        minutes += [before in IN_ALARM] * gap
         at += gap
         changes.append((at, before, state))
         before = state
     until = at + 10
-    minutes += [before in ON] * 10
-    on_now = {"press-07": changes[-1][0]} if before in ON else {}
+    minutes += [before in IN_ALARM] * 10
+    on_now = {"press-07": changes[-1][0]} if before in IN_ALARM else {}
     course = followed(changes)
     course.forget(since)
     found = course.times(since, max(since, until), on_now)

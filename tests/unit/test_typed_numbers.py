@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from admin.console.classify.page import number_of
 from admin.console.language import TAGS, language, plant_zone
+from admin.console.numbers import number_of
 
 LANGUAGES = {tag: language(tag, plant_zone("UTC")) for tag in TAGS}
 

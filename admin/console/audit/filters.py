@@ -12,7 +12,7 @@ from fastapi import Query
 
 from admin.console.catalog import mark as _
 from admin.console.language import Language
-from admin.console.sent import Sent
+from admin.console.sent import Sent, sent_by_address
 from admin.console.words import VIA
 from operations.views.audit import AuditFilter, Kind
 from zelador.errors import InvalidInput
@@ -48,8 +48,7 @@ class Asked:
 
     def refused(self, error: InvalidInput) -> Sent:
         """Returns the form as it was sent, with why it was refused."""
-        fields = {"from": (self.since,), "until": (self.until,)}
-        return Sent("/console/audit", fields, str(error), error.field or "", 422)
+        return sent_by_address("/console/audit", {"from": self.since, "until": self.until}, error)
 
     def filter(self, language: Language) -> AuditFilter:
         """Raises InvalidInput."""

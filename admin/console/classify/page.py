@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -16,6 +15,7 @@ from admin.access.roles import needs
 from admin.console.classify.asked import SHOWN_VALUES, Asked, read
 from admin.console.console import Console, Shown
 from admin.console.language import Language
+from admin.console.numbers import number_of
 from admin.console.page import pages, renderer, show
 from admin.console.visitor import Visiting, Visitor
 from operations.views.models import ModelDetail, ModelRow, model_detail, model_rows
@@ -75,28 +75,6 @@ async def classify(console: Shown, visitor: Visiting, request: Request) -> Respo
     typed = {key[2:]: str(value)[:40] for key, value in form.items() if key.startswith("f.")}
     before = [str(each) for each in form.getlist("asked")]
     return await run_in_threadpool(_page, console, visitor, model, typed, before)
-
-
-def number_of(language: Language, text: str) -> float | None:
-    """Parses a number as people type it; None if it is invalid, or can be read in two ways.
-
-    Point and comma both are decimal separators, and separators of thousands only as the language has them: before
-    the decimal one, in groups of three. `1.234` in Portuguese, and `1,234` in English, may be a thousand or one.
-    """
-    cleaned = text.strip().replace("−", "-").replace(" ", "")
-    group, decimal = (".", ",") if language.tag == "pt-BR" else (",", ".")
-    if re.fullmatch(rf"[+-]?[1-9]\d{{0,2}}(\{group}\d{{3}})+", cleaned):
-        return None
-    if group in cleaned and decimal in cleaned:
-        if not re.fullmatch(rf"[+-]?\d{{1,3}}(\{group}\d{{3}})+\{decimal}\d*", cleaned):
-            return None
-        cleaned = cleaned.replace(group, "")
-    cleaned = cleaned.replace(",", ".")
-    try:
-        found = float(cleaned)
-    except ValueError:
-        return None
-    return found if abs(found) < float("inf") else None
 
 
 def _page(

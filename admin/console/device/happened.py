@@ -10,8 +10,7 @@ from admin.console.pulse import moment
 from admin.console.words import label_text, period
 from operations.views.device_events import DeviceEventView
 from operations.views.labels import LabelView
-
-IN_ALARM = ("alarm", "acknowledged")
+from zelador.alarms.state import IN_ALARM
 
 
 @dataclass(frozen=True, slots=True)

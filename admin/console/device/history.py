@@ -18,6 +18,7 @@ from admin.console.words import label_text, period
 from operations.views.device_history import BucketView, HistoryNote, HistoryView
 from operations.views.devices import DeviceView
 from operations.views.plant import PlantView
+from zelador.alarms.state import IN_ALARM
 from zelador.errors import InvalidInput
 
 BUCKETS = 160
@@ -25,7 +26,6 @@ MAX_TYPED = 40  # characters of a time
 LEAST_EVERY_S = 3
 UNITS = 400  # in the range of a chart
 WITHOUT_SECONDS_S = 1_200
-IN_ALARM = ("alarm", "acknowledged")
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from admin.console.overview.live import FeatureShown, features_of
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.pulse import moment
 from admin.console.seen import Usual, seen_by_model
-from admin.console.sent import Sent
+from admin.console.sent import Sent, sent_by_address
 from admin.console.visitor import Visiting, Visitor
 from admin.console.words import people
 from operations.acts import devices as acts
@@ -222,7 +222,7 @@ def _show(
     try:
         shown = past.read_history(console, language, device, asked, now.at / 1000 - begun)
     except InvalidInput as error:  # a period that cannot be
-        visitor = visitor if visitor.sent else replace(visitor, sent=_refused(asked, str(error)))
+        visitor = visitor if visitor.sent else replace(visitor, sent=_refused(asked, error))
         asked = NOTHING_ASKED
         shown = past.read_history(console, language, device, asked, now.at / 1000 - begun)
     readings = tuple(services.recent.readings(1, None, name)[0])
@@ -276,10 +276,9 @@ def _last_day(language: Language, device: DeviceView) -> str:
     return Asked("", language.field(heard - DAY_MS), language.field(heard + 2_000)).query
 
 
-def _refused(asked: Asked, why: str) -> Sent:
+def _refused(asked: Asked, error: InvalidInput) -> Sent:
     """Returns the form that asked for a period which cannot be; it is the form of a label."""
-    typed = {"from": (asked.begin,), "to": (asked.end,)}
-    return Sent("/console/labels", typed, why, "to" if why.startswith("to") else "from", 422)
+    return sent_by_address("/console/labels", {"from": asked.begin, "to": asked.end}, error)
 
 
 def _ask(console: Console, visitor: Visitor, name: str, template: str) -> Response:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from admin.console.catalog import mark as _
-from admin.console.classify.page import number_of
 from admin.console.language import Language
+from admin.console.numbers import number_of
 from operations.views.report import Report
 from operations.views.threshold import Costs, ErrorsAt, ThresholdView, report_threshold
 

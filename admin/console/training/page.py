@@ -13,9 +13,9 @@ from fastapi import Path as InPath
 
 from admin.access.identity import Acting
 from admin.access.roles import needs
-from admin.console.classify.page import number_of
 from admin.console.console import Console, Shown
 from admin.console.language import Language
+from admin.console.numbers import number_of
 from admin.console.overview.live import FeatureShown, features_of
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.runs.page import Runs, runs_of
