@@ -49,7 +49,7 @@ class AlarmTimes:
 
 
 class Course:
-    """The alarms of all devices, as their changes tell. No I/O."""
+    """The alarms of all devices, from the changes of their states. No I/O."""
 
     def __init__(self) -> None:
         self.begun: dict[str, int] = {}  # alarms that go on

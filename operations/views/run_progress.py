@@ -9,7 +9,7 @@ from typing import Literal
 
 from zelador.training_queue.event import RunEvent, Standing
 
-TOLD = ("candidate_started", "fold_ended")  # kinds of events that the steps show; a list of events can leave them out
+IN_STEPS = ("candidate_started", "fold_ended")  # kinds of events that the steps show; a list of events leaves them out
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,8 @@ class Step:
 class ProgressView:
     """`left_s` is an estimate, which counts down from the newest event; negative if that took longer than estimated.
 
-    Once all candidates have ended, the earliest end that was said holds: an estimate that is renewed with each step
-    would stand still. `leaderboard` has the candidates that ended, the best first; `told` the events that `steps` do
+    Once all candidates have ended, the earliest estimated end holds: an estimate that is renewed with each step
+    would stand still. `leaderboard` has the candidates that ended, the best first; `listed` the events that `steps` do
     not show.
     """
 
@@ -36,7 +36,7 @@ class ProgressView:
     counted: tuple[int, int] | None = None  # candidates that have ended, of all
     left_s: float | None = None
     leaderboard: tuple[Standing, ...] = ()
-    told: tuple[RunEvent, ...] = ()
+    listed: tuple[RunEvent, ...] = ()
 
     @property
     def current(self) -> Step | None:
@@ -59,7 +59,7 @@ def progress_view(events: Sequence[RunEvent], now: datetime) -> ProgressView:
         None if counted is None or counted.total is None else (counted.done or 0, counted.total),
         left,
         next((each.leaderboard for each in reversed(events) if each.leaderboard), ()),
-        tuple(each for each in events if each.kind not in TOLD),
+        tuple(each for each in events if each.kind not in IN_STEPS),
     )
 
 

@@ -47,7 +47,7 @@ def test_what_ended_is_in_progress_and_waits_is_known_from_the_events() -> None:
         Step("lr", "LR", "ended"), Step("dt", "DT", "now", 3, 5), Step("rf", "RF", "waiting"),
     )  # fmt: skip
     assert (found.counted, found.share) == ((1, 3), 1.6)
-    assert [each.kind for each in found.told] == ["started", "candidate_ended"]
+    assert [each.kind for each in found.listed] == ["started", "candidate_ended"]
     assert [each.id for each in found.leaderboard] == ["lr"]
 
 
@@ -76,7 +76,7 @@ def test_after_the_last_candidate_the_time_left_does_not_stand_still() -> None:
 def test_a_run_can_finish_early_while_a_candidate_would_be_left_out() -> None:
     def may_finish(found: list[RunEvent]) -> bool:
         view = progress_view(found, NOW)
-        return Progress(view, view.counted, 1.0, tuple(reversed(view.told))).may_finish
+        return Progress(view, view.counted, 1.0, tuple(reversed(view.listed))).may_finish
 
     assert not may_finish(events()[:3])  # none has ended
     assert may_finish(events())

@@ -311,8 +311,8 @@ def progress(console: Console, run: RunView) -> Progress:
     view = progress_view(events, now)
     begun = None if run.started_at is None else datetime.fromisoformat(run.started_at)
     so_far = None if begun is None else max(0.0, (now - begun).total_seconds())
-    told = tuple(reversed(view.told[-EVENTS:]))
-    return Progress(view, view.counted or progress_of(run), so_far, told, asked)
+    listed = tuple(reversed(view.listed[-EVENTS:]))
+    return Progress(view, view.counted or progress_of(run), so_far, listed, asked)
 
 
 def _show(
