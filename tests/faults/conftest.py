@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.faults.alarm_scene import scene as scene
 from tests.faults.disk import data_folder, filesystem, kept_busy
 from tests.faults.site import Shape
 from tests.faults.trial import Outcome, Trial
