@@ -51,7 +51,7 @@ async def stream(
 ) -> Response:
     """Streams the live parts of a page. `page` is its name in live.LOOKS; any other gets only the watch line.
 
-    `about` is the id of the device, for the page of one.
+    `about` is the id of the device, for the page of one, and what a list shows.
     """
     is_program = "authorization" in request.headers
     token = "" if is_program else request.cookies.get(cookie_name(request.scope["scheme"]), "")

@@ -8,6 +8,7 @@ import redis
 
 from admin.console.console import Console
 from admin.console.device import live as device
+from admin.console.devices import live as devices
 from admin.console.model import page as model
 from admin.console.overview import live as overview
 from admin.console.render import Renderer
@@ -36,8 +37,9 @@ LOOKS: Mapping[str, Regions] = {
     "model": model.look,
     "run": runs.look,
     "device": device.look,
+    "devices": devices.look,
 }
-ABOUT = frozenset({"device"})  # pages about one thing, whose id the topic has
+ABOUT = frozenset({"device", "devices"})  # pages whose topic says what they are about
 
 
 def look(console: Console) -> Look:

@@ -1,9 +1,9 @@
 """Sends the live parts of pages as server-sent events.
 
-A topic is a page, a role and a language, and the device that a page is about. Each topic with subscribers is rendered
-at most three times a second (once, if there are very many topics), however many subscribers it has. Only the regions
-that changed are sent: in unnamed messages as `<hx-partial>` elements, which htmx swaps in; points of a chart as JSON in
-named events. A new subscriber gets everything first.
+A topic is a page, a role and a language, and the device or the list that it shows. Each topic with subscribers is
+rendered at most three times a second (once, if there are very many topics), however many subscribers it has. Only the
+regions that changed are sent: in unnamed messages as `<hx-partial>` elements, which htmx swaps in; points of a chart as
+JSON in named events. A new subscriber gets everything first.
 
 Over HTTP/1.1 a browser opens at most six connections to a host, and a stream keeps one. So at most SESSION_STREAMS
 windows of a session have a stream. The others get what changed as an answer that ends, and ask again after POLL_MS,
@@ -46,7 +46,7 @@ class Topic:
     page: str
     role: Role
     language: str
-    about: str = ""  # of a page about one thing: its id
+    about: str = ""  # the id of the device, or what a list shows
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ $$("#attention, #dev-actions").forEach(region => {
 });
 
 // A region that is sent again keeps the focus of a keyboard: on the same link, button or heading, else on its first link.
-const SENT_AGAIN = "#watch, #attention, #steps, #states, #events, #rollout, #progress, #dev-line, #dev-actions, #dev-state, #dev-last, #dev-events";
+const SENT_AGAIN = "#watch, #attention, #steps, #states, #events, #rollout, #progress, #dev-line, #dev-actions, #dev-state, #dev-last, #dev-events, #list-head, #list-actions, #list-counts, #list-rows";
 const takeFocus = (place, how) => {
   if (place.matches("h1, h2")) place.tabIndex = -1;
   place.focus(how);
