@@ -16,8 +16,8 @@ from admin.access.roles import needs
 from admin.console.console import Console, Shown
 from admin.console.device import history as past
 from admin.console.device.chart import Chart, chart_of
-from admin.console.device.happened import Happened, happened
-from admin.console.device.history import Asked, asked_of
+from admin.console.device.history import AskedPeriod, asked_of
+from admin.console.device.timeline import TimelineEntry, timeline
 from admin.console.labels.page import Done, choices_of, done_of
 from admin.console.language import Language
 from admin.console.overview.live import FeatureShown, features_of
@@ -47,7 +47,7 @@ End = Annotated[str, Query(alias="to", max_length=200)]
 EVENTS = 20
 LABELS = 8
 NEWEST = 240  # readings in the table of the newest ones
-NOTHING_ASKED = Asked()
+NOTHING_ASKED = AskedPeriod()
 SHELVE_HOURS = (1, 8, 24)  # for which one press of a button shelves a device
 DAY_MS = 86_400_000
 TALL, LOW = 240, 104  # heights of charts
@@ -63,7 +63,7 @@ class DevicePage:
     drawn: tuple[Chart, ...]  # of the features, the oddest first
     is_young: bool  # the period is shorter than the one that was chosen, because there is nothing older
     notes: tuple[str, ...]  # what the history lacks
-    events: tuple[Happened, ...]
+    events: tuple[TimelineEntry, ...]
     now: PlantView
     names: dict[str, str]
     may_act: bool
@@ -209,7 +209,7 @@ def _show(
     console: Console,
     visitor: Visitor,
     name: str,
-    asked: Asked,
+    asked: AskedPeriod,
     done: str = "",
     has_no_end: bool = False,
 ) -> Response:
@@ -249,7 +249,7 @@ def _show(
         tuple(chart_of(language, name, shown, each, TALL if at == 0 else LOW) for at, each in enumerate(series)),
         shown.is_young,
         tuple(past.note_text(language, note) for note in shown.view["notes"]),
-        happened(language, events, labels, names, EVENTS),
+        timeline(language, events, labels, names, EVENTS),
         now,
         names,
         key.may("operator"),
@@ -273,10 +273,10 @@ def _show(
 
 def _last_day(language: Language, device: DeviceView) -> str:
     heard = int(1_000 * moment(device.heard_at))
-    return Asked("", language.field(heard - DAY_MS), language.field(heard + 2_000)).query
+    return AskedPeriod("", language.field(heard - DAY_MS), language.field(heard + 2_000)).query
 
 
-def _refused(asked: Asked, error: InvalidInput) -> Sent:
+def _refused(asked: AskedPeriod, error: InvalidInput) -> Sent:
     """Returns the form that asked for a period which cannot be; it is the form of a label."""
     return sent_by_address("/console/labels", {"from": asked.begin, "to": asked.end}, error)
 

@@ -18,8 +18,8 @@ from admin.console.seen import Usual, movement, seen_by_model
 from admin.console.visitor import Visiting, Visitor
 from admin.console.words import people
 from operations.views.alarm_time import WEEK_MS
-from operations.views.course import Courses
 from operations.views.devices import DeviceView
+from operations.views.last_hour import Courses
 from operations.views.plant import NOT_OK, PlantView
 from zelador.alarms.state import State
 
@@ -27,8 +27,8 @@ router = pages("devices")
 by_state = pages("states")
 
 PAGE_ROWS = 50
-SHOWN: tuple[State, ...] = (*NOT_OK, "ok")
-FILTERS: tuple[State, ...] = (*SHOWN, "retired")
+STATE_ORDER: tuple[State, ...] = (*NOT_OK, "ok")
+FILTERS: tuple[State, ...] = (*STATE_ORDER, "retired")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,9 @@ def _list(
     sort: Literal["", "alarm_minutes"] = "",
 ) -> Response:
     states: tuple[State, ...] = (state,) if state else ()
-    rows, total = console.services.devices.page(PAGE_ROWS, offset, states or SHOWN, q.strip() or None, sort or None)
+    rows, total = console.services.devices.page(
+        PAGE_ROWS, offset, states or STATE_ORDER, q.strip() or None, sort or None
+    )
     if not states and not rows and not q:  # no device was classified yet, so none has a state
         rows, total = console.services.devices.page(PAGE_ROWS, offset)
 
