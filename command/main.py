@@ -1,7 +1,7 @@
 """The `zelador` command: registers the subcommands, and reports an error as one line and an exit code.
 
-Exit codes: 0 success; 1 a bug in Zelador (with a traceback), or a problem found by a check (doctor, models verify);
-2 a problem that the user can fix, explained in one line.
+Exit codes: 0 success; 1 a bug in Zelador (with a traceback), or a problem found by a check (doctor, health, models
+verify, archive verify, quarantine replay); 2 a problem that the user can fix, explained in one line; 130 Ctrl-C.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ WORDS: Mapping[str, tuple[str, str | None, tuple[Step, ...]]] = {
     "features-missing": (
         _("The plant does not send what this model needs"),
         None,
-        (Step(_("Select another model"), _("Nothing was changed, and the present model stays live.")),),
+        (Step(_("Select another model"), _("Nothing was changed, and the current model stays live.")),),
     ),
     "corrupt": (
         _("The registry cannot be read"),

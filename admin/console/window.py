@@ -30,7 +30,7 @@ T = TypeVar("T")
 class Kept:
     """A cache of at most MAX_KEPT values with an age limit. Thread-safe; a value is made only once at a time.
 
-    Who waits for another thread that makes the value spends the time of the page, and then makes it without waiting.
+    A caller waits for another thread's value until the time of its page is up, and then computes its own.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

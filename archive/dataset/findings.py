@@ -125,15 +125,15 @@ def _feature(feature: FeatureFigures, rows: int) -> Iterator[Finding]:
     if feature.constant:
         yield Finding(
             "constant",
-            f"{name} has always the value {feature.lowest:g}",
-            "leave it out, or look whether the sensor is connected",
+            f"{name} always has the value {feature.lowest:g}",
+            "leave it out, or check whether the sensor is connected",
             name,
         )
     if feature.missing > MISSING_SHARE * rows:
         yield Finding(
             "missing",
             f"{name} is missing in {feature.missing} of {rows} readings",
-            "look which device does not send it; a model fills it with a usual value",
+            "check which device does not send it; a model fills it with a usual value",
             name,
         )
     if feature.out_of_range:
@@ -179,6 +179,6 @@ def _leak(
         yield Finding(
             "leak",
             f"{feature.name} alone tells the label: it nearly is the label",
-            "look whether it is only known after the label; if so, leave it out, because live readings lack it",
+            "check whether it is only known after the label; if so, leave it out, because live readings lack it",
             feature.name,
         )

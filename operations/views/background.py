@@ -1,6 +1,6 @@
-"""Makes values on threads, and keeps them for a while. Who asks for one waits only for a moment.
+"""Computes values on threads and caches them. A caller waits only briefly.
 
-The threads are no daemons: a process that ended while one is in a library of C++ would be aborted.
+The threads are not daemons: exiting while one runs C++ code would abort the process.
 """
 
 from __future__ import annotations

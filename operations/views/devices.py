@@ -134,7 +134,7 @@ class Devices:
         return found[0]
 
     def known(self, names: Sequence[str]) -> frozenset[str]:
-        """Those of the names that are devices here; a run may have learned from a file of others."""
+        """The names that belong to known devices; a run's table may name others."""
         found: Any = self._client.zmscore(self._keys.devices, list(names)) if names else []
         return frozenset(name for name, at in zip(names, found, strict=True) if at is not None)
 

@@ -209,7 +209,7 @@ class HistoryReader:
             self._engine.release()
 
     def _usual_of(self, device: str) -> Usual:
-        """Empty for a device that is not known for long, and while the archive cannot be read."""
+        """Empty for a recently added device, or while the archive cannot be read."""
         return self._usual.get(device, lambda: self._find_usual(device), USUAL_SHARE * self._wait_s) or {}
 
     def _find_usual(self, device: str) -> Usual:

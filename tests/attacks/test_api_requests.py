@@ -88,7 +88,7 @@ def test_no_answer_is_stored_in_a_redis_that_is_nearly_full(api: Api, monkeypatc
 def test_a_request_whose_response_is_too_large_to_store_is_not_processed_twice(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("admin.access.idempotency.MAX_ANSWER", 4_096 + 10)
+    monkeypatch.setattr("admin.access.idempotency.MAX_BODY", 10)
     with api.client("admin") as client:
         headers = {"Idempotency-Key": "large"}
         assert client.post("/v1/keys", json={"role": "viewer"}, headers=headers).status_code == 201

@@ -304,7 +304,7 @@ def _random(known: Known, asked: Asked, folds: int, share: float, seed: int) -> 
             "--time"
         ]
     if known.order == "unclear":
-        notes.append("neighboring rows are alike, and sorted, so that their order is none of time")
+        notes.append("neighboring rows are alike, and sorted, so the order is not chronological")
     notes += naming_notes_in_order(known)
     everything = np.ones(known.count, bool)
     return Split(

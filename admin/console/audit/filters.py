@@ -83,7 +83,7 @@ def _day(text: str, name: str) -> date | None:
         found = date.min
     if FIRST <= found <= LAST:
         return found
-    raise InvalidInput(f"{name}: {text!r} is no day; write it as 2026-11-25", field=name)
+    raise InvalidInput(f"{name}: {text!r} is not a date; write it as 2026-11-25", field=name)
 
 
 def _begin(day: date, language: Language) -> int:

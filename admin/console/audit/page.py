@@ -20,6 +20,7 @@ from admin.console.words import act, named, people, reason_of
 from operations.audit_entry import Change
 from operations.views.audit import MAX_SEARCHED, Kind, authors, search
 from zelador.errors import InvalidInput
+from zelador.table.formula import harmless
 
 router = pages("audit")
 
@@ -122,13 +123,8 @@ def _table(changes: Iterable[Change], names: Mapping[str, str]) -> str:
     for entry in changes:
         changed = (_json(entry.before), _json(entry.after))
         row = (entry.at, entry.who, names.get(entry.who, ""), entry.what, entry.target, entry.address or "", *changed)
-        table.writerow([cell(each) for each in row])
+        table.writerow([harmless(each) for each in row])
     return text.getvalue()
-
-
-def cell(text: str) -> str:
-    """Returns a text that a spreadsheet does not run as a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 def _json(value: object) -> str:

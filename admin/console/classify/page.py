@@ -43,7 +43,7 @@ class Input:
     counts: Sequence[int]  # of values in training, in bins of equal width from low to high
     is_outside: bool
     is_wrong: bool  # no number, or one that is refused
-    refused: str  # why the number is refused; empty if it is accepted, or is no number
+    refused: str  # why the number is refused; empty if it is accepted, or is not a number
 
 
 @dataclass(frozen=True, slots=True)

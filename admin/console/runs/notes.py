@@ -69,7 +69,7 @@ NOTES: Mapping[str, str] = {  # pattern of the trainer's note to its translation
         "No device and no time are known, so rows were drawn at random. If neighboring rows are alike, all scores are "
         "too good."
     ),
-    r"neighboring rows are alike, and sorted, so that their order is none of time": _(
+    r"neighboring rows are alike, and sorted, so the order is not chronological": _(
         "Neighboring rows are alike, and sorted, so their order says nothing about time."
     ),
     r"on the hold-out, the (?P<metric>\S+) of (?P<name>\S+) is (?P<score>[\d.]+), but the folds predicted "

@@ -106,7 +106,7 @@ DECISIONS: Mapping[str, str] = {  # by the reason of a decision
     "same_model": _("It is the selected model already."),
     "not_compared": _("It was not compared with the model that is selected now."),
     "no_holdout": _("No readings were held out, and the selected model may have seen the others."),
-    "no_interval": _("How sure its lead is cannot be said: there are too few blocks."),
+    "no_interval": _("How certain its lead is cannot be estimated: there are too few blocks."),
     "not_better": _("The interval is not above the margin of %(margin)s, so the lead may be chance."),
     "not_selected": _("It is better, but it could not be selected."),
 }
