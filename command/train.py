@@ -121,11 +121,13 @@ def _train_here(
     """Trains on this machine, and returns the run. `asked` are options of the training, `rows` the query."""
     settings, stop = prepare("train", for_a_person=True)
     settings = settings_of(home, settings=_settings_with(settings, asked))
+    from operations.local import local_actor
     from registry.registry import Registry
     from registry.run_document import new_run_id
     from trainer.run.job import train as run
     from trainer.run.options import options_of
     from trainer.run.process import Child, RunFailed
+    from trainer.run.recorded import recorded_by
     from trainer.run.recorder import Recorder
     from trainer.run.run_end import save_events
 
@@ -140,12 +142,12 @@ def _train_here(
         recorder.add("started", f"run {options.run}: {len(dataset.labels)} rows")
         child = Child(printed, settings.training.nice)
         try:
-            document = run(dataset, settings, registry, options, stop, recorder, child)
+            record = recorded_by(partial(local_actor, settings), stop, tries=1)  # a file, if Redis is away
+            document = run(dataset, settings, registry, options, stop, recorder, child, record=record)
         except RunFailed:
             _show_end(printed)
             raise
     if settings.training.promote == "better":
-        from operations.local import local_actor
         from trainer.promotion import promote
 
         promote(document, registry, local_actor(settings), settings)

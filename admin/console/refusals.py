@@ -66,6 +66,12 @@ TRANSLATIONS: Mapping[str, str] = {  # pattern of a message to its translation
         "are gone."
     ),
     r"run (?P<run>\S+) is not running: .+": _("Run %(run)s is not in progress."),
+    r"run (?P<run>\S+) has compared all of its candidates, .+": _(
+        "All candidates of run %(run)s are compared, so it cannot finish earlier. Wait until it ends."
+    ),
+    r"run (?P<run>\S+) registers its models already, .+": _(
+        "The models of run %(run)s are being registered, which cannot be taken back. Wait until it ends."
+    ),
     r"this label is in the list already, as .+": _("This label is in the list already."),
     r"the id .+ names another label; .+": _("The id of the label names another one. Undo that one first."),
     r"the label .+ was undone a moment ago; add it again": _("The label was undone a moment ago. Add it again."),

@@ -117,6 +117,24 @@ OTHERS = _("%(count)s others")
 MOST_NAMED = 4  # candidates in the sentence
 
 
+ENDINGS: Mapping[str, str] = {  # a state, or of a run that is done its verdict
+    "queued": _("Queued"),
+    "running": _("Running"),
+    "failed": _("Failed"),
+    "cancelled": _("Canceled"),
+    "clear": _("Clear"),
+    "tied": _("Tied"),
+    "nothing_to_learn": _("Nothing to learn"),
+    "not_evaluable": _("Not evaluable"),
+    "done": _("Done"),
+}
+
+
+def endings(language: Language) -> Mapping[str, str]:
+    """Returns how the list of runs says how each ended, by which it can be searched."""
+    return {name: language.text(text) for name, text in ENDINGS.items()}
+
+
 def verdict_text(language: Language, found: Comparison) -> str:
     """Returns the verdict as a sentence; empty if the run has none."""
     if not found.verdict or language.tag == "en":

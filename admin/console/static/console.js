@@ -38,8 +38,13 @@ if (stream) {
 const run = $("[data-run]");
 if (run) {
   stream?.addEventListener("idle", event => { if (event.detail.data !== run.dataset.run) loadAgain(); });
-  const finish = $("[data-open=finish]");  // while a candidate has ended, and another one has not
-  if (finish) new MutationObserver(() => { finish.hidden = !$("[data-finish]", run); }).observe(run, { childList: true, subtree: true });
+  // What can still be asked: to finish, while a candidate has ended and another one has not; to cancel, until models are registered.
+  const offered = $$("[data-open=finish], [data-open=cancel]");
+  if (offered.length) new MutationObserver(() => {
+    const left = offered.filter(link => link === document.activeElement && !$(`[data-may=${link.dataset.open}]`, run));
+    offered.forEach(link => { link.hidden = !$(`[data-may=${link.dataset.open}]`, run); });
+    if (left.length) takeFocus(offered.find(link => !link.hidden) || $("h1"));
+  }).observe(run, { childList: true, subtree: true });
 }
 
 // A selected model: when another one is selected, the page is loaded again.
@@ -133,7 +138,11 @@ if (only) {
 // Dialogs. A link with data-open leads to a page of the same words where there is no script.
 $$("[data-open]").forEach(link => {
   const dialog = document.getElementById(link.dataset.open);
-  if (dialog) link.addEventListener("click", event => { event.preventDefault(); dialog.showModal(); });
+  if (!dialog) return;
+  link.addEventListener("click", event => { event.preventDefault(); dialog.showModal(); });
+  dialog.addEventListener("close", () => {  // the link is gone, because there is nothing left to ask
+    if (!link.checkVisibility()) takeFocus($("h1"));
+  });
 });
 $$("[data-close]").forEach(button => button.addEventListener("click", () => button.closest("dialog").close()));
 
