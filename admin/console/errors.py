@@ -74,7 +74,7 @@ def _context(request: Request, problem: Problem, console: Console, visitor: Visi
             lede = language.text("Your session cannot be read now. It has not ended: the page is back with Redis.")
     if problem.kind in ("corrupt", "model-refused", "unavailable"):
         keeps = tuple((language.text(name), language.text(text)) for name, text in KEEPS)
-        held = language.text(HELD) if problem.kind == "corrupt" else ""
+        held = language.text(SUSPENDED) if problem.kind == "corrupt" else ""
     document = {
         "type": f"/problems/{problem.kind}",
         "title": problem.title,
@@ -109,7 +109,7 @@ KEEPS = (
     (_("Live classification"), _("The workers keep the model that they have in memory. No reading waits for this.")),
     (_("Devices, labels, quarantine"), _("They do not depend on the registry.")),
 )
-HELD = _(
+SUSPENDED = _(
     "Selecting, saving and deleting models, until the registry can be read again. A worker that starts now has no "
     "model to load."
 )

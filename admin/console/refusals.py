@@ -15,7 +15,7 @@ from admin.console.labels.words import fault_text
 from admin.console.language import Language
 from admin.console.models.import_words import IMPORTS
 
-SAID: Mapping[str, str] = {  # pattern of a message to its translation
+TRANSLATIONS: Mapping[str, str] = {  # pattern of a message to its translation
     r"(?P<field>\w+): ['\"](?P<text>.*)['\"] is not a time; .+": _(
         "%(field)s: “%(text)s” is not a time. Give a day of the calendar and a time, such as 2026-11-25 06:00."
     ),
@@ -66,6 +66,12 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
         "are gone."
     ),
     r"run (?P<run>\S+) is not running: .+": _("Run %(run)s is not in progress."),
+    r"run (?P<run>\S+) has compared all of its candidates, .+": _(
+        "All candidates of run %(run)s are compared, so it cannot finish earlier. Wait until it ends."
+    ),
+    r"run (?P<run>\S+) registers its models already, .+": _(
+        "The models of run %(run)s are being registered, which cannot be taken back. Wait until it ends."
+    ),
     r"this label is in the list already, as .+": _("This label is in the list already."),
     r"the id .+ names another label; .+": _("The id of the label names another one. Undo that one first."),
     r"the label .+ was undone a moment ago; add it again": _("The label was undone a moment ago. Add it again."),
@@ -203,7 +209,7 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
     r"(query|path)\.(?P<field>[\w. ]+): .+": _("The field %(field)s is missing, or has a value that cannot be used."),
 }
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
-MESSAGES = Messages({**SAID, **IMPORTS, **TABLES})
+MESSAGES = Messages({**TRANSLATIONS, **IMPORTS, **TABLES})
 FIELDS: Mapping[str, str] = {
     "from": _("From"), "to": _("To"), "until": _("Until"), "device": _("Device"), "label": _("Label"),
 }  # fmt: skip

@@ -10,8 +10,8 @@ from typing import TypeVar, cast
 
 import redis
 
-from operations.views.course import Courses, courses
 from operations.views.devices import DeviceView
+from operations.views.last_hour import Courses, courses
 from operations.views.stream import Prediction, Reading, Recent
 from zelador.time_budget import held
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import redis
 
 from archive.dataset.engine import open_engine
+from archive.dataset.history.buckets import Course, Grid
 from archive.dataset.history.buffered import read_buffered
-from archive.dataset.history.course import Course, Grid
 from archive.dataset.history.read import Coverage, read_course, read_sample, wanted
 from archive.dataset.load import archive_of
 from archive.dataset.query import MAX_MS

@@ -34,10 +34,10 @@ from trainer.run.data import Data
 from trainer.run.documents import leaderboard, verdict_facts
 from trainer.run.events import Result
 from trainer.run.finished import read, save, stopped
-from trainer.run.more import more
 from trainer.run.reporter import Reporter
 from trainer.run.request import REQUEST, Request
 from trainer.run.result_notes import few_days_notes, holdout_notes, optimism_notes
+from trainer.run.tuned_and_combined import more
 from trainer.run.write import judged_answers, write
 from zelador.messages import iso
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import redis
 
 from admin.console.console import Console
-from admin.console.device.happened import Happened, happened
+from admin.console.device.timeline import TimelineEntry, timeline
 from admin.console.overview.live import FeatureShown, features_of
 from admin.console.render import Renderer
 from admin.console.seen import Usual, seen_by_model
@@ -39,7 +39,7 @@ class Present:
     last: tuple[tuple[FeatureShown, float], ...]  # its values, the oddest feature first
     usual: Mapping[str, Usual]  # feature to the usual values of this device
     seen: Mapping[str, Usual]  # feature to what training saw
-    events: tuple[Happened, ...]
+    events: tuple[TimelineEntry, ...]
     now: PlantView
     names: Mapping[str, str]  # of people, for admins
     may_act: bool
@@ -88,7 +88,7 @@ def present(console: Console, renderer: Renderer, role: Role, device: DeviceView
         tuple(sorted(values, key=oddness, reverse=True)),
         usual,
         seen.usual,
-        happened(renderer.language, past.events, past.labels, names, EVENTS),
+        timeline(renderer.language, past.events, past.labels, names, EVENTS),
         now,
         names,
         role != "viewer",

@@ -16,7 +16,7 @@ from admin.access.roles import needs
 from admin.console.console import Console, Shown
 from admin.console.device import history as past
 from admin.console.device.chart import Chart, chart_of
-from admin.console.device.history import Asked, asked_of
+from admin.console.device.history import AskedPeriod, asked_of
 from admin.console.device.live import Present, past_of, present
 from admin.console.labels.page import Done, choices_of, done_of
 from admin.console.language import Language
@@ -43,7 +43,7 @@ Span = Annotated[str, Query(alias="range", max_length=10)]
 Begin = Annotated[str, Query(alias="from", max_length=200)]
 End = Annotated[str, Query(alias="to", max_length=200)]
 NEWEST = 240  # readings in the table of the newest ones
-NOTHING_ASKED = Asked()
+NOTHING_ASKED = AskedPeriod()
 SHELVE_HOURS = (1, 8, 24)  # for which one press of a button shelves a device
 DAY_MS = 86_400_000
 TALL, LOW = 240, 104  # heights of charts
@@ -199,7 +199,7 @@ def _show(
     console: Console,
     visitor: Visitor,
     name: str,
-    asked: Asked,
+    asked: AskedPeriod,
     done: str = "",
     has_no_end: bool = False,
 ) -> Response:
@@ -251,10 +251,10 @@ def _show(
 
 def _last_day(language: Language, device: DeviceView) -> str:
     heard = int(1_000 * moment(device.heard_at))
-    return Asked("", language.field(heard - DAY_MS), language.field(heard + 2_000)).query
+    return AskedPeriod("", language.field(heard - DAY_MS), language.field(heard + 2_000)).query
 
 
-def _refused(asked: Asked, error: InvalidInput) -> Sent:
+def _refused(asked: AskedPeriod, error: InvalidInput) -> Sent:
     """Returns the form that asked for a period which cannot be; it is the form of a label."""
     return sent_by_address("/console/labels", {"from": asked.begin, "to": asked.end}, error)
 

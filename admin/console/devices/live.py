@@ -16,16 +16,16 @@ from admin.console.stream import Live, Topic
 from admin.console.words import people
 from operations.key_file import Role
 from operations.views.alarm_time import WEEK_MS
-from operations.views.course import Courses
 from operations.views.devices import DeviceView
+from operations.views.last_hour import Courses
 from operations.views.plant import NOT_OK, PlantView
 from zelador.alarms.state import State
 
 PAGE_ROWS = 50
 MAX_OFFSET = 10_000_000
 ROWS_S = 1.0  # how often the stream reads the rows
-SHOWN: tuple[State, ...] = (*NOT_OK, "ok")
-FILTERS: tuple[State, ...] = (*SHOWN, "retired")
+STATE_ORDER: tuple[State, ...] = (*NOT_OK, "ok")
+FILTERS: tuple[State, ...] = (*STATE_ORDER, "retired")
 
 Sort = Literal["", "alarm_minutes"]
 
@@ -113,7 +113,7 @@ def read_rows(console: Console, asked: Asked) -> tuple[list[DeviceView], int]:
     """Reads the rows of the list, and how many devices match. Raises redis.RedisError."""
     states: tuple[State, ...] = (asked.state,) if asked.state else ()
     read, q = console.services.devices.page, asked.q.strip()
-    rows, total = read(PAGE_ROWS, asked.offset, states or SHOWN, q or None, asked.sort or None)
+    rows, total = read(PAGE_ROWS, asked.offset, states or STATE_ORDER, q or None, asked.sort or None)
     if not states and not rows and not q:  # no device was classified yet, so none has a state
         return read(PAGE_ROWS, asked.offset)
     return rows, total

@@ -38,8 +38,13 @@ if (stream) {
 const run = $("[data-run]");
 if (run) {
   stream?.addEventListener("idle", event => { if (event.detail.data !== run.dataset.run) loadAgain(); });
-  const finish = $("[data-open=finish]");  // while a candidate has ended, and another one has not
-  if (finish) new MutationObserver(() => { finish.hidden = !$("[data-finish]", run); }).observe(run, { childList: true, subtree: true });
+  // What can still be asked: to finish, while a candidate has ended and another one has not; to cancel, until models are registered.
+  const offered = $$("[data-open=finish], [data-open=cancel]");
+  if (offered.length) new MutationObserver(() => {
+    const left = offered.filter(link => link === document.activeElement && !$(`[data-may=${link.dataset.open}]`, run));
+    offered.forEach(link => { link.hidden = !$(`[data-may=${link.dataset.open}]`, run); });
+    if (left.length) takeFocus(offered.find(link => !link.hidden) || $("h1"));
+  }).observe(run, { childList: true, subtree: true });
 }
 
 // A selected model: when another one is selected, the page is loaded again.
@@ -142,8 +147,10 @@ document.addEventListener("click", event => {
   if (!dialog) return;
   event.preventDefault();
   dialog.showModal();
-  dialog.addEventListener("close", () => {  // the link may have been sent again meanwhile
-    if (!link.isConnected) $(`[data-open=${dialog.id}]`)?.focus();
+  dialog.addEventListener("close", () => {
+    if (link.checkVisibility()) return;
+    const again = $(`[data-open=${dialog.id}]`);  // the link was sent again, or there is nothing left to ask
+    takeFocus(again?.checkVisibility() ? again : $("h1"));
   }, { once: true });
 });
 $$("[data-close]").forEach(button => button.addEventListener("click", () => button.closest("dialog").close()));
