@@ -23,6 +23,9 @@ if (stream) {
     if (clock) clock.textContent = event.detail.data;
   });
   stream.addEventListener("ended", () => loadAgain());
+  stream.addEventListener("htmx-sse-after-connection", () => setTimeout(() => {  // a window that opened hidden ends its stream too
+    if (document.hidden) document.dispatchEvent(new Event("visibilitychange"));
+  }));
   setInterval(() => {
     const isLate = !document.hidden && performance.now() - heard > LATE_MS;
     if (isLate === wasLate) return;
