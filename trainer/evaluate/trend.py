@@ -34,7 +34,8 @@ def trends(values: Array, devices: Codes | None, times: Codes) -> dict[int, str]
 
 def _thinned(column: Array) -> Array:
     known = column[~np.isnan(column)]
-    return known[np.unique(np.linspace(0, len(known) - 1, min(len(known), MAX_ROWS)).round().astype(int))]
+    found: Array = known[np.unique(np.linspace(0, len(known) - 1, min(len(known), MAX_ROWS)).round().astype(int))]
+    return found
 
 
 def _correlation(column: Array) -> float:
