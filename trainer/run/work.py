@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from registry.evaluation.bootstrap import difference
+from registry.evaluation.bootstrap import difference, too_few
 from registry.evaluation.scores import scores
 from registry.model.manifest import Threshold
 from registry.run_document import Scores, Seconds
@@ -241,7 +241,8 @@ def _verdict(
             )
         )
     counted = len(set(bench.labels[bench.counted].tolist()))
-    return decide(contenders, metric, nothing, data.request.alone, counted)
+    few = None if bench.resamples is None or not running else too_few(judged[running[0].id].answers, bench.resamples)
+    return decide(contenders, metric, nothing, data.request.alone, counted, few)
 
 
 def _judge_live(folder: Path, data: Data) -> Live | None:
