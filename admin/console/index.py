@@ -49,13 +49,17 @@ async def stream(
     about: Annotated[str, Query(max_length=512)] = "",
     shown: Annotated[str, Header(alias="last-event-id")] = "",
 ) -> Response:
-    """Streams the live parts of a page. `page` is its name in live.LOOKS; any other gets only the watch line."""
+    """Streams the live parts of a page. `page` is its name in live.LOOKS; any other gets only the watch line.
+
+    `about` is the id of the device, for the page of one, and what a list shows.
+    """
     is_program = "authorization" in request.headers
     token = "" if is_program else request.cookies.get(cookie_name(request.scope["scheme"]), "")
     if not console.hub.has_room(token):
         raise HTTPException(503, "too many pages are open; this one is not live", {"Retry-After": str(RETRY_S)})
     key = signed_in(visitor)
-    topic = Topic(page if page in live.LOOKS else "watch", key.role, visitor.language, about)
+    name = page if page in live.LOOKS else "watch"
+    topic = Topic(name, key.role, visitor.language, about if name in live.ABOUT else "")
     messages = console.hub.subscribe(topic, live.look(console), _validity(console, token, key.id), token, shown)
     return EventSourceResponse(messages, headers={**SAME_ORIGIN, "X-Accel-Buffering": "no"})
 

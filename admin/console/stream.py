@@ -1,8 +1,9 @@
 """Sends the live parts of pages as server-sent events.
 
-A topic is a page, a role and a language. Each topic with subscribers is rendered at most three times a second,
-however many subscribers it has. Only the regions that changed are sent: in unnamed messages as `<hx-partial>` elements,
-which htmx swaps in; points of a chart as JSON in named events. A new subscriber gets everything first.
+A topic is a page, a role and a language, and the device or the list that it shows. Each topic with subscribers is
+rendered at most three times a second (once, if there are very many topics), however many subscribers it has. Only the
+regions that changed are sent: in unnamed messages as `<hx-partial>` elements, which htmx swaps in; points of a chart as
+JSON in named events. A new subscriber gets everything first.
 
 Over HTTP/1.1 a browser opens at most six connections to a host, and a stream keeps one. So at most SESSION_STREAMS
 windows of a session have a stream. The others get what changed as an answer that ends, and ask again after POLL_MS,
@@ -27,7 +28,8 @@ from operations.key_file import Role
 
 log = logging.getLogger(__name__)
 
-TICK_S = 0.35
+TICK_S, MAX_TICK_S = 0.35, 1.0
+CALM_TOPICS = 20  # beyond which each is rendered less often
 MAX_BEHIND = 40  # messages; a browser that is further behind is disconnected, and connects again
 CHECK_S = 10.0  # how often a stream checks that its session is still valid
 ENDED = format_sse_event(event="ended", data_str="")
@@ -44,7 +46,7 @@ class Topic:
     page: str
     role: Role
     language: str
-    about: str = ""  # of a page about one thing: its id
+    about: str = ""  # the id of the device, or what a list shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +202,7 @@ class Hub:
                 feed.sent = live
                 if messages:
                     self._send(feed, b"".join(messages))
-            await asyncio.sleep(max(0.05, TICK_S - (time.monotonic() - began)))
+            await asyncio.sleep(max(0.05, tick_s(len(self._feeds)) - (time.monotonic() - began)))
 
     def _send(self, feed: _Feed, message: bytes) -> None:
         for queue in feed.queues:
@@ -208,6 +210,11 @@ class Hub:
                 _put(queue, None)
             else:
                 queue.put_nowait(message)
+
+
+def tick_s(topics: int) -> float:
+    """Returns how often each of so many topics is rendered. Pure."""
+    return min(max(MAX_TICK_S, TICK_S), TICK_S * max(1.0, topics / CALM_TOPICS))
 
 
 def _put(queue: asyncio.Queue[Any], last: None) -> None:

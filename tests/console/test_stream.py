@@ -192,6 +192,11 @@ def test_a_full_server_has_room_for_windows_beside_streams_of_their_session() ->
     run(test, streams=SESSION_STREAMS)
 
 
+def test_very_many_topics_are_each_rendered_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "TICK_S", 0.35)
+    assert [stream.tick_s(topics) for topics in (1, 20, 40, 500)] == [0.35, 0.35, 0.7, 1.0]
+
+
 def test_a_stream_ends_with_its_session(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "CHECK_S", 0.02)
 
