@@ -69,9 +69,7 @@ app.add_typer(
 app.add_typer(
     labels.app, name="labels", help="Label periods of devices afterwards: list, add, undo, import work orders."
 )
-app.add_typer(
-    archive.app, name="archive", help="Archive readings and predictions as Parquet files; list and check these files."
-)
+app.add_typer(archive.app, name="archive", help="Run the archiver; with a subcommand, list or check its files.")
 app.add_typer(data.app, name="data", help="Describe readings before training on them, and export them.")
 app.add_typer(keys.app, name="keys", help="Manage the keys of the admin API.")
 

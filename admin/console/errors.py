@@ -15,10 +15,11 @@ from admin.console.console import Console
 from admin.console.navigation import section_of
 from admin.console.page import answer, go, renderer, show
 from admin.console.problem_words import Step, problem_words
+from admin.console.stream import ENDED
 from admin.console.visitor import Visitor, own_path, visitor_of
 from admin.document.problems import Problem
 
-SIGN_IN = "/console/signin"
+SIGN_IN, STREAMS = "/console/signin", "/console/stream/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ def page(request: Request, problem: Problem, headers: Mapping[str, str]) -> Resp
     console: Console = request.app.state.console
     visitor = visitor_of(request)
     if problem.status == 401 and visitor.path.partition("?")[0] != SIGN_IN:
+        if visitor.path.startswith(STREAMS) and "authorization" not in request.headers:  # an open page, not a person
+            return Response(ENDED, media_type="text/event-stream")
         return go(f"{SIGN_IN}?next={quote(own_path(visitor.path), safe='/')}")
     context = _context(request, problem, console, visitor)
     if visitor.key is None:
@@ -71,7 +74,7 @@ def _context(request: Request, problem: Problem, console: Console, visitor: Visi
             lede = language.text("Your session cannot be read now. It has not ended: the page is back with Redis.")
     if problem.kind in ("corrupt", "model-refused", "unavailable"):
         keeps = tuple((language.text(name), language.text(text)) for name, text in KEEPS)
-        held = language.text(HELD) if problem.kind == "corrupt" else ""
+        held = language.text(SUSPENDED) if problem.kind == "corrupt" else ""
     document = {
         "type": f"/problems/{problem.kind}",
         "title": problem.title,
@@ -106,7 +109,7 @@ KEEPS = (
     (_("Live classification"), _("The workers keep the model that they have in memory. No reading waits for this.")),
     (_("Devices, labels, quarantine"), _("They do not depend on the registry.")),
 )
-HELD = _(
+SUSPENDED = _(
     "Selecting, saving and deleting models, until the registry can be read again. A worker that starts now has no "
     "model to load."
 )

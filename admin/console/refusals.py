@@ -15,7 +15,7 @@ from admin.console.labels.words import fault_text
 from admin.console.language import Language
 from admin.console.models.import_words import IMPORTS
 
-SAID: Mapping[str, str] = {  # pattern of a message to its translation
+TRANSLATIONS: Mapping[str, str] = {  # pattern of a message to its translation
     r"(?P<field>\w+): ['\"](?P<text>.*)['\"] is not a time; .+": _(
         "%(field)s: “%(text)s” is not a time. Give a day of the calendar and a time, such as 2026-11-25 06:00."
     ),
@@ -209,7 +209,7 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
     r"(query|path)\.(?P<field>[\w. ]+): .+": _("The field %(field)s is missing, or has a value that cannot be used."),
 }
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
-MESSAGES = Messages({**SAID, **IMPORTS, **TABLES})
+MESSAGES = Messages({**TRANSLATIONS, **IMPORTS, **TABLES})
 FIELDS: Mapping[str, str] = {
     "from": _("From"), "to": _("To"), "until": _("Until"), "device": _("Device"), "label": _("Label"),
 }  # fmt: skip

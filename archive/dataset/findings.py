@@ -7,11 +7,11 @@ from itertools import islice
 
 from archive.dataset.columns import Columns
 from archive.dataset.counted import Counted, CountedFeature
-from archive.dataset.course import changed_units, clocks, stuck
 from archive.dataset.description import FeatureFigures, Finding
 from archive.dataset.figures import quantile, separation
 from archive.dataset.rhythm import Rhythm
 from archive.dataset.steady import Runs
+from archive.dataset.time_checks import changed_units, clocks, stuck
 
 SMALL_CLASS, SMALL_SHARE = 30, 0.01
 LEAK = 0.995  # balanced accuracy with one threshold, from which up a feature gives the label away

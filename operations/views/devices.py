@@ -191,12 +191,11 @@ def _device(
     found = {_text(name): _text(value) for name, value in fields.items()}
     gaps = [gap.split("-") for gap in found.get("gaps", "").split(",") if gap]
     state = Record(state="unknown") if record is None else record
-    reason = state.why if state.state == "shelved" else state.reason
     return DeviceView(
         device_id,
         state=state.state or "unknown",
         since=optional_iso(state.since or None),
-        reason="not classified" if record is None else reason,
+        reason="not classified" if record is None else state.shown_reason,
         alarm_label=state.label,
         alarm_probability=state.probability,
         alarm_model=state.model,

@@ -47,6 +47,7 @@ RUN: dict[str, str | list[str]] = {
     "cost_missed": "3", "cost_false_alarm": "1", "recall": "", "tune": "2", "budget": "", "candidates": ["lr", "dt"],
     "more": ["stack"], "notes": "why <not>", "save": "first",
 }  # fmt: skip
+CHOSEN = {"split": "device", "metric": "MCC"}
 SAVE: dict[str, str | list[str]] = {
     "keep": ["1", "3"], "name1": "first-one", "note1": "quick", "name3": "third-one", "note3": "", "name2": "other-one"
 }  # fmt: skip
@@ -88,7 +89,7 @@ CASES = (
     Case("models/other/delete", {"typed": "othe", "why": "old"}, 422, "typed", "To delete other, type its name."),
     Case("models/small/delete", {"typed": "small", "why": "old"}, 409, None, "small is the selected model."),
     Case("rollback", {"why": "worse", "etag": '"old"'}, 412, None, "Someone changed the registry"),
-    Case("training", {**RUN, "from": "soon"}, 422, "from", "“soon” is not a date", {"split": "device", "metric": "MCC"}),
+    Case("training", {**RUN, "from": "soon"}, 422, "from", "“soon” is not a date", CHOSEN),
     Case("training", {**RUN, "to": "2026-10-31"}, 422, "to", "Oct 31, 2026, is before the first, Nov 1"),
     Case("training", {**RUN, "devices": "x" * 600}, 422, "devices", "may have at most 512 characters"),
     Case("training", {**RUN, "cost_missed": "-1"}, 422, "cost_missed", "above 0", {"candidates": "dt"}),

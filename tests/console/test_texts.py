@@ -18,7 +18,7 @@ from admin.console.audit.page import AuditPage
 from admin.console.classify.page import Classify
 from admin.console.device.page import DevicePage, Question, Readings
 from admin.console.devices.acknowledging import Acknowledging
-from admin.console.devices.page import Devices
+from admin.console.devices.live import Devices
 from admin.console.errors import ErrorPage
 from admin.console.keys.page import KeysPage
 from admin.console.labels.importing import ImportPage

@@ -31,7 +31,7 @@ FIRST, LAST = date(1970, 1, 2), date(2999, 12, 31)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedFilter:
     """The filters as they were typed."""
 
     q: Annotated[str, Query(max_length=100)] = ""

@@ -12,7 +12,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Response
 
 from admin.access.roles import needs
-from admin.console.audit.filters import KINDS, Asked, through
+from admin.console.audit.filters import KINDS, AskedFilter, through
 from admin.console.console import Console, Shown
 from admin.console.page import pages, renderer, show
 from admin.console.visitor import Visiting
@@ -53,7 +53,7 @@ class Author:
 @dataclass(frozen=True, slots=True)
 class AuditPage:
     days: tuple[Day, ...]
-    asked: Asked
+    asked: AskedFilter
     is_filtered: bool
     authors: tuple[Author, ...]
     kinds: Mapping[Kind, str]
@@ -67,7 +67,7 @@ class AuditPage:
 def show_audit(
     console: Shown,
     visitor: Visiting,
-    asked: Annotated[Asked, Depends()],
+    asked: Annotated[AskedFilter, Depends()],
     before: Annotated[str | None, Query(max_length=20, pattern="^[0-9]{1,20}$")] = None,
 ) -> Response:
     language = renderer(console, visitor).language
@@ -104,7 +104,7 @@ def show_audit(
 
 
 @router.get("/csv", **needs("admin"))
-def export(console: Shown, visitor: Visiting, asked: Annotated[Asked, Depends()]) -> Response:
+def export(console: Shown, visitor: Visiting, asked: Annotated[AskedFilter, Depends()]) -> Response:
     """Returns the newest entries that match, as CSV for a spreadsheet."""
     names = people(console.services)
     wanted = asked.filter(renderer(console, visitor).language)

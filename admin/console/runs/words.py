@@ -26,7 +26,7 @@ REASONS: Mapping[str, str] = {  # in the run's own sentence, to its translation
 }
 REASON = re.compile(r"; take \S+ because ([a-z ]+?)(?: \(and scores within [\d.]+ of the best\))?\.")
 CHANCE = _("Labels moved at random do as well (p = %(p)s).")
-SAID: Mapping[str, str] = {  # pattern of the trainer's message about a candidate to its translation
+TRANSLATIONS: Mapping[str, str] = {  # pattern of the trainer's message about a candidate to its translation
     r"it agrees on all (?P<rows>\d+) rows and is faster": _("It agrees on all %(rows)s rows and is faster."),
     r"it agrees on all (?P<rows>\d+) rows, and only this form can be saved": _(
         "It agrees on all %(rows)s rows, and only this form can be saved."
@@ -71,7 +71,7 @@ SAID: Mapping[str, str] = {  # pattern of the trainer's message about a candidat
         "cannot be told."
     ),
 }
-SAID_MESSAGES = Messages({**SAID, **NOTES})
+SAID_MESSAGES = Messages({**TRANSLATIONS, **NOTES})
 ERRORS: Mapping[str, str] = {  # pattern of the reason why a run failed, to its translation
     r"the trainer was stopped in the middle of this run; start the run again": _(
         "The trainer was stopped in the middle of this run. Start the run again."
