@@ -41,9 +41,9 @@ if (run) {
   // What can still be asked: to finish, while a candidate has ended and another one has not; to cancel, until models are registered.
   const offered = $$("[data-open=finish], [data-open=cancel]");
   if (offered.length) new MutationObserver(() => {
-    const left = offered.filter(link => link === document.activeElement && !$(`[data-may=${link.dataset.open}]`, run));
+    const focused = document.activeElement;
     offered.forEach(link => { link.hidden = !$(`[data-may=${link.dataset.open}]`, run); });
-    if (left.length) takeFocus(offered.find(link => !link.hidden) || $("h1"));
+    if (offered.includes(focused) && focused.hidden) takeFocus($("h1"));
   }).observe(run, { childList: true, subtree: true });
 }
 
