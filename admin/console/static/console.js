@@ -147,10 +147,10 @@ document.addEventListener("click", event => {
   if (!dialog) return;
   event.preventDefault();
   dialog.showModal();
-  dialog.addEventListener("close", () => {  // the link may have been sent again meanwhile, or is gone with what it asked
-    const now = link.isConnected ? link : $(`[data-open=${dialog.id}]`);
-    if (!now?.checkVisibility()) takeFocus($("h1"));
-    else if (now !== link) now.focus();
+  dialog.addEventListener("close", () => {
+    if (link.checkVisibility()) return;
+    const again = $(`[data-open=${dialog.id}]`);  // the link was sent again, or there is nothing left to ask
+    takeFocus(again?.checkVisibility() ? again : $("h1"));
   }, { once: true });
 });
 $$("[data-close]").forEach(button => button.addEventListener("click", () => button.closest("dialog").close()));
