@@ -14,6 +14,7 @@ from admin.access.roles import Route
 from admin.console.console import Console
 from admin.console.navigation import Group, rail
 from admin.console.render import Renderer, page_response
+from admin.console.said import Said, forget, keep
 from admin.console.sent import shown_again
 from admin.console.visitor import Visitor
 from operations.key_file import Key
@@ -50,7 +51,10 @@ class PageRoute(Route):
         async def handle_form(request: Request) -> Response:
             console: Console = request.app.state.console
             try:
-                return await handle(request)
+                response = await handle(request)
+                if isinstance(response, Redirect) and response.said is not None:
+                    keep(response, response.said, request.scope["scheme"] == "https")
+                return response
             except (ZeladorError, RequestValidationError) as error:
                 console.plant.forget()
                 if (again := await shown_again(request, error)) is None:
@@ -84,7 +88,10 @@ def show(
         status = visitor.sent.status
     shell = Shell(visitor, section, rail(signed_in(visitor)), console.plant.read(), live)
     shown_to = visitor if packed else replace(visitor, packed=False)
-    return answer(renderer(console, visitor), shown_to, template, context, status, headers, shell=shell)
+    response = answer(renderer(console, visitor), shown_to, template, context, status, headers, shell=shell)
+    if visitor.said is not None:
+        forget(response, visitor.is_secure)
+    return response
 
 
 def renderer(console: Console, visitor: Visitor) -> Renderer:
@@ -106,9 +113,17 @@ def answer(
     return page_response(text, status, visitor.packed, own)
 
 
-def go(path: str) -> RedirectResponse:
-    """Redirects to another page after a form."""
-    return RedirectResponse(path, 303, SAME_ORIGIN)
+class Redirect(RedirectResponse):
+    """Leads to another page after a form, which says what was done."""
+
+    said: Said | None = None
+
+
+def go(path: str, said: Said | None = None) -> Redirect:
+    """Redirects to another page after a form. `said` is what the form did."""
+    found = Redirect(path, 303, SAME_ORIGIN)
+    found.said = said
+    return found
 
 
 def signed_in(visitor: Visitor) -> Key:

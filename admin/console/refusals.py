@@ -47,6 +47,16 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
     ),
     r"no device is in alarm; nothing was acknowledged": _("No device is in alarm. Nothing was acknowledged."),
     r".+ is not in alarm": _("The device is not in alarm."),
+    r".+ has no alarm that is acknowledged: .+": _(
+        "The device has no acknowledged alarm: it ended, or another one began. Nothing was changed."
+    ),
+    r".+ was acknowledged again meanwhile; .+": _("The alarm was acknowledged again meanwhile. Nothing was changed."),
+    r".+ was acknowledged more than (?P<most>\d+) minutes ago; .+": _(
+        "The alarm was acknowledged more than %(most)s minutes ago. Nothing was changed."
+    ),
+    r"no acknowledgment can be undone any more: .+": _(
+        "No acknowledgment can be undone any more: the alarms went on meanwhile. Nothing was changed."
+    ),
     r".+ is not shelved": _("The device is not shelved."),
     r".+ is retired; restore it first": _("The device is retired. Bring it back first."),
     r".+ is not retired": _("The device is not retired."),

@@ -123,7 +123,8 @@ def field_at_fault(fields: Mapping[str, tuple[str, ...]], problem: Problem) -> s
     for each, values in fields.items():  # such as name3, if a form has several
         if numbered and numbered.fullmatch(each) and any(f"{value.strip()!r}" in problem.detail for value in values):
             return each
-    return named if problem.detail.startswith(f"body.{named}: ") else ""
+    is_absent = problem.field or problem.detail.startswith(f"body.{named}: ")  # such as a group of radio buttons
+    return named if is_absent else ""
 
 
 async def shown_again(request: Request, error: Exception) -> Response | None:

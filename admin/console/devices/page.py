@@ -17,11 +17,13 @@ from admin.console.page import go, pages, show, signed_in
 from admin.console.seen import Usual, movement, seen_by_model
 from admin.console.visitor import Visiting, Visitor
 from admin.console.words import people
+from operations.acts.devices import MAX_AT_ONCE
 from operations.views.alarm_time import WEEK_MS
 from operations.views.course import Courses
 from operations.views.devices import DeviceView
 from operations.views.plant import NOT_OK, PlantView
 from zelador.alarms.state import State
+from zelador.alarms.undo import UNDO_S
 
 router = pages("devices")
 by_state = pages("states")
@@ -50,6 +52,9 @@ class Devices:
     sort: str
     sorted: str  # path of the same devices, the longest in alarm first
     unsorted: str  # and those that need someone first
+    undoable: (
+        tuple[int, int, int] | None
+    )  # alarms that this person acknowledged just now: how many, from when, until when
     known_since: int | None  # from when on the times in alarm are known, if that is not the whole week
 
 
@@ -117,9 +122,21 @@ def _list(
         sort,
         path(0, "alarm_minutes"),
         path(0, ""),
+        _undoable(console, visitor, now.at) if state == "acknowledged" else None,
         times.since if times.until - times.since < WEEK_MS else None,
     )
     return show(console, visitor, "devices/page.html", context, section="devices")
+
+
+def _undoable(console: Console, visitor: Visitor, now: int) -> tuple[int, int, int] | None:
+    """Returns which acknowledgments of this person can still be undone together."""
+    key = signed_in(visitor)
+    said = visitor.said is not None and visitor.said.what == "acknowledged all"  # it has the same button
+    if said or not key.may("operator"):
+        return None
+    since = now - round(1_000 * UNDO_S)
+    found = console.services.devices.acknowledged_by(f"key {key.id}", since, now, MAX_AT_ONCE)
+    return (len(found), min(found.values()), max(found.values())) if found else None
 
 
 def _spread(found: Courses) -> dict[str, float]:

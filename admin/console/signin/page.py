@@ -19,6 +19,7 @@ from admin.access.sessions import LASTS_S, cookie_name
 from admin.connections import share_of
 from admin.console.console import Console, Shown
 from admin.console.page import answer, go, pages, renderer
+from admin.console.said import Said, forget
 from admin.console.visitor import Visiting, Visitor, own_path
 from operations import sign_in_links
 from operations.key_file import Key
@@ -103,7 +104,7 @@ def sign_out(console: Shown, visitor: Visiting, request: Request) -> Response:
             console.services.sessions.end(token)
         except (redis.RedisError, OSError) as error:
             log.warning("a session could not be ended in Redis: %s", error)
-    response = go("/console/signin")
+    response = go("/console/signin", Said("signed out"))
     response.delete_cookie(name, path="/", secure=visitor.is_secure, httponly=True, samesite="lax")
     return response
 
@@ -153,7 +154,10 @@ def _form(
     delay_s: float = 0.0,
 ) -> Response:
     context = SignIn(trouble, own_path(next), delay_s, version("zelador"))
-    return answer(renderer(console, visitor), visitor, "signin/page.html", context, status, {})
+    response = answer(renderer(console, visitor), visitor, "signin/page.html", context, status, {})
+    if visitor.said is not None:
+        forget(response, visitor.is_secure)
+    return response
 
 
 ROUTERS = (router,)
