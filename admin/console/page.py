@@ -6,17 +6,19 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import redis
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.responses import RedirectResponse
 
 from admin.access.roles import Route
+from admin.console.again import shown_again
 from admin.console.console import Console
 from admin.console.navigation import Group, rail
 from admin.console.render import Renderer, page_response
 from admin.console.said import Said, forget, keep
-from admin.console.sent import shown_again
 from admin.console.visitor import Visitor
+from admin.document.problems import RETRY_AFTER
 from operations.key_file import Key
 from operations.views.plant import PlantView
 from zelador.errors import ZeladorError
@@ -55,10 +57,12 @@ class PageRoute(Route):
                 if isinstance(response, Redirect) and response.said is not None:
                     keep(response, response.said, request.scope["scheme"] == "https")
                 return response
-            except (ZeladorError, RequestValidationError) as error:
+            except (ZeladorError, RequestValidationError, redis.RedisError) as error:
                 console.plant.forget()
                 if (again := await shown_again(request, error)) is None:
                     raise
+                if again.status_code == 503:
+                    again.headers.update(RETRY_AFTER)
                 return again
             finally:
                 console.plant.forget()

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from typing import Annotated, Literal
 
 import redis
-from fastapi import Form, Request, Response
+from fastapi import Form, Query, Request, Response
 from fastapi import Path as InPath
 from starlette.concurrency import run_in_threadpool
 
@@ -28,7 +28,7 @@ from zelador.errors import ZeladorError
 router = pages("")
 log = logging.getLogger(__name__)
 
-Trouble = Literal["", "ended", "key", "link", "redis"]
+Trouble = Literal["", "ended", "unsent", "key", "link", "redis"]
 FORWARDED = ("forwarded", "via", "x-real-ip", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto")
 NOT_SENT_ON = {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
 
@@ -47,11 +47,13 @@ def sign_in_form(
     visitor: Visiting,
     request: Request,
     next: str = "",  # noqa: A002 - a name in URLs
+    unsent: Annotated[str, Query(max_length=10)] = "",
 ) -> Response:
     if console.services.outage.since is not None:
         return _form(console, visitor, "redis", next=next)
     is_ended = bool(next) and visitor.key is None and cookie_name(request.scope["scheme"]) in request.cookies
-    return _form(console, visitor, "ended" if is_ended else "", next=next)
+    is_unsent = bool(unsent) and visitor.key is None
+    return _form(console, visitor, "unsent" if is_unsent else "ended" if is_ended else "", next=next)
 
 
 @router.post("/signin", **open_to_anyone())
