@@ -41,7 +41,7 @@ def sightings(
             times = [min(reading.measured_at, arrival.received_at) for reading, _ in item.failures if reading]
             failed.setdefault(device, []).extend(times)
     calm = _take_calm(seen, failed, policy)
-    flat: list[str | int] = []
+    flat: list[str | float] = []
     rules, rule_of, several = policy.rules, policy.rule_of, len(policy.rules) > 1
     place = 0
     for device, items in seen.items():
@@ -49,7 +49,13 @@ def sightings(
             place = rule_of(device)
         predictions, times = _in_order(items)
         shares = policy.probability_of(predictions)
-        levels, newest = _levels(predictions, shares, rules[place], policy.classes)
+        levels = _levels(predictions, shares, rules[place], policy.classes)
+        high: list[str | float] = []
+        if HIGH in levels:
+            high.append(predictions[-1].model)
+            for level, share, prediction in zip(levels, shares, predictions, strict=True):
+                if level == HIGH:
+                    high += (prediction.label, share, prediction.reading_id)
         if device in failed:
             both = sorted([*zip(times, levels, strict=True), *((time, NONE) for time in failed[device])])
             levels, times = "".join([level for _, level in both]), [time for time, _ in both]
@@ -60,9 +66,7 @@ def sightings(
         flat += (device, levels, *times)
         if several:
             flat.append(place + 1)
-        if newest >= 0:
-            prediction = predictions[newest]
-            flat += (prediction.label, f"{shares[newest]:.6g}", prediction.reading_id, prediction.model)
+        flat += high
     return Sightings(rules, tuple(flat), policy.look_after_s, calm)
 
 
@@ -114,17 +118,14 @@ def _in_order(items: Sequence[Answered]) -> tuple[list[Prediction], list[int]]:
     return predictions, times
 
 
-def _levels(
-    predictions: Sequence[Prediction], shares: Sequence[float], rule: Rule, classes: Collection[str]
-) -> tuple[str, int]:
-    """The level of each prediction, and the place of the last one at level h; -1 if there is none."""
+def _levels(predictions: Sequence[Prediction], shares: Sequence[float], rule: Rule, classes: Collection[str]) -> str:
+    """The level of each prediction."""
     if not shares or max(shares) < rule.low:
-        return LOW * len(shares), -1
+        return LOW * len(shares)
     high, low = rule.high, rule.low  # as Rule.level, which costs a call for each
-    levels = "".join(
+    return "".join(
         [
             LOW if share < low else HIGH if share >= high and each.label in classes else MIDDLE
             for share, each in zip(shares, predictions, strict=True)
         ]
     )
-    return levels, levels.rfind(HIGH)

@@ -19,5 +19,5 @@ def put_in_alarm(settings: Settings, device: str) -> None:
     )
     reader = Reader(RedisConnection(settings.redis, Event()), settings, "alarm")
     entries = reader.read(10_000, 0.1) or reader.read(10_000, 0.1)  # the first makes the group
-    seen = Sighting(device, "hhh", (now, now, now), 1, "yes", "0.97", "alarm", "small")
+    seen = Sighting(device, "hhh", (now, now, now), 1, "yes", 0.97, "alarm", "small")
     reader.settle([Outcome(each.stream_id, each.count) for each in entries], [], Sightings.of((Rule(),), (seen,)))

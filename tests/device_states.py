@@ -56,7 +56,7 @@ class Plant:
     def see(self, device: str, levels: str, at: int = START, rule: Rule | None = None, worker: int = 0) -> Record:
         """Readings one second apart, from `at`, in one batch."""
         times = tuple(at + 1000 * place for place in range(len(levels)))
-        self.settle(rule or Rule(), Sighting(device, levels, times, 1, "yes", "0.9", "r", "model-a"), worker=worker)
+        self.settle(rule or Rule(), Sighting(device, levels, times, 1, "yes", 0.9, "r", "model-a"), worker=worker)
         return self.record(device)
 
     def record(self, device: str) -> Record:

@@ -11,7 +11,6 @@ import hashlib
 import json
 import logging
 import re
-from typing import Any
 
 import redis
 from fastapi import FastAPI, Request
@@ -29,6 +28,7 @@ from operations.key_file import Key
 log = logging.getLogger(__name__)
 
 KEY = re.compile(r"[!-~]{1,200}")
+MAX_BODY = MAX_ANSWER - 4_096  # the rest is for headers and what the encoding adds
 SHOWN_ONCE = "/v1/keys"  # its response contains a key, which is never stored
 STORED_HEADERS = (b"content-type", b"location", b"etag")
 TOO_LARGE = "this request was processed before; its response was too large to be stored for a repeat"
@@ -75,30 +75,40 @@ class Idempotent:
     async def _process_first(
         self, name: str, digest: str, scope: Scope, messages: list[Message], receive: Receive, send: Send
     ) -> None:
-        answer: dict[str, Any] = {"status": 500, "headers": [], "body": b""}
+        held: list[Message] = []  # the response, which is sent after it was stored: a repeat may follow at once
+        body = b""
+        is_stored = False
 
         async def replay() -> Message:
             return messages.pop(0) if messages else await receive()
 
+        async def store(answer: StoredAnswer) -> None:
+            nonlocal is_stored
+            is_stored = True
+            await run_in_threadpool(self._answers().store, name, answer, scope["zelador.key"].id)
+
         async def watched(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                answer.update(status=message["status"], headers=message.get("headers", []))
-            elif len(answer["body"]) <= MAX_ANSWER:
-                answer["body"] += message.get("body", b"")
-            await send(message)
+            nonlocal body
+            if is_stored:
+                await send(message)
+                return
+            held.append(message)
+            body += message.get("body", b"")
+            if len(body) > MAX_BODY:
+                await store(_too_large(Request(scope), digest))
+            elif message["type"] == "http.response.body" and not message.get("more_body", False):
+                await store(_stored(digest, held[0], body, scope["path"]))
+            else:
+                return
+            for each in held:
+                await send(each)
+            held.clear()
 
         try:
             await self._app(scope, replay, watched)
         finally:
-            body = answer["body"]
-            if scope["path"] == SHOWN_ONCE and answer["status"] < 300:
-                body = json.dumps({**json.loads(body), "key": None}, ensure_ascii=False).encode()
-            headers = [(key, value) for key, value in answer["headers"] if key.lower() in STORED_HEADERS]
-            stored = StoredAnswer(digest, answer["status"], headers, body)
-            if len(body) > MAX_ANSWER - 4_096:
-                stored = _too_large(Request(scope), digest)
-            owner: Key = scope["zelador.key"]
-            await run_in_threadpool(self._answers().store, name, stored, owner.id)
+            if not is_stored:  # the request failed without a response: a repeat is processed
+                await store(StoredAnswer(digest, 500))
 
     def _answers(self) -> StoredAnswers:
         services = self._services
@@ -109,6 +119,13 @@ async def _refused(request: Request, full: Full) -> ASGIApp:
     if full.retry_s is not None:
         return await too_many(request, full.retry_s, str(full))
     return problem(request, 503, "unavailable", "Temporarily unavailable", str(full), {"Retry-After": "60"})
+
+
+def _stored(digest: str, start: Message, body: bytes, path: str) -> StoredAnswer:
+    if path == SHOWN_ONCE and start["status"] < 300:
+        body = json.dumps({**json.loads(body), "key": None}, ensure_ascii=False).encode()
+    headers = [(key, value) for key, value in start.get("headers", []) if key.lower() in STORED_HEADERS]
+    return StoredAnswer(digest, start["status"], headers, body)
 
 
 def _too_large(request: Request, digest: str) -> StoredAnswer:

@@ -17,10 +17,11 @@ from admin.console.navigation import section_of
 from admin.console.page import answer, go, renderer, show
 from admin.console.problem_words import NOTHING_DONE, UNKNOWN, Step, problem_words, refused_words
 from admin.console.sent import Sent
+from admin.console.stream import ENDED
 from admin.console.visitor import Visitor, own_path, visitor_of
 from admin.document.problems import Problem
 
-SIGN_IN = "/console/signin"
+SIGN_IN, STREAMS = "/console/signin", "/console/stream/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ def page(request: Request, problem: Problem, headers: Mapping[str, str]) -> Resp
     console: Console = request.app.state.console
     visitor = visitor_of(request)
     if problem.status == 401 and visitor.path.partition("?")[0] != SIGN_IN:
+        if visitor.path.startswith(STREAMS) and "authorization" not in request.headers:  # an open page, not a person
+            return Response(ENDED, media_type="text/event-stream")
         is_form = request.method == "POST"
         back = quote(own_path(address_of_form(request) if is_form else visitor.path), safe="/")
         return go(f"{SIGN_IN}?next={back}{'&unsent=yes' if is_form else ''}")
@@ -82,7 +85,7 @@ def _context(request: Request, problem: Problem, console: Console, visitor: Visi
         lede = f"{lede} {language.text(NOT_KEPT)}"
     if problem.kind in ("corrupt", "model-refused", "unavailable"):
         keeps = tuple((language.text(name), language.text(text)) for name, text in KEEPS)
-        held = language.text(HELD) if problem.kind == "corrupt" else ""
+        held = language.text(SUSPENDED) if problem.kind == "corrupt" else ""
     document = {
         "type": f"/problems/{problem.kind}",
         "title": problem.title,
@@ -114,7 +117,7 @@ KEEPS = (
     (_("Live classification"), _("The workers keep the model that they have in memory. No reading waits for this.")),
     (_("Devices, labels, quarantine"), _("They do not depend on the registry.")),
 )
-HELD = _(
+SUSPENDED = _(
     "Selecting, saving and deleting models, until the registry can be read again. A worker that starts now has no "
     "model to load."
 )

@@ -40,7 +40,7 @@ WORDS: Mapping[str, tuple[str, str | None, tuple[Step, ...]]] = {
     "features-missing": (
         _("The plant does not send what this model needs"),
         None,
-        (Step(_("Select another model"), _("Nothing was changed, and the present model stays live.")),),
+        (Step(_("Select another model"), _("Nothing was changed, and the current model stays live.")),),
     ),
     "corrupt": (
         _("The registry cannot be read"),
@@ -126,6 +126,8 @@ def refused_words(language: Language, sent: Sent) -> tuple[str, str]:
     heading, text, _ = problem_words(language, sent.kind, sent.refusal)
     if sent.kind == "redis-unavailable":
         return heading, language.text(UNKNOWN)
+    if sent.kind == "not-found":
+        return language.text(OTHERS[0]), text
     if NOT_RECORDED in sent.refusal:
         return language.text(DONE), text
     if sent.kind in FORMS:

@@ -15,22 +15,22 @@ from admin.console.labels.words import fault_text
 from admin.console.language import Language
 from admin.console.models.import_words import IMPORTS
 
-SAID: Mapping[str, str] = {  # pattern of a message to its translation
-    r"(?P<field>\w+): ['\"](?P<text>.*)['\"] is no time; .+": _(
-        "%(field)s: “%(text)s” is no time. Give a day of the calendar and a time, such as 2026-11-25 06:00."
+TRANSLATIONS: Mapping[str, str] = {  # pattern of a message to its translation
+    r"(?P<field>\w+): ['\"](?P<text>.*)['\"] is not a time; .+": _(
+        "%(field)s: “%(text)s” is not a time. Give a day of the calendar and a time, such as 2026-11-25 06:00."
     ),
-    r"(?P<field>\w+): ['\"](?P<text>.*)['\"] is no day; .+": _(
-        "%(field)s: “%(text)s” is no day of the calendar. Give one such as 2026-11-25."
+    r"(?P<field>\w+): ['\"](?P<text>.*)['\"] is not a date; .+": _(
+        "%(field)s: “%(text)s” is not a date. Give one such as 2026-11-25."
     ),
     r"devices must have texts of 1 to (?P<most>\d+) characters": _(
-        "The name of a device, or a pattern, may have %(most)s characters."
+        "The name of a device, or a pattern, may have at most %(most)s characters."
     ),
     r"devices must be a list of at most (?P<most>\d+) texts": _("At most %(most)s names and patterns."),
     r"(to|until): the last day, (?P<end>\S+), is before the first, (?P<begin>[^\s;]+)(; nothing was started)?": _(
         "The last day, %(end)s, is before the first, %(begin)s."
     ),
     r"(from|to): the period must lie in the years 1970 to 9999": _("The period must lie in the years 1970 to 9999."),
-    r"to: the period may have at most (?P<most>\d+) days": _("The period may have %(most)s days at most."),
+    r"to: the period may have at most (?P<most>\d+) days": _("The period may have at most %(most)s days."),
     r"from: give the time at which the period starts; nothing was labeled": _(
         "Give the time at which the period starts. Nothing was labeled."
     ),
@@ -43,7 +43,7 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
         "%(moment)s is more than a year ahead. Retire the device instead."
     ),
     r"why: (?P<count>\d+) characters, at most (?P<most>\d+)": _(
-        "The reason has %(count)s characters; it may have %(most)s."
+        "The reason has %(count)s characters; it may have at most %(most)s."
     ),
     r"no device is in alarm; nothing was acknowledged": _("No device is in alarm. Nothing was acknowledged."),
     r".+ is not in alarm": _("The device is not in alarm."),
@@ -76,6 +76,12 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
         "are gone."
     ),
     r"run (?P<run>\S+) is not running: .+": _("Run %(run)s is not in progress."),
+    r"run (?P<run>\S+) has compared all of its candidates, .+": _(
+        "All candidates of run %(run)s are compared, so it cannot finish earlier. Wait until it ends."
+    ),
+    r"run (?P<run>\S+) registers its models already, .+": _(
+        "The models of run %(run)s are being registered, which cannot be taken back. Wait until it ends."
+    ),
     r"this label is in the list already, as .+": _("This label is in the list already."),
     r"the id .+ names another label; .+": _("The id of the label names another one. Undo that one first."),
     r"the label .+ was undone a moment ago; add it again": _("The label was undone a moment ago. Add it again."),
@@ -86,7 +92,7 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
     r"nothing was imported: (?P<why>.+)": _("Nothing was imported. %(why)s"),
     r"all labels of this import are undone already": _("All labels of this import are undone already."),
     r"choose a file that has rows; nothing was uploaded": _("Choose a file that has rows. Nothing was uploaded."),
-    r"the candidate .+ is named twice; nothing was saved": _("A candidate is there twice. Nothing was saved."),
+    r"the candidate .+ is named twice; nothing was saved": _("A candidate is listed twice. Nothing was saved."),
     r"the label .+ is undone already": _("The label is undone already."),
     r"the label .+ is not undone": _("The label is not undone."),
     r"there is no label .+": _("There is no such label."),
@@ -116,7 +122,7 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
     r"['\"](?P<name>.*)['\"] is the name of a device on Windows, .+": _(
         "“%(name)s” cannot be the name of a folder on Windows. Choose another one."
     ),
-    r"names: ['\"](?P<name>.*?)['\"] is named twice.*": _("The name %(name)s is there twice. Give each its own."),
+    r"names: ['\"](?P<name>.*?)['\"] is named twice.*": _("The name %(name)s is listed twice. Give each its own."),
     r"to delete (?P<name>.+), type its name; nothing was deleted": _(
         "To delete %(name)s, type its name. Nothing was deleted."
     ),
@@ -197,7 +203,7 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
         "%(name)s is the selected model. Select another one before you rename it."
     ),
     r"metadata has (?P<count>[\d,]+) bytes as JSON; .+ (?P<most>[\d,]+)": _(
-        "The notes of a model may have %(most)s bytes together, and these have %(count)s."
+        "The notes of a model may have at most %(most)s bytes together; these have %(count)s."
     ),
     r"metadata\..+": _("The notes have characters that cannot be stored."),
     r"the change cannot be stored in the log: .+": _(
@@ -214,7 +220,7 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
     ),
     r"from, to: the period may have at most (?P<most>\d+) days": _("The period may have at most %(most)s days."),
     r"there is no archive; .+": _("There is no archive: it is switched off (ZELADOR_ARCHIVE__ENABLED)."),
-    r"(?P<field>from|to) must be a time .+": _("%(field)s: this is no time from the year 1 to the year 9999."),
+    r"(?P<field>from|to) must be a time .+": _("%(field)s: this is not a time from the year 1 to the year 9999."),
     r"['\"].*['\"] is not an id of the quarantine; .+": _("The address is mistyped, or the page has moved."),
     r"(\w+: )?(?P<text>.+?) does not exist in (?P<zone>\S+): the clock skips it; .+": _(
         "%(text)s does not exist in %(zone)s, because the clock skips it."
@@ -229,7 +235,7 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
     r"(query|path)\.(?P<field>[\w. ]+): .+": _("The field %(field)s is missing, or has a value that cannot be used."),
 }
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
-MESSAGES = Messages({**SAID, **IMPORTS, **TABLES})
+MESSAGES = Messages({**TRANSLATIONS, **IMPORTS, **TABLES})
 FIELDS: Mapping[str, str] = {
     "from": _("From"), "to": _("To"), "until": _("Until"), "device": _("Device"), "label": _("Label"),
 }  # fmt: skip

@@ -126,7 +126,7 @@ def _replayed(language: Language, said: Said) -> tuple[str, str]:
     ngettext, counts = language.translations.ngettext, said.counts
     total = sum(counts.values())
     if not total:
-        return language.text("Nothing was replayed"), language.text("No message would pass with the present settings.")
+        return language.text("Nothing was replayed"), language.text("No message would pass with the current settings.")
     found = {
         "accepted": ngettext("1 passed", "%(n)s passed", counts.get("accepted", 0)),
         "repeated": ngettext(

@@ -18,6 +18,7 @@ from operations.views.device_events import DeviceEventView
 from operations.views.devices import DeviceView
 from operations.views.keys import key_names
 from operations.views.report import Report
+from zelador.alarms.state import WELL
 
 ACTS: Mapping[str, str] = {
     Act.MODEL_REGISTERED: _("%(who)s registered %(target)s"),
@@ -79,7 +80,6 @@ EVENTS: Mapping[str, str] = {
     "unknown": _("%(device)s is unknown"),
     "retired": _("%(device)s is retired"),
 }
-WELL = ("ok", "suspect")
 FLEET_EVENTS: Mapping[str, str] = {  # of no device in particular
     "ok": _("Readings arrive again"),
     "unknown": _("All devices are silent"),
@@ -118,7 +118,7 @@ def sentence(language: Language, names: Mapping[str, str], entry: Change) -> str
 
 
 def act(language: Language, names: Mapping[str, str], entry: Change) -> str:
-    """Returns an entry of the audit log without who did it, beside whom it stands."""
+    """Returns an audit entry as a sentence without its author, who is shown beside it."""
     return sentence(language, {**names, entry.who: ""}, entry).strip(": ")
 
 

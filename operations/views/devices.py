@@ -134,7 +134,7 @@ class Devices:
         return found[0]
 
     def known(self, names: Sequence[str]) -> frozenset[str]:
-        """Those of the names that are devices here; a run may have learned from a file of others."""
+        """The names that belong to known devices; a run's table may name others."""
         found: Any = self._client.zmscore(self._keys.devices, list(names)) if names else []
         return frozenset(name for name, at in zip(names, found, strict=True) if at is not None)
 
@@ -201,12 +201,11 @@ def _device(
     found = {_text(name): _text(value) for name, value in fields.items()}
     gaps = [gap.split("-") for gap in found.get("gaps", "").split(",") if gap]
     state = Record(state="unknown") if record is None else record
-    reason = state.why if state.state == "shelved" else state.reason
     return DeviceView(
         device_id,
         state=state.state or "unknown",
         since=optional_iso(state.since or None),
-        reason="not classified" if record is None else reason,
+        reason="not classified" if record is None else state.shown_reason,
         alarm_label=state.label,
         alarm_probability=state.probability,
         alarm_model=state.model,

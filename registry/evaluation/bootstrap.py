@@ -128,6 +128,15 @@ class Resamples:
         return np.bincount(seen, minlength=len(answers.classes))
 
 
+def too_few(answers: Answers, resamples: Resamples) -> str | None:
+    """Says which class is in too few blocks or runs to show that a model is good; None if each is in enough."""
+    number, count = resamples.rarest(answers)
+    if count >= FEWEST_BLOCKS:
+        return None
+    stretches = "1 independent stretch" if count == 1 else f"{count} independent stretches"
+    return f"the class {answers.classes[number]!r} is in {stretches} only"
+
+
 def intervals(answers: Answers, resamples: Resamples) -> Intervals:
     """The interval of each metric."""
     if (reason := resamples.trouble(answers)) is not None:

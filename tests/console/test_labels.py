@@ -174,7 +174,7 @@ def test_an_invalid_label_is_refused_with_its_reason(site: Site) -> None:
         good = {"device": "press-07", "from": "2026-11-20T10:00", "to": "2026-11-20T11:00", "label": "yes"}
         for wrong, said in (
             ({"from": ""}, "from"), ({"to": ""}, "the period ends"),
-            ({"from": "soon"}, "is no time"), ({"to": "2026-11-20T09:00"}, "not after"),
+            ({"from": "soon"}, "is not a time"), ({"to": "2026-11-20T09:00"}, "not after"),
             ({"label": ""}, "label"), ({"device": "a/+"}, "device"), ({"from": "1999-01-01T00:00"}, "2000"),
             ({"note": "x" * 501}, "500"),
         ):  # fmt: skip

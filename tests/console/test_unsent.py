@@ -62,6 +62,16 @@ def test_too_many_changes_keep_what_was_typed(site: Site, client: httpx.Client) 
     assert "Nada foi feito. Espere um momento e envie de novo." in main(answer)
 
 
+def test_what_was_typed_is_listed_where_its_form_is_not(client: httpx.Client) -> None:
+    """Such as that of a device that is gone: the list of devices says so."""
+    answer = client.post("/console/devices/none/shelve", data=SHELVE)
+    assert answer.status_code == 404
+    assert "What you typed" in main(answer)
+    assert SHELVE["why"] in main(answer)
+    assert "This was not done" in main(answer)
+    assert "What you typed" not in client.post("/console/labels", data={"device": "a/b", "note": "x"}).text
+
+
 def test_a_form_that_is_too_large_says_that_it_is_not_kept(site: Site, client: httpx.Client) -> None:
     more = site.settings.api.max_body_bytes + 1
     for length in (more, 70_000 + more):

@@ -132,9 +132,7 @@ def test_a_session_survives_its_keepalive(make: Make, mark: str) -> None:
     quick = {"keepalive_s": keepalive_s}
     receiver, sender = make(f"r-{mark}", f"{mark}/+", mqtt=quick), make(f"s-{mark}", mqtt=quick)
     idle_receiver, idle_sender = make(f"ir-{mark}", f"{mark}/idle/+", mqtt=quick), make(f"is-{mark}", mqtt=quick)
-    until = (
-        time.monotonic() + 2.3 * keepalive_s
-    )  # a ping, and the time for its answer: the time itself is what is tested
+    until = time.monotonic() + 2.3 * keepalive_s  # a ping, and the time for its answer
     while time.monotonic() < until:
         assert sender.confirmed(sender.publish([Outgoing(f"{mark}/a", b"x")]), 60.0)
         sent += 1

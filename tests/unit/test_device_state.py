@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import msgspec
 import pytest
@@ -161,7 +162,13 @@ def test_readings_of_a_device_are_in_the_order_of_their_times() -> None:
     array = item("a", (3, 0.1, "no"), (1, 0.95, "yes"), (2, 0.5, "no"))
     found = seen([array, item("b", (1, 0.5, "yes")), item("a", (4, 0.5, "no"))])
     at = [START + second * 1000 for second in range(5)]
-    assert found.flat == ("a", "hmlm", *at[1:], "yes", "0.95", "a-1", "m", "b", "m", at[1])
+    assert found.flat == ("a", "hmlm", *at[1:], "m", "yes", 0.95, "a-1", "b", "m", at[1])
+
+
+def test_what_the_model_said_of_each_reading_that_counts_is_passed() -> None:
+    """Only Redis knows which of them begins an alarm."""
+    found = seen([item("a", (1, 0.95, "yes"), (2, 0.1, "no")), item("a", (3, 0.9, "yes"))])
+    assert found.flat[1] == "hlh" and found.flat[5:] == ("m", "yes", 0.95, "a-1", "yes", 0.9, "a-3")
 
 
 def test_older_readings_sent_afterwards_are_late_even_in_one_batch() -> None:
@@ -218,6 +225,15 @@ def test_a_record_is_read_in_both_forms() -> None:
     ):
         with pytest.raises((ValueError, msgspec.DecodeError)):
             decode_record(text)
+
+
+def test_the_reason_is_that_of_the_state_shown() -> None:
+    """A device below which something goes on may be shelved or retired."""
+    reasons = {
+        state: json.loads(published("press", Record(state, why="on order", reason="chattering")))["reason"]
+        for state in ("suspect", "shelved", "retired")
+    }
+    assert reasons == {"suspect": "chattering", "shelved": "on order", "retired": None}
 
 
 def test_alarms_of_the_last_minute_and_devices_that_chatter() -> None:

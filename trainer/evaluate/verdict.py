@@ -56,11 +56,17 @@ class Verdict:
 
 
 def decide(
-    contenders: Sequence[Contender], metric: str, learnable: Learnable, alone: Mapping[str, str], classes: int
+    contenders: Sequence[Contender],
+    metric: str,
+    learnable: Learnable,
+    alone: Mapping[str, str],
+    classes: int,
+    few: str | None = None,
 ) -> Verdict:
     """Returns the verdict on `contenders`, which are ranked, the best first.
 
-    `classes` is the number of classes that can be evaluated; `alone` has those that cannot, and why.
+    `classes` is the number of classes that can be evaluated; `alone` has those that cannot, and why. `few` says why
+    even a good model could fail to show that it is one; None if there are enough stretches.
     """
     tied = [each for each in contenders if each.lead is None or not each.lead.is_clear]
     names = tuple(each.name for each in tied) if len(tied) > 1 else ()
@@ -68,6 +74,8 @@ def decide(
     if alone or classes < 2:
         return Verdict("not_evaluable", _not_evaluable_sentence(alone, classes), names, take)
     if _is_nothing(contenders, learnable):
+        if few is not None:  # no evidence of an effect is not evidence that there is none
+            return Verdict("not_evaluable", _open_sentence(learnable, few), names, take)
         return Verdict("nothing_to_learn", _nothing_sentence(learnable), names, take)
     if len(tied) > 1:
         return Verdict("tied", _tied_sentence(tied, take, metric), names, take)
@@ -102,11 +110,20 @@ def _not_evaluable_sentence(alone: Mapping[str, str], classes: int) -> str:
 
 
 def _nothing_sentence(learnable: Learnable) -> str:
+    return f"There is nothing to learn here: {_guess_reason(learnable)}. No model is recommended."
+
+
+def _open_sentence(learnable: Learnable, few: str) -> str:
+    return (
+        f"Whether there is anything to learn cannot be told: {_guess_reason(learnable)}, but {few}, too few to show "
+        "that a model is good. Label it more often. No model is recommended."
+    )
+
+
+def _guess_reason(learnable: Learnable) -> str:
     if learnable.p is not None and learnable.p > P:
-        why = f"labels moved at random do as well (p = {learnable.p:.2g})"
-    else:
-        why = "no model is clearly better than guessing"
-    return f"There is nothing to learn here: {why}. No model is recommended."
+        return f"labels moved at random do as well (p = {learnable.p:.2g})"
+    return "no model is clearly better than guessing"
 
 
 def _tied_sentence(tied: Sequence[Contender], take: str | None, metric: str) -> str:

@@ -10,6 +10,7 @@ from zelador.messages import encode_json, iso
 
 State = Literal["ok", "suspect", "alarm", "acknowledged", "shelved", "unknown", "retired"]
 STATES: tuple[State, ...] = get_args(State)
+WELL: tuple[State, ...] = ("ok", "suspect")
 IN_ALARM: tuple[State, ...] = ("alarm", "acknowledged")
 Reason = Literal["silent", "quarantined", "set aside", "fleet", "not classified", "chattering"]
 
@@ -38,6 +39,13 @@ class Record(
     reason: Reason | None = None
     retired: float | None = None
     rby: str | None = None
+
+    @property
+    def shown_reason(self) -> str | None:
+        """Why the device is in the state shown. Retiring and shelving hide the state below, and its reason."""
+        if self.state == "shelved":
+            return self.why
+        return None if self.state == "retired" else self.reason
 
 
 class PublishedState(msgspec.Struct, frozen=True):
@@ -83,7 +91,7 @@ def published(device_id: str, record: Record, least_version: int = 0) -> bytes:
             reading_id=record.reading,
             acknowledged_by=record.by,
             shelved_until=optional_iso(record.until),
-            reason=record.why if record.state == "shelved" else record.reason,
+            reason=record.shown_reason,
         )
     )
 

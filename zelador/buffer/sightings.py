@@ -16,7 +16,7 @@ _packed = msgspec.msgpack.Encoder().encode
 class Sighting(msgspec.Struct, frozen=True, gc=False):
     """The readings of one device, in the order of their times (ms since 1970 UTC): a level for each (alarms/rule.py).
 
-    `rule` is the place of its rule, from 1. The rest is of the newest reading at level h, and empty if there is none.
+    `rule` is the place of its rule, from 1. The rest is of each reading at level h.
     """
 
     device: str
@@ -24,7 +24,7 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
     times: tuple[int, ...]
     rule: int = 1
     label: str = ""
-    probability: str = ""
+    probability: float = 0.0
     reading: str = ""
     model: str = ""
 
@@ -48,7 +48,7 @@ class Sightings(msgspec.Struct, frozen=True):
             if len(rules) > 1:
                 flat.append(one.rule)
             if HIGH in one.levels:
-                flat += (one.label, one.probability, one.reading, one.model)
+                flat += (one.model, *(one.label, one.probability, one.reading) * one.levels.count(HIGH))
         return cls(rules, tuple(flat), look_after_s)
 
     def arguments(self) -> list[Any]:

@@ -38,8 +38,13 @@ if (stream) {
 const run = $("[data-run]");
 if (run) {
   stream?.addEventListener("idle", event => { if (event.detail.data !== run.dataset.run) loadAgain(); });
-  const finish = $("[data-open=finish]");  // while a candidate has ended, and another one has not
-  if (finish) new MutationObserver(() => { finish.hidden = !$("[data-finish]", run); }).observe(run, { childList: true, subtree: true });
+  // What can still be asked: to finish, while a candidate has ended and another one has not; to cancel, until models are registered.
+  const offered = $$("[data-open=finish], [data-open=cancel]");
+  if (offered.length) new MutationObserver(() => {
+    const left = offered.filter(link => link === document.activeElement && !$(`[data-may=${link.dataset.open}]`, run));
+    offered.forEach(link => { link.hidden = !$(`[data-may=${link.dataset.open}]`, run); });
+    if (left.length) takeFocus(offered.find(link => !link.hidden) || $("h1"));
+  }).observe(run, { childList: true, subtree: true });
 }
 
 // A selected model: when another one is selected, the page is loaded again.
@@ -56,20 +61,26 @@ if ($("[data-reload]")) {
 const attention = $("#attention");
 if (attention) {
   const who = () => $(".who a", attention)?.textContent || "";
-  let before = who(), changed = -Infinity;
+  let before = who();
   new MutationObserver(() => {
     const now = who();
     if (now && now !== before) say($(".shout h2", attention).textContent + ": " + now);
-    if (now !== before) changed = performance.now();
     before = now;
   }).observe(attention, { childList: true });
-  attention.addEventListener("submit", event => {  // a press that was meant for the device shown a moment ago
-    if (performance.now() - changed < HASTY_MS) event.preventDefault();
-  });
 }
+// A press that was meant for the device, or for the button, shown a moment ago.
+$$("#attention, #dev-actions").forEach(region => {
+  const shown = () => region.id === "attention" ? $(".who a", region)?.textContent : region.textContent.replace(/\s+/g, " ").trim();
+  let before = shown(), changed = -Infinity;
+  new MutationObserver(() => {
+    if (shown() !== before) changed = performance.now();
+    before = shown();
+  }).observe(region, { childList: true });
+  region.addEventListener("submit", event => { if (performance.now() - changed < HASTY_MS) event.preventDefault(); });
+});
 
 // A region that is sent again keeps the focus of a keyboard: on the same link, button or heading, else on its first link.
-const SENT_AGAIN = "#watch, #attention, #steps, #states, #events, #rollout, #progress";
+const SENT_AGAIN = "#watch, #attention, #steps, #states, #events, #rollout, #progress, #dev-line, #dev-actions, #dev-state, #dev-last, #dev-events, #list-head, #list-actions, #list-counts, #list-rows";
 const takeFocus = (place, how) => {
   if (place.matches("h1, h2")) place.tabIndex = -1;
   place.focus(how);
@@ -82,7 +93,7 @@ document.addEventListener("focusin", event => {
 document.addEventListener("pointerdown", () => { held = null; });
 $$(SENT_AGAIN).forEach(region => new MutationObserver(() => {
   if (!held || held.region !== region || held.link.isConnected || document.activeElement !== document.body) return;
-  const same = $$("a[href], button, [id]", region).find(each => keyOf(each) === held.key) || $("a[href]", region);
+  const same = $$("a[href], button, [id]", region).find(each => keyOf(each) === held.key) || (region.id === "dev-actions" ? $("h1") : $("a[href]", region));
   if (same) takeFocus(same, { preventScroll: true });
 }).observe(region, { childList: true }));
 
@@ -131,9 +142,16 @@ if (only) {
 }
 
 // Dialogs. A link with data-open leads to a page of the same words where there is no script.
-$$("[data-open]").forEach(link => {
-  const dialog = document.getElementById(link.dataset.open);
-  if (dialog) link.addEventListener("click", event => { event.preventDefault(); dialog.showModal(); });
+document.addEventListener("click", event => {
+  const link = event.target.closest("[data-open]"), dialog = link && document.getElementById(link.dataset.open);
+  if (!dialog) return;
+  event.preventDefault();
+  dialog.showModal();
+  dialog.addEventListener("close", () => {  // the link may have been sent again meanwhile, or is gone with what it asked
+    const now = link.isConnected ? link : $(`[data-open=${dialog.id}]`);
+    if (!now?.checkVisibility()) takeFocus($("h1"));
+    else if (now !== link) now.focus();
+  }, { once: true });
 });
 $$("[data-close]").forEach(button => button.addEventListener("click", () => button.closest("dialog").close()));
 

@@ -192,7 +192,7 @@ def _day(text: str, name: str) -> date | None:
     try:
         return date.fromisoformat(text.strip())
     except ValueError:
-        raise InvalidInput(f"{name}: {text!r} is no day; write it as 2026-11-25") from None
+        raise InvalidInput(f"{name}: {text!r} is not a date; write it as 2026-11-25") from None
 
 
 @router.post("", **needs("operator"))

@@ -13,6 +13,7 @@ import redis
 
 from admin.access.attempts import FORGOTTEN_S, FREE, MAX_ADDRESSES, Attempts
 from admin.access.rate import Rate
+from admin.access.stored_answers import StoredAnswer, StoredAnswers
 from operations import key_file, last_use
 from operations.audit_file import AuditFile
 from operations.key_file import KeyFile, new_key
@@ -207,6 +208,22 @@ def test_a_repeated_post_is_answered_as_before(client: httpx.Client, api_setting
     names = list(store.scan_iter(f"{{{api_settings.redis.prefix}}}:answer:*"))
     assert names
     assert all(0 < store.ttl(name) <= 86_400 for name in names)
+
+
+def test_a_response_is_stored_before_it_is_sent(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that repeats a request at once gets the response, and not that the first is still being processed."""
+    store = StoredAnswers.store
+
+    def slowly(self: StoredAnswers, name: str, stored: StoredAnswer, who: str) -> None:
+        time.sleep(0.3)  # as on a busy machine
+        store(self, name, stored, who)
+
+    monkeypatch.setattr(StoredAnswers, "store", slowly)
+    headers = {"Idempotency-Key": "at-once"}
+    first = client.post("/v1/keys", json={}, headers=headers)
+    again = client.post("/v1/keys", json={}, headers=headers)
+    assert (first.status_code, again.status_code, again.headers[REPLAYED]) == (422, 422, "true")
+    assert again.content == first.content
 
 
 def test_a_repeat_of_a_new_key_does_not_show_it_and_stores_it_nowhere(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from registry.evaluation.bootstrap import Resamples, between_days, difference, intervals, joined
+from registry.evaluation.bootstrap import Resamples, between_days, difference, intervals, joined, too_few
 from registry.evaluation.scores import Answers, scores
 from zelador.model_metrics import METRICS
 
@@ -69,6 +69,14 @@ def rare_in(blocks: int) -> Answers:
 
 def blocks_of(blocks: int) -> np.ndarray:
     return np.repeat(np.arange(blocks), 60)
+
+
+def test_a_class_in_few_blocks_or_in_few_runs_cannot_show_a_good_model() -> None:
+    assert too_few(rare_in(9), Resamples.of(blocks_of(9))) == "the class 'b' is in 1 independent stretch only"
+    answers, of_block = in_runs(0)
+    assert too_few(answers, Resamples.of(of_block)) is None
+    one_run = Resamples.of(of_block, runs=np.zeros(len(of_block), np.int64))
+    assert "in 1 independent stretch only" in str(too_few(answers, one_run))
 
 
 def test_the_fewer_blocks_the_wider() -> None:

@@ -73,6 +73,23 @@ def test_a_small_p_is_not_enough_if_no_model_is_better_than_guessing() -> None:
     assert said(weak, learnable=Learnable(None, "too few ways")).kind == "clear"
 
 
+def test_too_few_stretches_cannot_show_that_there_is_nothing_to_learn() -> None:
+    """Six recordings of each of three states: "nothing to learn", and sixty later ones were told apart at 0.7."""
+    few = "the class 'fault' is in 5 independent stretches only"
+    weak, strong = contender("A", 0.05, None), contender("A", 0.5, None)
+    for learnable, why in (
+        (Learnable(0.03), "no model is clearly better"),
+        (Learnable(0.1), "at random do as well (p = 0.1)"),
+    ):
+        found = decide([weak], "MCC", learnable, {}, 2, few)
+        assert (found.kind, found.recommends) == ("not_evaluable", False)
+        assert found.sentence.startswith("Whether there is anything to learn cannot be told: ")
+        assert why in found.sentence
+        assert f"{few}, too few to show that a model is good. Label it more often." in found.sentence
+    assert decide([strong], "MCC", SURE, {}, 2, few).kind == "clear"  # a strong effect shows in few stretches
+    assert decide([weak], "MCC", Learnable(0.1), {}, 2, None).kind == "nothing_to_learn"
+
+
 def test_scores_of_guessing_mean_nothing_to_learn_even_if_moved_labels_score_worse() -> None:
     """Folds with uneven classes push the scores of models that know nothing below 0, and those of moved labels too."""
     assert said(contender("A", -0.02, None, correlation=-0.02), learnable=SURE).kind == "nothing_to_learn"

@@ -5,9 +5,9 @@
 --   map                           anything else. A map is MessagePack (half the cost of JSON) with:
 --   t measured_at of the newest reading   w levels of the newest readings   c condition: ok, suspect, chattering, alarm
 --   since (of the state shown)   v version   s state shown   calm, late, on, seen: calm_at, late_at, began_at, seen_at of alarms/rule.py
---   label, p, model, reading: of the newest reading at level h when the condition changed        by, at: who acknowledged the alarm, and when
+--   label, p, model, reading: of the reading at level h that changed the condition        by, at: who acknowledged the alarm, and when
 --   until, why, sby: shelved, its reason, by whom     silent, reason: unknown since, and why     retired, rby: retired since, by whom
---   noted: when a change between ok and suspect was last recorded as an event
+--   noted: when suspect was last recorded as an event     told: the state recorded last, if it is not the one shown
 -- A version is larger at each change of what is published: it is at least the time of the change, so that it does not start again when Redis
 -- loses its last second, or a device is forgotten.
 -- States shown: ok, suspect, alarm, acknowledged, shelved, unknown, retired. An alarm that falls silent stays an alarm. Chattering is shown as
@@ -77,7 +77,7 @@ end
 
 local function alarms_text(r, now)
   if r.noted and now - r.noted >= SUSPECT_EVERY then r.noted = nil end
-  if not r.late and r.c == 'ok' and r.s == 'ok' and not r.on and not r.noted and not string.find(r.w, '[^l]') then
+  if not r.late and r.c == 'ok' and r.s == 'ok' and not r.on and not r.noted and not r.told and not string.find(r.w, '[^l]') then
     return string.format('%013.0f %.0f %.0f', r.t, r.since, r.v)
   end
   if not r.late and r.c == 'alarm' and not r.calm and not r.silent and not string.find(r.w, '[^h]') then
@@ -86,35 +86,50 @@ local function alarms_text(r, now)
   return cmsgpack.pack(r)
 end
 
--- Records the state shown, if it or its facts have changed: to be published, and as an event. `again`: an event also if it is the same
--- state, for another reason.
-local function alarms_show(a, device, r, facts, now, by, why, again, no_event)
-  local shown, before = alarms_shown(r, now), r.s
-  local quiet = no_event and shown ~= 'alarm'         -- no alarm is without an event
-  if shown == before and facts == alarms_facts(r) then return end
-  if shown ~= before then
-    if before ~= '' then alarms_queue(a, 'ZREM', a.states .. '-' .. before, device) end
-    alarms_queue(a, 'ZADD', a.states .. '-' .. shown, string.format('%.0f', now), device)
-    r.since = now
-  end
-  r.s, r.v = shown, math.max(r.v, now) + 1
-  alarms_queue(a, 'HSET', a.announce, device, string.format('%.0f', r.v))
-  if before == 'suspect' and shown == 'ok' or shown == 'suspect' and before == 'ok' then
-    quiet = quiet or r.noted and now - r.noted < SUSPECT_EVERY        -- a device that flaps must not push out the events of others
-    if not quiet then r.noted = shown == 'suspect' and now or nil end
-  end
-  if shown == before and not again or before == '' and shown == 'ok' or quiet or r.reason == 'fleet' then return end
-  local fields = {'device', device, 'from', before == '' and 'ok' or before, 'to', shown, 'at', string.format('%.0f', now)}
+-- `alarm` has the label, p, model and reading of an alarm that begins.
+local function alarms_event(a, device, from, to, now, by, why, alarm)
+  local fields = {'device', device, 'from', from, 'to', to, 'at', string.format('%.0f', now)}
   local function put(name, value) if value then fields[#fields + 1], fields[#fields + 2] = name, value end end
   put('by', by)
-  put('why', why or ((shown == 'unknown' or shown == 'suspect') and r.reason or nil))
-  if shown == 'alarm' then
-    put('label', r.label)
-    put('probability', r.p and tostring(r.p))
-    put('model', r.model)
-    put('reading_id', r.reading)
+  put('why', why)
+  if to == 'alarm' then
+    put('label', alarm.label)
+    put('probability', alarm.p and tostring(alarm.p))
+    put('model', alarm.model)
+    put('reading_id', alarm.reading)
   end
   redis.call('XADD', a.events, 'MAXLEN', '~', MOST_EVENTS, '*', unpack(fields))
+end
+
+-- Records the state shown, if it or its facts have changed: to be published, and as an event. `again`: an event also if it is the same
+-- state, for another reason. `from`: the state before this change, if it was never shown (alarms_passed).
+-- Some states are not recorded as events: what the whole fleet has, what a new device has, and suspect twice within SUSPECT_EVERY, as a device
+-- that flaps must not push out the events of others. The next event begins with the state that was recorded last, so that they join.
+local function alarms_show(a, device, r, facts, now, by, why, again, no_event, from)
+  local shown, before = alarms_shown(r, now), r.s
+  local often = r.noted and now - r.noted < SUSPECT_EVERY
+  local overdue = shown == 'suspect' and r.told and not often
+  if shown ~= before or from or facts ~= alarms_facts(r) then
+    r.v = math.max(r.v, now) + 1
+    alarms_queue(a, 'HSET', a.announce, device, string.format('%.0f', r.v))
+  elseif not overdue then
+    return
+  end
+  if shown ~= before or from then
+    if before ~= '' and before ~= shown then alarms_queue(a, 'ZREM', a.states .. '-' .. before, device) end
+    alarms_queue(a, 'ZADD', a.states .. '-' .. shown, string.format('%.0f', now), device)
+    r.s, r.since = shown, now
+  elseif not again and not overdue then
+    return
+  end
+  local told = from or r.told or (before == '' and 'ok' or before)
+  r.told = nil
+  if no_event or shown == 'unknown' and r.reason == 'fleet' or shown == 'suspect' and told == 'ok' and often then
+    if told ~= shown then r.told = told end
+  elseif told ~= shown or again then
+    if shown == 'suspect' and told == 'ok' then r.noted = now end
+    alarms_event(a, device, told, shown, now, by, why or ((shown == 'unknown' or shown == 'suspect') and r.reason or nil), r)
+  end
 end
 
 local function alarms_count(window, level)
@@ -123,12 +138,15 @@ end
 
 -- The readings of a device, whose times are in `flat` from `at` on: the same as `step` in zelador/alarms/rule.py for each. With
 -- `again`, another worker may have settled some of them: one as old as the newest known counts as a repeat.
--- Returns whether one was not late, and of these whether one was at level h, and whether the model answered one.
+-- Returns whether one was not late, and whether the model answered one of these. Then which of the readings at level h changed the condition
+-- last, and a list of the alarms that began (which of these readings began it) or ended (0); nil if there is none.
 local function alarms_readings(r, levels, flat, at, rule, again, now)
-  local w, c, calm, hold, fresh, high, answered = r.w, r.c, r.calm, rule.hold_ms, false, false, false
+  local w, c, calm, hold, fresh, answered = r.w, r.c, r.calm, rule.hold_ms, false, false
+  local highs, decisive, turns = 0, nil, nil
   for i = 1, #levels do
     local t, level = flat[at + i - 1], string.sub(levels, i, i)
-    local late, jumps = t < r.t, r.on and t - r.t >= hold and now - (r.seen or now) < hold
+    local was, late, jumps = c, t < r.t, r.on and t - r.t >= hold and now - (r.seen or now) < hold
+    if level == 'h' then highs = highs + 1 end
     if late then
       r.late = r.late or now
       late = now - r.late < ADOPT
@@ -138,7 +156,7 @@ local function alarms_readings(r, levels, flat, at, rule, again, now)
       if jumps and r.on then r.on = t - (now - (r.seen or now)) end
       local gap = t - r.t
       r.t, r.late, fresh, w = t, nil, true, string.sub(w .. level, -rule.window)
-      high, answered = high or level == 'h', answered or level ~= 'x'
+      answered = answered or level ~= 'x'
       local due, begins = not r.on or t - r.on >= hold, false
       if c == 'alarm' or c == 'chattering' then
         if alarms_count(w, 'l') < rule.off_count then
@@ -158,36 +176,63 @@ local function alarms_readings(r, levels, flat, at, rule, again, now)
       elseif c ~= 'alarm' and due then
         r.on, r.seen = nil, nil
       end
+      if c ~= was then
+        if level == 'h' then decisive = highs end
+        if c == 'alarm' or was == 'alarm' then
+          turns = turns or {}
+          turns[#turns + 1] = c == 'alarm' and highs or 0
+        end
+      end
     end
   end
   r.w, r.c, r.calm = w, c, calm
-  return fresh, high, answered
+  return fresh, answered, decisive, turns
 end
 
--- The readings of one device in a batch: levels, where in `flat` their times are, in order, and what the newest reading at level h said.
--- `text` is its stored state, or false. Returns the state to be stored.
+-- What the model said of a reading at level h. `said`: where in `flat` this begins for the device (settle.lua).
+local function alarms_said(flat, said, number)
+  local at = said + 3 * number - 2
+  return {model = flat[said], label = flat[at], p = tonumber(string.format('%.6g', flat[at + 1])), reading = flat[at + 2]}
+end
+
+-- Records alarms that began or ended in a batch and were over by its end, as events: somebody has to know of each. Returns the
+-- state before the last of these changes, which alarms_show records; nil if there was no other.
+local function alarms_passed(a, device, r, turns, flat, said, now)
+  if not turns or #turns == 1 or r.retired or (r['until'] and r['until'] > now) then return nil end
+  local from = r.told or (r.s == '' and 'ok' or r.s)
+  for i = 1, #turns - 1 do
+    local to = turns[i] > 0 and 'alarm' or 'ok'
+    alarms_event(a, device, from, to, now, nil, nil, turns[i] > 0 and alarms_said(flat, said, turns[i]))
+    from = to
+  end
+  return from
+end
+
+-- The readings of one device in a batch: levels, where in `flat` their times are, in order, and where what the model said of those at
+-- level h is. `text` is its stored state, or false. Returns the state to be stored.
 local function alarms_device(a, device, text, levels, flat, at, said, rule, look_after, again, now)
   local r, facts = alarms_read(text)
   if not r then
     r = {t = 0, w = '', c = 'ok', s = '', since = now, v = 0}
     alarms_queue(a, 'ZADD', a.due, string.format('%.0f', now + look_after), device)
   end
-  local before, quiet = r.c, r.reason == 'fleet' or r.reason == 'not classified'
-  local fresh, high, answered = alarms_readings(r, levels, flat, at, rule, again, now)
+  local fresh, answered, decisive, turns = alarms_readings(r, levels, flat, at, rule, again, now)
+  local from = alarms_passed(a, device, r, turns, flat, said, now)
   if r.c == 'ok' then
     r.label, r.p, r.model, r.reading = nil, nil, nil, nil
-  elseif high and r.c ~= before then
-    r.label, r.p, r.model, r.reading = said.label, tonumber(said.p), said.model, said.reading
+  elseif decisive then
+    local its = alarms_said(flat, said, decisive)
+    r.label, r.p, r.model, r.reading = its.label, its.p, its.model, its.reading
   end
   if r.silent and answered then
     r.silent, r.reason = nil, nil
     alarms_queue(a, 'ZADD', a.due, string.format('%.0f', now + look_after), device)
   elseif fresh and not answered and (r.s == '' or r.reason == 'not classified')
     or fresh and not r.silent and #r.w >= rule.window and not string.find(r.w, '[^x]') then
-    r.silent, r.reason, quiet = now, 'set aside', false
+    r.silent, r.reason = now, 'set aside'
   end
   if not r.silent then r.reason = r.c == 'chattering' and r.c or nil end
-  alarms_show(a, device, r, facts, now, nil, nil, false, quiet)
+  alarms_show(a, device, r, facts, now, nil, nil, false, false, from)
   return alarms_text(r, now)
 end
 

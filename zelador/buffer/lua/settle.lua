@@ -15,8 +15,8 @@
 --         off_count, off_ms, hold_ms
 --       then the devices whose state the batch may change, as one flat MessagePack array. First three arrays for the devices with one reading
 --         that is at level l: names, times, and rules (from 1; empty if there is only one). For each other: device, levels of its readings in the order
---         of their times, these times, its rule (from 1; only if there are several), and, if a level is h,
---         label, probability, id and model of the newest of these readings (alarms.lua)
+--         of their times, these times, its rule (from 1; only if there are several), and, if a level is h, the model,
+--         and label, probability and id of each reading at level h (alarms.lua)
 --       then what the archive gets (outcome_batch.py), or '', the number of its predictions, and the bytes that may wait for it
 -- Returns classified, set aside, discarded from quarantine, 1 if an archive is registered, else 0, and, if something was set
 -- aside, whether it is written (written.lua). A lost settlement without readings set aside only costs a repeat.
@@ -72,8 +72,8 @@ while flat[place] do                                  -- arrays, as a table for 
     place = place + 1
   end
   if string.find(its, 'h', 1, true) then
-    seen[count] = {label = flat[place], p = flat[place + 1], reading = flat[place + 2], model = flat[place + 3]}
-    place = place + 4
+    seen[count] = place
+    place = place + 1 + 3 * alarms_count(its, 'h')
   end
 end
 if counted then
