@@ -41,6 +41,7 @@ RETRY_CAP_S = 60.0
 REPEAT_S = 60.0
 MAX_ANSWER = 4_096  # bytes that are read of the answer
 NEEDS_SOMEBODY = ("alarm", "unknown")
+AFTER_TROUBLE = (*NEEDS_SOMEBODY, "acknowledged", "shelved")  # what was sent may have ended meanwhile
 
 
 class WebhookEvent(msgspec.Struct, frozen=True):
@@ -62,7 +63,7 @@ def webhook_event(name: str, fields: Mapping[bytes, bytes]) -> WebhookEvent | No
     """The event to send; None for a change that nobody needs to know."""
     given = {key.decode(): value.decode("utf-8", "replace") for key, value in fields.items()}
     before, state = given.get("from", ""), given.get("to", "")
-    is_back = state in WELL and before in (*NEEDS_SOMEBODY, "acknowledged")
+    is_back = state in WELL and before in AFTER_TROUBLE
     if state not in NEEDS_SOMEBODY and not is_back:
         return None
     probability = given.get("probability")

@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from inference.webhook import signature
+from inference.webhook import signature, webhook_event
 from tests.device_alarm import put_in_alarm
 from tests.keepers import Subscriber, keeping, states
 from zelador.alarms.activity import read_activity
@@ -22,6 +22,30 @@ from zelador.buffer import connect_redis
 from zelador.buffer.keys import Keys
 from zelador.clock import now_ms
 from zelador.settings import AlarmSettings, Settings
+
+
+@pytest.mark.parametrize(
+    ("before", "state", "is_sent"),
+    [
+        ("ok", "suspect", False),
+        ("suspect", "ok", False),
+        ("suspect", "alarm", True),
+        ("alarm", "acknowledged", False),
+        ("acknowledged", "ok", True),
+        ("alarm", "shelved", False),
+        ("shelved", "alarm", True),
+        ("shelved", "ok", True),
+        ("alarm", "retired", False),
+        ("retired", "ok", False),
+        ("unknown", "suspect", True),
+    ],
+)
+def test_which_changes_are_sent(before: str, state: str, is_sent: bool) -> None:
+    """A receiver that was told of an alarm is told of its end, also if the device was shelved in between."""
+    fields = {"device": "press", "from": before, "to": state, "at": "1795514400000"}
+    sent = webhook_event("1-0", {name.encode(): value.encode() for name, value in fields.items()})
+    assert (sent is not None) == is_sent
+
 
 TROUBLES = ("slow", "redirect", "500", "dead", "garbage")
 

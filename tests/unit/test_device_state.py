@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import msgspec
 import pytest
@@ -224,6 +225,15 @@ def test_a_record_is_read_in_both_forms() -> None:
     ):
         with pytest.raises((ValueError, msgspec.DecodeError)):
             decode_record(text)
+
+
+def test_the_reason_is_that_of_the_state_shown() -> None:
+    """A device below which something goes on may be shelved or retired."""
+    reasons = {
+        state: json.loads(published("press", Record(state, why="on order", reason="chattering")))["reason"]
+        for state in ("suspect", "shelved", "retired")
+    }
+    assert reasons == {"suspect": "chattering", "shelved": "on order", "retired": None}
 
 
 def test_alarms_of_the_last_minute_and_devices_that_chatter() -> None:

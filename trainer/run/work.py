@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from registry.evaluation.bootstrap import difference
+from registry.evaluation.bootstrap import difference, too_few
 from registry.evaluation.scores import scores
 from registry.model.manifest import Threshold
 from registry.run_document import Scores, Seconds
@@ -234,6 +234,7 @@ def _verdict(
                 lead=lead,
                 mcc=found.chance,
                 holdout=found.holdout,
+                asked=tuple(each.get(metric) for each in found.asked),
                 correlation=each.scores.get("MCC"),
                 built=model is not None,
                 calibrated=model is not None and model.calibrated,
@@ -241,7 +242,8 @@ def _verdict(
             )
         )
     counted = len(set(bench.labels[bench.counted].tolist()))
-    return decide(contenders, metric, nothing, data.request.alone, counted)
+    few = None if bench.resamples is None or not running else too_few(judged[running[0].id].answers, bench.resamples)
+    return decide(contenders, metric, nothing, data.request.alone, counted, few)
 
 
 def _judge_live(folder: Path, data: Data) -> Live | None:

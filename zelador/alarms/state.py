@@ -40,6 +40,13 @@ class Record(
     retired: float | None = None
     rby: str | None = None
 
+    @property
+    def shown_reason(self) -> str | None:
+        """Why the device is in the state shown. Retiring and shelving hide the state below, and its reason."""
+        if self.state == "shelved":
+            return self.why
+        return None if self.state == "retired" else self.reason
+
 
 class PublishedState(msgspec.Struct, frozen=True):
     """The retained message on the topic of a device's state. docs/contracts.md describes the fields."""
@@ -84,7 +91,7 @@ def published(device_id: str, record: Record, least_version: int = 0) -> bytes:
             reading_id=record.reading,
             acknowledged_by=record.by,
             shelved_until=optional_iso(record.until),
-            reason=record.why if record.state == "shelved" else record.reason,
+            reason=record.shown_reason,
         )
     )
 

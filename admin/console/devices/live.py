@@ -47,6 +47,15 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Undoable:
+    """Alarms that the visitor acknowledged a moment ago."""
+
+    count: int
+    since: int  # ms since 1970 UTC
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
 class Devices:
     rows: list[DeviceView]
     total: int  # that match
@@ -69,6 +78,7 @@ class Devices:
     sorted: str  # path of the same devices, the longest in alarm first
     unsorted: str  # and those that need someone first
     known_since: int | None  # from when on the times in alarm are known, if that is not the whole week
+    undoable: Undoable | None = None
 
 
 def topic_of(asked: Asked, now: PlantView) -> str | None:

@@ -48,6 +48,7 @@ def cases() -> Iterator[tuple[Known, Asked]]:
     own = np.stack([DRAW.normal(size=ROWS), (by // 20).astype(float)], axis=1)
     yield known(often, None, True, own), "auto"
     yield known(often, many, True, own), "random"
+    yield known(often, None, True, np.stack([by, -by], axis=1).astype(float)), "auto"
 
 
 @pytest.mark.parametrize("case", range(len(list(cases()))))

@@ -7,7 +7,7 @@
 --   since (of the state shown)   v version   s state shown   calm, late, on, seen: calm_at, late_at, began_at, seen_at of alarms/rule.py
 --   label, p, model, reading: of the reading at level h that changed the condition        by, at: who acknowledged the alarm, and when
 --   until, why, sby: shelved, its reason, by whom     silent, reason: unknown since, and why     retired, rby: retired since, by whom
---   noted: when a change between ok and suspect was last recorded as an event
+--   noted: when suspect was last recorded as an event     told: the state recorded last, if it is not the one shown
 -- A version is larger at each change of what is published: it is at least the time of the change, so that it does not start again when Redis
 -- loses its last second, or a device is forgotten.
 -- States shown: ok, suspect, alarm, acknowledged, shelved, unknown, retired. An alarm that falls silent stays an alarm. Chattering is shown as
@@ -77,7 +77,7 @@ end
 
 local function alarms_text(r, now)
   if r.noted and now - r.noted >= SUSPECT_EVERY then r.noted = nil end
-  if not r.late and r.c == 'ok' and r.s == 'ok' and not r.on and not r.noted and not string.find(r.w, '[^l]') then
+  if not r.late and r.c == 'ok' and r.s == 'ok' and not r.on and not r.noted and not r.told and not string.find(r.w, '[^l]') then
     return string.format('%013.0f %.0f %.0f', r.t, r.since, r.v)
   end
   if not r.late and r.c == 'alarm' and not r.calm and not r.silent and not string.find(r.w, '[^h]') then
@@ -103,26 +103,33 @@ end
 
 -- Records the state shown, if it or its facts have changed: to be published, and as an event. `again`: an event also if it is the same
 -- state, for another reason. `from`: the state before this change, if it was never shown (alarms_passed).
+-- Some states are not recorded as events: what the whole fleet has, what a new device has, and suspect twice within SUSPECT_EVERY, as a device
+-- that flaps must not push out the events of others. The next event begins with the state that was recorded last, so that they join.
 local function alarms_show(a, device, r, facts, now, by, why, again, no_event, from)
   local shown, before = alarms_shown(r, now), r.s
-  local quiet = no_event and shown ~= 'alarm'         -- no alarm is without an event
-  if shown == before and not from and facts == alarms_facts(r) then return end
+  local often = r.noted and now - r.noted < SUSPECT_EVERY
+  local overdue = shown == 'suspect' and r.told and not often
+  if shown ~= before or from or facts ~= alarms_facts(r) then
+    r.v = math.max(r.v, now) + 1
+    alarms_queue(a, 'HSET', a.announce, device, string.format('%.0f', r.v))
+  elseif not overdue then
+    return
+  end
   if shown ~= before or from then
     if before ~= '' and before ~= shown then alarms_queue(a, 'ZREM', a.states .. '-' .. before, device) end
     alarms_queue(a, 'ZADD', a.states .. '-' .. shown, string.format('%.0f', now), device)
-    r.since = now
+    r.s, r.since = shown, now
+  elseif not again and not overdue then
+    return
   end
-  r.s, r.v = shown, math.max(r.v, now) + 1
-  alarms_queue(a, 'HSET', a.announce, device, string.format('%.0f', r.v))
-  if from then
-    before, quiet = from, false
-  elseif before == 'suspect' and shown == 'ok' or shown == 'suspect' and before == 'ok' then
-    quiet = quiet or r.noted and now - r.noted < SUSPECT_EVERY        -- a device that flaps must not push out the events of others
-    if not quiet then r.noted = shown == 'suspect' and now or nil end
+  local told = from or r.told or (before == '' and 'ok' or before)
+  r.told = nil
+  if no_event or shown == 'unknown' and r.reason == 'fleet' or shown == 'suspect' and told == 'ok' and often then
+    if told ~= shown then r.told = told end
+  elseif told ~= shown or again then
+    if shown == 'suspect' and told == 'ok' then r.noted = now end
+    alarms_event(a, device, told, shown, now, by, why or ((shown == 'unknown' or shown == 'suspect') and r.reason or nil), r)
   end
-  if shown == before and not again or before == '' and shown == 'ok' or quiet or r.reason == 'fleet' then return end
-  why = why or ((shown == 'unknown' or shown == 'suspect') and r.reason or nil)
-  alarms_event(a, device, before == '' and 'ok' or before, shown, now, by, why, r)
 end
 
 local function alarms_count(window, level)
@@ -192,7 +199,7 @@ end
 -- state before the last of these changes, which alarms_show records; nil if there was no other.
 local function alarms_passed(a, device, r, turns, flat, said, now)
   if not turns or #turns == 1 or r.retired or (r['until'] and r['until'] > now) then return nil end
-  local from = r.s == '' and 'ok' or r.s
+  local from = r.told or (r.s == '' and 'ok' or r.s)
   for i = 1, #turns - 1 do
     local to = turns[i] > 0 and 'alarm' or 'ok'
     alarms_event(a, device, from, to, now, nil, nil, turns[i] > 0 and alarms_said(flat, said, turns[i]))
@@ -209,7 +216,6 @@ local function alarms_device(a, device, text, levels, flat, at, said, rule, look
     r = {t = 0, w = '', c = 'ok', s = '', since = now, v = 0}
     alarms_queue(a, 'ZADD', a.due, string.format('%.0f', now + look_after), device)
   end
-  local quiet = r.reason == 'fleet' or r.reason == 'not classified'
   local fresh, answered, decisive, turns = alarms_readings(r, levels, flat, at, rule, again, now)
   local from = alarms_passed(a, device, r, turns, flat, said, now)
   if r.c == 'ok' then
@@ -223,10 +229,10 @@ local function alarms_device(a, device, text, levels, flat, at, said, rule, look
     alarms_queue(a, 'ZADD', a.due, string.format('%.0f', now + look_after), device)
   elseif fresh and not answered and (r.s == '' or r.reason == 'not classified')
     or fresh and not r.silent and #r.w >= rule.window and not string.find(r.w, '[^x]') then
-    r.silent, r.reason, quiet = now, 'set aside', false
+    r.silent, r.reason = now, 'set aside'
   end
   if not r.silent then r.reason = r.c == 'chattering' and r.c or nil end
-  alarms_show(a, device, r, facts, now, nil, nil, false, quiet, from)
+  alarms_show(a, device, r, facts, now, nil, nil, false, false, from)
   return alarms_text(r, now)
 end
 
