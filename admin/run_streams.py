@@ -18,7 +18,7 @@ from zelador.training_queue.event import RunEvent, encode
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 0.4
+POLL_S = 0.4
 CHECK_S = 10.0  # how often a stream checks that its key is still valid, and sends a sign of life to proxies
 RETRY_MS = 2_000  # after which a client connects again
 MAX_CACHED = 8  # answers that are kept for clients that ask the same
@@ -42,7 +42,7 @@ class RunStreams:
         return self._closed or self._open >= self._max
 
     def close(self) -> None:
-        """Ends all streams within LOOK_S; may be called from another thread."""
+        """Ends all streams within POLL_S; may be called from another thread."""
         self._closed = True
 
     def look(self, run: str, number: int) -> Found:
@@ -52,7 +52,7 @@ class RunStreams:
         """
         with self._lock:
             at, found = self._shown.get((run, number), (0.0, ([], False)))
-            if at and time.monotonic() - at < LOOK_S:
+            if at and time.monotonic() - at < POLL_S:
                 return found
         found = self._events.after(run, number)
         with self._lock:
@@ -74,7 +74,7 @@ class RunStreams:
                     yield format_sse_event(data_str=encode(event).decode(), event=event.kind, id=str(number))
                 if is_last or self._closed:
                     return
-                await asyncio.sleep(LOOK_S)
+                await asyncio.sleep(POLL_S)
                 if time.monotonic() - checked >= CHECK_S:
                     checked = time.monotonic()
                     if not await run_in_threadpool(is_valid):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import redis
 from fastapi import Depends, Request
@@ -13,7 +14,6 @@ from admin.access.attempts import Attempts
 from admin.access.request_metrics import RequestMetrics
 from admin.access.sessions import Sessions
 from admin.classifiers import Classifiers
-from admin.console.language import plant_zone
 from admin.outage import Outage, watched_redis
 from admin.run_streams import RunStreams
 from archive.dataset.touched import ArchivedCounts
@@ -122,7 +122,7 @@ def make_services(settings: Settings) -> Services:
         HistoryReader(settings, client, labels.labels, events),
         RunStreams(RunEvents(run_views, registry, runs), max(8, settings.api.connections // 4)),
         LedgerMarks(client, prefix),
-        plant_zone(settings.time_zone),
+        ZoneInfo(settings.time_zone),
     )
 
 

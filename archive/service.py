@@ -14,7 +14,7 @@ from archive.register import register
 from archive.writer import Unwritable, Writer
 from registry.errors import LogReplaced
 from zelador import endpoints
-from zelador.buffer.archive_stream import ArchiveStream, Moved, Raw, say_end
+from zelador.buffer.archive_stream import ArchiveStream, PositionChanged, Raw, say_end
 from zelador.buffer.connection import RedisConnection, Stopping
 from zelador.errors import ZeladorError
 from zelador.heartbeat import Heartbeat
@@ -117,7 +117,7 @@ class Archiver:
             self.stop.wait(self.turn())
         try:
             self._finish()
-        except (ZeladorError, Moved) as error:
+        except (ZeladorError, PositionChanged) as error:
             log.warning("%s; the remaining readings are archived after the next start", error)
 
     def turn(self) -> float:
@@ -126,7 +126,7 @@ class Archiver:
             wait = self.step()
         except Stopping:
             raise
-        except Moved:
+        except PositionChanged:
             self.lost_place()
             return IDLE_S
         except Unwritable as error:

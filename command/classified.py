@@ -14,10 +14,10 @@ from zelador.errors import InvalidInput
 from zelador.ranges import Ranges
 from zelador.settings import Settings
 from zelador.table import Rows, Wanted, read_table
+from zelador.table.formula import harmless
 
 OWN = ("row", "label", "confidence", "probabilities", "reason")  # names that a kept column cannot have
 ENDINGS = (".csv", ".jsonl", ".parquet")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # spreadsheets run a text that begins with one of these
 
 Row = dict[str, Any]
 
@@ -99,7 +99,10 @@ def write(path: Path, rows: Classified) -> None:
             else:
                 writer = csv.DictWriter(file, list(flat[0]))
                 writer.writeheader()
-                writer.writerows({name: _harmless(value) for name, value in each.items()} for each in flat)
+                writer.writerows(
+                    {name: harmless(cell) if isinstance(cell, str) else cell for name, cell in each.items()}
+                    for each in flat
+                )
     part.replace(path)
 
 
@@ -108,21 +111,6 @@ def _flat(row: Row, kept: Sequence[str], labels: Sequence[str]) -> Row:
     found.update(label=row["label"], confidence=row["confidence"])
     found.update({f"p({label})": (row["probabilities"] or {}).get(label) for label in labels})
     return {**found, "reason": row.get("reason")}
-
-
-def _harmless(value: object) -> object:
-    """Returns the value so that a spreadsheet does not run it as a formula."""
-    if isinstance(value, str) and value.startswith(FORMULA) and not _is_number(value):
-        return f"'{value}"
-    return value
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _write_parquet(path: Path, rows: Sequence[Row], kept: Sequence[str]) -> None:

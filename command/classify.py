@@ -10,9 +10,9 @@ import typer
 
 from command.classified import Classified, check_out, classified, write
 from command.home import settings_of
+from command.library_output import quiet
 from command.models.target import Facts, Home, Json, Key, Target, Url, model_names, open_target
 from command.output import output, table
-from command.quiet import quiet
 from command.terminal import print_json, say
 from zelador.errors import Conflict, InvalidInput
 from zelador.libgomp import restart_with_libgomp

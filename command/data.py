@@ -195,7 +195,7 @@ def _of_tables(
     asked.pop("features", None)
     if label is None and all("label" in open_table(file).columns for file in files_of(path)):
         label = "label"
-    wanted = Wanted(tuple(names(features)) or None, label, device=device, time=time, context=True)
+    wanted = Wanted(tuple(names(features, "--features")) or None, label, device=device, time=time, context=True)
     query = query_from(default_query(settings) | asked, settings)
     return load_tables(settings, path, wanted, query, described=True)
 

@@ -11,9 +11,9 @@ import typer
 from rich.text import Text
 
 from command.home import settings_of
+from command.library_output import quiet
 from command.models.target import Home, Json, Key, Url, model_names, open_target
 from command.output import heads_that_fit, output, table
-from command.quiet import quiet
 from command.table_columns import DeviceColumn, TimeColumn
 from command.terminal import print_json, say, say_text
 from zelador.errors import InvalidInput

@@ -1,7 +1,7 @@
 """The `zelador` command: registers the subcommands, and reports an error as one line and an exit code.
 
-Exit codes: 0 success; 1 a bug in Zelador (with a traceback), or a problem found by a check (doctor, models verify);
-2 a problem that the user can fix, explained in one line.
+Exit codes: 0 success; 1 a bug in Zelador (with a traceback), or a problem found by a check (doctor, health, models
+verify, archive verify, quarantine replay); 2 a problem that the user can fix, explained in one line; 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -69,9 +69,7 @@ app.add_typer(
 app.add_typer(
     labels.app, name="labels", help="Label periods of devices afterwards: list, add, undo, import work orders."
 )
-app.add_typer(
-    archive.app, name="archive", help="Archive readings and predictions as Parquet files; list and check these files."
-)
+app.add_typer(archive.app, name="archive", help="Run the archiver; with a subcommand, list or check its files.")
 app.add_typer(data.app, name="data", help="Describe readings before training on them, and export them.")
 app.add_typer(keys.app, name="keys", help="Manage the keys of the admin API.")
 

@@ -49,9 +49,9 @@ def asked_for(
     found: dict[str, object] = {
         "from": begin,
         "to": end,
-        "devices": names(devices),
-        "features": names(features),
-        "labels": names(classes),
+        "devices": names(devices, "--devices"),
+        "features": names(features, "--features"),
+        "labels": names(classes, "--classes"),
         "labels_at": labels_at,
         "source": source,
     }
@@ -79,6 +79,12 @@ def naming_options() -> Iterator[None]:
         raise InvalidInput(f"--{key.replace('_', '-')}{said.removeprefix(key)}") from None
 
 
-def names(given: str | None) -> list[str]:
-    """Returns the names in an option. A column may have any name, such as `Lux (x10³)`."""
-    return [name.strip() for name in (given or "").split(",") if name.strip()]
+def names(given: str | None, option: str) -> list[str]:
+    """Returns the names in an option. A column may have any name, such as `Lux (x10³)`.
+
+    Raises InvalidInput if the option was given without a name, as by a script whose variable is empty.
+    """
+    found = [name.strip() for name in (given or "").split(",") if name.strip()]
+    if given is not None and not found:
+        raise InvalidInput(f"{option}: it names nothing; name one or more, separated by commas, or leave it out")
+    return found

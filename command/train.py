@@ -13,10 +13,11 @@ from command.home import OfHome, settings_of
 from command.models.target import Key, Url
 from command.process import prepare
 from command.query_options import From, LabelsAt, To, asked_for
+from command.query_options import names as listed
 from command.run_table import show
 from command.table_columns import DeviceColumn, TimeColumn
 from command.terminal import print_json, say
-from command.train_data import from_files, from_stream
+from command.train_data import check_chosen, from_files, from_stream
 from command.train_progress import Watched
 from zelador.errors import InvalidInput
 from zelador.model_metrics import METRICS
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from zelador.training_queue import RunRequest
 
 MAX_PRINTED = 4_096  # bytes of what libraries printed, when a run fails
+MAX_NOTES = 2_000  # characters, as over the API
 
 
 def train(
@@ -73,6 +75,11 @@ def train(
     """
     if include is not None and candidates is not None:
         raise InvalidInput("--include and --candidates are the same; name one of them")
+    named_candidates = "--candidates" if include is None else "--include"
+    listed(include if candidates is None else candidates, named_candidates)
+    listed(exclude, "--exclude")
+    if len(notes) > MAX_NOTES:
+        raise InvalidInput(f"--notes: {len(notes)} characters; at most {MAX_NOTES} are stored")
     asked: dict[str, str | float | bool | None] = {
         "metric": metric,
         "candidates": include if candidates is None else candidates,
@@ -89,18 +96,25 @@ def train(
         "cost_false_alarm": cost_false_alarm,
         "recall": recall,
     }
-    register, model_names = _register(save), _names(names)
+    register, model_names = _register(save), tuple(listed(names, "--names"))
     rows = asked_for(begin, end, devices, features, classes, labels_at)
+    if csv is None:
+        _refuse("requires --csv", {"--label": None if label == "label" else label, "--device": device, "--time": time})
+    else:
+        _refuse("cannot be used with --csv: a table is not an earlier run", {"--repeat": repeat})
     if url is not None:
         from command.train_remote import train_remote
 
-        refused = {"--home": home, "--csv": csv, "--repeat": repeat}
-        if given := next((name for name, value in refused.items() if value is not None), None):
-            raise InvalidInput(f"{given} cannot be used with --url: that machine trains on its own readings")
+        why = "cannot be used with --url: that machine trains on its own readings"
+        _refuse(why, {"--home": home, "--csv": csv, "--repeat": repeat})
         document = train_remote(url, key, asked, notes, register, model_names, rows)
     else:
-        columns = Wanted(_names(features) or None, label, device=device, time=time, context=True)
-        document = _train_here(home, asked, rows, csv, columns, repeat, register, model_names, notes)
+        if key is not None:
+            raise InvalidInput("--key requires --url, the address of the API")
+        columns = Wanted(tuple(listed(features, "--features")) or None, label, device=device, time=time, context=True)
+        document = _train_here(
+            home, asked, named_candidates, rows, csv, columns, repeat, register, model_names, notes
+        )  # fmt: skip
     if as_json:
         print_json(document)
     else:
@@ -110,6 +124,7 @@ def train(
 def _train_here(
     home: Path | None,
     asked: Mapping[str, str | float | bool | None],
+    named_candidates: str,
     rows: dict[str, object],
     csv: Path | None,
     columns: Wanted,
@@ -120,16 +135,19 @@ def _train_here(
 ) -> RunDocument:
     """Trains on this machine, and returns the run. `asked` are options of the training, `rows` the query."""
     settings, stop = prepare("train", for_a_person=True)
-    settings = settings_of(home, settings=_settings_with(settings, asked))
+    settings = settings_of(home, settings=_settings_with(settings, asked, named_candidates))
+    from operations.local import local_actor
     from registry.registry import Registry
     from registry.run_document import new_run_id
     from trainer.run.job import train as run
     from trainer.run.options import options_of
     from trainer.run.process import Child, RunFailed
+    from trainer.run.recorded import recorded_by
     from trainer.run.recorder import Recorder
     from trainer.run.run_end import save_events
 
     dataset: Dataset = from_stream(settings, rows, repeat) if csv is None else from_files(csv, settings, columns, rows)
+    check_chosen(dataset, rows)
     registry = Registry.open(settings.registry)  # after the data, so that a command that fails creates no folder
     for note in dataset.notes:
         say(f"note: {note}", error=True)
@@ -140,12 +158,12 @@ def _train_here(
         recorder.add("started", f"run {options.run}: {len(dataset.labels)} rows")
         child = Child(printed, settings.training.nice)
         try:
-            document = run(dataset, settings, registry, options, stop, recorder, child)
+            record = recorded_by(partial(local_actor, settings), stop, tries=1)  # a file, if Redis is away
+            document = run(dataset, settings, registry, options, stop, recorder, child, record=record)
         except RunFailed:
             _show_end(printed)
             raise
     if settings.training.promote == "better":
-        from operations.local import local_actor
         from trainer.promotion import promote
 
         promote(document, registry, local_actor(settings), settings)
@@ -160,7 +178,9 @@ def _show_end(printed: IO[bytes]) -> None:
         say(line, error=True)
 
 
-def _settings_with(settings: Settings, asked: Mapping[str, str | float | bool | None]) -> Settings:
+def _settings_with(
+    settings: Settings, asked: Mapping[str, str | float | bool | None], named_candidates: str
+) -> Settings:
     """Returns the settings, overridden by the options. Raises InvalidInput, which names the option."""
     from trainer.run.candidates import check_candidates, check_excluded
     from zelador.settings import load_settings
@@ -171,9 +191,9 @@ def _settings_with(settings: Settings, asked: Mapping[str, str | float | bool | 
         hint = f" (did you mean {near[0]}?)" if near else ""
         raise InvalidInput(f"--metric: there is no metric {metric!r}{hint}; choose from {', '.join(METRICS)}")
     if candidates := given.get("candidates"):
-        check_candidates(_names(str(candidates)), "--candidates")
+        check_candidates(listed(str(candidates), named_candidates), named_candidates)
     if exclude := given.get("exclude"):
-        check_excluded(_names(str(given.get("candidates") or "")), _names(str(exclude)), "--exclude")
+        check_excluded(_names(candidates), _names(exclude), "--exclude")
     try:
         return load_settings(training={**settings.training.model_dump(exclude_unset=True), **given})
     except InvalidInput as error:
@@ -191,6 +211,11 @@ def _register(save: str) -> bool | list[int]:
     return word == "all" if word in ("all", "none") else sorted(set(ranks_of(save, "--save")))
 
 
-def _names(given: str | None) -> tuple[str, ...]:
-    """Splits an option at commas. A column may have any name, such as `Lux (x10³)`."""
-    return tuple(name.strip() for name in (given or "").split(",") if name.strip())
+def _names(given: str | float | bool | None) -> list[str]:
+    return [] if given is None else listed(str(given), "")
+
+
+def _refuse(why: str, options: Mapping[str, object]) -> None:
+    """Raises InvalidInput for the first of the options that was given."""
+    if given := next((name for name, value in options.items() if value is not None), None):
+        raise InvalidInput(f"{given} {why}")

@@ -12,6 +12,8 @@ from zelador.errors import InvalidInput
 from zelador.settings import Settings
 from zelador.table import Wanted
 
+OPTIONS = {"from": "--from", "to": "--to", "devices": "--devices", "labels": "--classes"}  # by key of the query
+
 if TYPE_CHECKING:
     from trainer.dataset import Dataset
 
@@ -26,6 +28,17 @@ def from_files(path: Path, settings: Settings, wanted: Wanted, asked: dict[str, 
     with naming_options():
         query = source.query_for(settings, {"dataset": asked})
     return source.from_files(path, settings, wanted, query)
+
+
+def check_chosen(dataset: Dataset, asked: Mapping[str, object]) -> None:
+    """Raises InvalidInput if the options, not the data, left too few rows. `asked` is the query as JSON."""
+    given = [OPTIONS[name] for name in asked if name in OPTIONS]
+    left = sorted(set(dataset.labels))
+    if not given or len(left) > 1:
+        return
+    what = f"only the class {left[0]!r}" if left else "no labeled row"
+    needs = "a classifier needs at least two classes; " if left else ""
+    raise InvalidInput(f"{', '.join(given)}: this leaves {what} of {dataset.source}; {needs}choose more rows")
 
 
 def from_stream(settings: Settings, asked: dict[str, object], repeat: str | None) -> Dataset:

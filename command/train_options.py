@@ -88,7 +88,8 @@ Save = Annotated[
     ),
 ]
 Names = Annotated[
-    str | None, typer.Option(help="Names of the models that are registered, by rank, separated by commas.")
+    str | None,
+    typer.Option("--names", "--name", help="Names of the models that are registered, by rank, separated by commas."),
 ]
 Notes = Annotated[str, typer.Option(help="Notes to store with the models.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")]

@@ -195,7 +195,7 @@ class Keeper:
         if refused := publication.refused:
             why = next(iter(refused.values()))
             raise Unavailable(
-                f"the broker refuses {messages[next(iter(refused))].topic}: {why}; allow it to the workers"
+                f"the broker refuses {messages[next(iter(refused))].topic}: {why}; allow workers to publish there"
             )
         self._discovered = self._discovered.difference([device for device, _, _ in waiting]) | found
         versions = [(device, version) for device, version, _ in waiting]

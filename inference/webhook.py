@@ -22,6 +22,7 @@ import msgspec
 import redis
 
 from zelador.alarms.activity import WEBHOOK_LOST
+from zelador.alarms.state import WELL
 from zelador.buffer import connect_redis
 from zelador.buffer.keys import Keys
 from zelador.clock import now_ms
@@ -40,7 +41,6 @@ RETRY_CAP_S = 60.0
 REPEAT_S = 60.0
 MAX_ANSWER = 4_096  # bytes that are read of the answer
 NEEDS_SOMEBODY = ("alarm", "unknown")
-WELL = ("ok", "suspect")
 AFTER_TROUBLE = (*NEEDS_SOMEBODY, "acknowledged", "shelved")  # what was sent may have ended meanwhile
 
 

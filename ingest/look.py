@@ -22,15 +22,15 @@ from zelador.unread import UnreadTopics
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 60.0
+PERIOD_S = 60.0
 ROUND_S = 10.0  # between writes of the result to Redis
 MAX_PER_S = 1_000
 PAUSE_S, LONGEST_PAUSE_S = 5.0, 30.0
 KEPT_S = 86_400
-SAID = 5  # topics in the log
+LOGGED_TOPICS = 5  # topics in the log
 
 
-def look_in_background(settings: Settings, stop: Event, look_s: float = LOOK_S) -> threading.Thread:
+def look_in_background(settings: Settings, stop: Event, look_s: float = PERIOD_S) -> threading.Thread:
     """Starts the thread. The result goes to the log, and to Redis for the doctor."""
     thread = threading.Thread(target=_look, args=(settings, stop, look_s), name="look", daemon=True)
     thread.start()
@@ -49,7 +49,7 @@ def _look(settings: Settings, stop: Event, look_s: float) -> None:
     except (Unavailable, redis.RedisError, OSError) as error:
         log.debug("could not look for messages that no profile reads: %s", error)
         return
-    for each in [each for each in found if each.advice][:SAID]:
+    for each in [each for each in found if each.advice][:LOGGED_TOPICS]:
         log.warning("%s publishes on %r, and no profile reads it; %s", each.device[:80], each.topic, each.advice)
 
 

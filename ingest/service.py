@@ -29,7 +29,7 @@ SERVICE = "ingest"
 
 
 def run(settings: Settings, stop: Event) -> None:
-    """Runs until `stop`. Raises Unavailable when broker or Redis do not answer at startup."""
+    """Runs until `stop`. Raises Unavailable if the broker or Redis does not answer at startup."""
     client_id = settings.ingest.client_id
     if not client_id.strip():
         raise InvalidInput("ZELADOR_INGEST__CLIENT_ID must not be empty: the broker keeps our queue under it")

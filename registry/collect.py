@@ -1,6 +1,7 @@
 """Collection of unused files in two steps: they are condemned in the log, and deleted after a grace period.
 
 The grace period lets a running save finish, and keeps a copy of the folder complete while it is being made.
+Training runs that are older than `keep_runs_s` are deleted at once.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from registry.run_document import RunDocument, result_of
 from trainer.promotion import promote
 from trainer.run.options import options_of
 from trainer.run.process import Cancelled, Child, Control
+from trainer.run.recorded import recorded_by
 from trainer.run.recorder import Recorder
 from trainer.run.run_end import note_end, save_events
 from trainer.starter import Starter
@@ -33,6 +34,7 @@ from zelador.settings import Settings
 from zelador.training_queue import Consumer, Job
 from zelador.training_queue.consumer import LEASE_S
 from zelador.training_queue.event import RunEvent
+from zelador.training_queue.stage import PROMOTING
 
 log = logging.getLogger(__name__)
 
@@ -180,9 +182,10 @@ class Trainer:
             dataset = from_stream(self._connection.client, settings, query_for(settings, request))
             for note in dataset.notes:
                 log.info("run %s: %s", job.run.id, note)
-            document = train(dataset, settings, self._registry, options, self._stop, recorder, child, control)
+            record = recorded_by(partial(self._actor, f"run {job.run.id}"), self._stop)
+            document = train(dataset, settings, self._registry, options, self._stop, recorder, child, control, record)
         if training.promote == "better":
-            recorder.add("step", "deciding whether the best model replaces the selected one")
+            recorder.add("step", PROMOTING)
             promote(document, self._registry, self._actor(f"run {job.run.id}"), settings)
         return document
 

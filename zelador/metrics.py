@@ -66,7 +66,7 @@ class IngestMetrics:
         self._passed_over = _counter(
             self,
             "zelador_ingest_passed_over",
-            "Messages that are no readings: empty, retained without a time of their own, or without any feature",
+            "Messages without a reading: empty, retained without a time of their own, or without any feature",
         )
         self._backlog = Gauge("zelador_backlog_readings", "Readings waiting, by the ledger", registry=self.registry)
         self._waiting = Gauge("zelador_waiting_bytes", "Size of the waiting readings", registry=self.registry)

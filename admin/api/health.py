@@ -22,7 +22,6 @@ from operations.views.system import stall
 from zelador import heartbeat
 from zelador.buffer.durability import NotSynced
 from zelador.buffer.written import persistence
-from zelador.ledger import LedgerSnapshot
 
 router = APIRouter(route_class=Route, tags=["health"])
 
@@ -81,7 +80,8 @@ def readyz(services: Held) -> JSONResponse:
             troubles.append(refused)
         lost = services.ledger.lost_sessions().remark()
         snapshot = services.ledger.snapshot()
-        archive = _archive(services, snapshot)
+        workers = heartbeat.workers(services.redis, services.settings.redis.prefix)
+        archive = None if snapshot.ledger.archive is None else archive_remark(snapshot, workers, services.settings)
     except NotSynced as error:
         troubles.append(str(error))
     except (redis.RedisError, OSError):
@@ -89,18 +89,12 @@ def readyz(services: Held) -> JSONResponse:
     if troubles:
         return JSONResponse(Readiness(ready=False, model=model, detail="; ".join(troubles)), 503)
     # From the stream itself: readings wait and are not processed although a model is selected.
-    if model and (stalled := stall(snapshot, services.settings.health.stalled_after_s)):
+    running = sum(worker.get("service") == "inference" for worker in workers)
+    if model and (stalled := stall(snapshot, services.settings.health.stalled_after_s, running)):
         return JSONResponse(Readiness(ready=False, model=model, detail=stalled), 503)
     detail = f"{model} is selected" if model else "no model is selected yet: readings wait in the buffer"
     remarks = "; ".join(each for each in (remark, lost, archive, services.audit.remark()) if each)
     return JSONResponse(Readiness(ready=True, model=model, detail=f"{detail}; but: {remarks}" if remarks else detail))
-
-
-def _archive(services: Services, snapshot: LedgerSnapshot) -> str | None:
-    if snapshot.ledger.archive is None:
-        return None
-    workers = heartbeat.workers(services.redis, services.settings.redis.prefix)
-    return archive_remark(snapshot, workers, services.settings)
 
 
 @router.get(

@@ -18,6 +18,7 @@ from admin.services import Held
 from archive.dataset.query import as_json, query_of
 from operations.acts import runs as acts
 from operations.views.differences import SideBySide, as_csv
+from operations.views.run_search import RunSearch
 from operations.views.runs import RunBody, RunView
 from operations.views.threshold import Costs, ThresholdView, run_threshold
 from registry.facts import Model
@@ -182,11 +183,20 @@ def start_run(wanted: WantedRun, services: Held, actor: Acting, response: Respon
 )
 def list_runs(
     services: Held,
+    q: Annotated[
+        str,
+        Query(
+            max_length=64,
+            description="Only runs with this text in their id, notes, data, metric, verdict or error, in who requested "
+            "them, or in the types and names of their models. A page may have fewer runs then, so go on until `next` "
+            "is null.",
+        ),
+    ] = "",
     limit: Annotated[int, Query(ge=1, le=200, description="Maximum number of runs on the page.")] = 50,
     before: Annotated[str | None, Query(description="`next` of the previous page.", max_length=64)] = None,
 ) -> RunPage:
     """Lists the runs requested over the API and those of `zelador train`."""
-    page, following = services.run_views.page(limit, before)
+    page, following = services.run_views.page(limit, before, RunSearch(q) if q.strip() else None)
     return {"runs": [run.body(whole=False) for run in page], "next": following}
 
 
@@ -302,9 +312,9 @@ def register_candidates(run: Id, wanted: WantedModels, services: Held, actor: Ac
 @router.post(
     "/{run}/finish",
     status_code=202,
-    summary="Finish a running run with the candidates that it has compared",
+    summary="Finish a running run early, with the candidates that it has compared",
     description="The candidate in progress is ended. The best of those that were compared are kept and registered as "
-    "requested, within a minute or so. A run that has compared none fails.",
+    "requested, within a minute or so. A run that has compared none fails. Refused with 409 once all are compared.",
     responses={**answer(202, "The run, still running.", EXAMPLE), **responses(404, 409)},
     **needs("operator"),
 )
@@ -316,7 +326,8 @@ def finish_run(run: Id, services: Held, actor: Acting) -> RunBody:
     "/{run}/cancel",
     status_code=202,
     summary="Cancel a queued or running run; no model is registered",
-    description="A queued run is cancelled at once; a running one within seconds, unless it is done first.",
+    description="A queued run is cancelled at once; a running one within seconds, unless it is done first. "
+    "Refused with 409 while it registers its models.",
     responses={**answer(202, "The run: cancelled, or still running.", EXAMPLE), **responses(404, 409)},
     **needs("operator"),
 )

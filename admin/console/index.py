@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 import redis
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi import Path as InPath
 from fastapi.sse import EventSourceResponse
 from starlette.exceptions import HTTPException
@@ -42,15 +42,25 @@ async def to_first_page(visitor: Visiting) -> Response:
 
 @router.get("/stream/{page}", **needs("viewer"))
 async def stream(
-    page: Annotated[str, InPath(max_length=200)], console: Shown, visitor: Visiting, request: Request
+    page: Annotated[str, InPath(max_length=200)],
+    console: Shown,
+    visitor: Visiting,
+    request: Request,
+    about: Annotated[str, Query(max_length=512)] = "",
+    shown: Annotated[str, Header(alias="last-event-id")] = "",
 ) -> Response:
-    """Streams the live parts of a page. `page` is its name in live.LOOKS; any other gets only the watch line."""
-    if console.hub.is_full:
+    """Streams the live parts of a page. `page` is its name in live.LOOKS; any other gets only the watch line.
+
+    `about` is the id of the device, for the page of one, and what a list shows.
+    """
+    is_program = "authorization" in request.headers
+    token = "" if is_program else request.cookies.get(cookie_name(request.scope["scheme"]), "")
+    if not console.hub.has_room(token):
         raise HTTPException(503, "too many pages are open; this one is not live", {"Retry-After": str(RETRY_S)})
     key = signed_in(visitor)
-    topic = Topic(page if page in live.LOOKS else "watch", key.role, visitor.language)
-    token = request.cookies.get(cookie_name(request.scope["scheme"]), "")
-    messages = console.hub.subscribe(topic, live.look(console), _validity(console, token, key.id))
+    name = page if page in live.LOOKS else "watch"
+    topic = Topic(name, key.role, visitor.language, about if name in live.ABOUT else "")
+    messages = console.hub.subscribe(topic, live.look(console), _validity(console, token, key.id), token, shown)
     return EventSourceResponse(messages, headers={**SAME_ORIGIN, "X-Accel-Buffering": "no"})
 
 

@@ -14,7 +14,6 @@ from decimal import Decimal
 from functools import lru_cache
 from gettext import GNUTranslations, NullTranslations
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.core import negotiate_locale
@@ -120,7 +119,7 @@ class Language:
             found = datetime.fromisoformat(text)
             return int(found.replace(tzinfo=found.tzinfo or self.zone).timestamp() * 1000)
         except (ValueError, OverflowError):
-            raise InvalidInput(f"{name}: {text!r} is no time; write it as 2026-11-25T06:00") from None
+            raise InvalidInput(f"{name}: {text!r} is not a time; write it as 2026-11-25T06:00") from None
 
     def field(self, moment: datetime | str | int) -> str:
         """Formats a moment as the value of a form's field for a local time."""
@@ -172,17 +171,6 @@ class Language:
 
 def _two(first: int, unit: str, second: int, other: str) -> str:
     return f"{first} {unit} {second} {other}" if second else f"{first} {unit}"
-
-
-def plant_zone(name: str | None) -> tzinfo:
-    """Returns the time zone `name`; without a name, this machine's."""
-    if name:
-        return ZoneInfo(name)
-    try:
-        with Path("/etc/localtime").open("rb") as file:
-            return ZoneInfo.from_file(file, key="local")
-    except (OSError, ValueError):
-        return timezone.utc
 
 
 @lru_cache(maxsize=len(TAGS))

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 import redis
 
 from admin.console.console import Console
+from admin.console.device import live as device
+from admin.console.devices import live as devices
 from admin.console.model import page as model
 from admin.console.overview import live as overview
 from admin.console.render import Renderer
@@ -34,7 +36,10 @@ LOOKS: Mapping[str, Regions] = {
     "setup": overview.look_setup,
     "model": model.look,
     "run": runs.look,
+    "device": device.look,
+    "devices": devices.look,
 }
+ABOUT = frozenset({"device", "devices"})  # pages whose topic says what they are about
 
 
 def look(console: Console) -> Look:
@@ -48,12 +53,16 @@ def look(console: Console) -> Look:
         renderer = console.renderers[topic.language]
         view = console.plant.read()
         own = _own(console, renderer, topic, view)
-        shell = {name: renderer.macro("shell/watch.html", macro, view) for name, macro in SHELL.items()}
+        shell = console.window.kept.unless_changed(("shell", topic.language), view.at, lambda: _shell(renderer, view))
         # The tick changes once a second; by it the page knows that it is live. Without Redis nothing is.
         tick = {} if view.redis_away_since is not None else {"tick": renderer.language.clock(view.at)}
         return Live({**shell, **own.regions}, {**tick, **own.events})
 
     return now
+
+
+def _shell(renderer: Renderer, now: PlantView) -> dict[str, str]:
+    return {name: renderer.macro("shell/watch.html", macro, now) for name, macro in SHELL.items()}
 
 
 def _own(console: Console, renderer: Renderer, topic: Topic, now: PlantView) -> Live:

@@ -15,22 +15,22 @@ from admin.console.labels.words import fault_text
 from admin.console.language import Language
 from admin.console.models.import_words import IMPORTS
 
-SAID: Mapping[str, str] = {  # pattern of a message to its translation
-    r"(?P<field>\w+): ['\"](?P<text>.*)['\"] is no time; .+": _(
-        "%(field)s: “%(text)s” is no time. Give a day of the calendar and a time, such as 2026-11-25 06:00."
+TRANSLATIONS: Mapping[str, str] = {  # pattern of a message to its translation
+    r"(?P<field>\w+): ['\"](?P<text>.*)['\"] is not a time; .+": _(
+        "%(field)s: “%(text)s” is not a time. Give a day of the calendar and a time, such as 2026-11-25 06:00."
     ),
-    r"(?P<field>\w+): ['\"](?P<text>.*)['\"] is no day; .+": _(
-        "%(field)s: “%(text)s” is no day of the calendar. Give one such as 2026-11-25."
+    r"(?P<field>\w+): ['\"](?P<text>.*)['\"] is not a date; .+": _(
+        "%(field)s: “%(text)s” is not a date. Give one such as 2026-11-25."
     ),
     r"devices must have texts of 1 to (?P<most>\d+) characters": _(
-        "The name of a device, or a pattern, may have %(most)s characters."
+        "The name of a device, or a pattern, may have at most %(most)s characters."
     ),
     r"devices must be a list of at most (?P<most>\d+) texts": _("At most %(most)s names and patterns."),
     r"(to|until): the last day, (?P<end>\S+), is before the first, (?P<begin>[^\s;]+)(; nothing was started)?": _(
         "The last day, %(end)s, is before the first, %(begin)s."
     ),
     r"(from|to): the period must lie in the years 1970 to 9999": _("The period must lie in the years 1970 to 9999."),
-    r"to: the period may have at most (?P<most>\d+) days": _("The period may have %(most)s days at most."),
+    r"to: the period may have at most (?P<most>\d+) days": _("The period may have at most %(most)s days."),
     r"from: give the time at which the period starts; nothing was labeled": _(
         "Give the time at which the period starts. Nothing was labeled."
     ),
@@ -43,10 +43,20 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
         "%(moment)s is more than a year ahead. Retire the device instead."
     ),
     r"why: (?P<count>\d+) characters, at most (?P<most>\d+)": _(
-        "The reason has %(count)s characters; it may have %(most)s."
+        "The reason has %(count)s characters; it may have at most %(most)s."
     ),
     r"no device is in alarm; nothing was acknowledged": _("No device is in alarm. Nothing was acknowledged."),
     r".+ is not in alarm": _("The device is not in alarm."),
+    r".+ has no alarm that is acknowledged: .+": _(
+        "The device has no acknowledged alarm: it ended, or another one began. Nothing was changed."
+    ),
+    r".+ was acknowledged again meanwhile; .+": _("The alarm was acknowledged again meanwhile. Nothing was changed."),
+    r".+ was acknowledged more than (?P<most>\d+) minutes ago; .+": _(
+        "The alarm was acknowledged more than %(most)s minutes ago. Nothing was changed."
+    ),
+    r"no acknowledgment can be undone any more: .+": _(
+        "No acknowledgment can be undone any more: the alarms went on meanwhile. Nothing was changed."
+    ),
     r".+ is not shelved": _("The device is not shelved."),
     r".+ is retired; restore it first": _("The device is retired. Bring it back first."),
     r".+ is not retired": _("The device is not retired."),
@@ -66,6 +76,12 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
         "are gone."
     ),
     r"run (?P<run>\S+) is not running: .+": _("Run %(run)s is not in progress."),
+    r"run (?P<run>\S+) has compared all of its candidates, .+": _(
+        "All candidates of run %(run)s are compared, so it cannot finish earlier. Wait until it ends."
+    ),
+    r"run (?P<run>\S+) registers its models already, .+": _(
+        "The models of run %(run)s are being registered, which cannot be taken back. Wait until it ends."
+    ),
     r"this label is in the list already, as .+": _("This label is in the list already."),
     r"the id .+ names another label; .+": _("The id of the label names another one. Undo that one first."),
     r"the label .+ was undone a moment ago; add it again": _("The label was undone a moment ago. Add it again."),
@@ -76,7 +92,7 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
     r"nothing was imported: (?P<why>.+)": _("Nothing was imported. %(why)s"),
     r"all labels of this import are undone already": _("All labels of this import are undone already."),
     r"choose a file that has rows; nothing was uploaded": _("Choose a file that has rows. Nothing was uploaded."),
-    r"the candidate .+ is named twice; nothing was saved": _("A candidate is there twice. Nothing was saved."),
+    r"the candidate .+ is named twice; nothing was saved": _("A candidate is listed twice. Nothing was saved."),
     r"the label .+ is undone already": _("The label is undone already."),
     r"the label .+ is not undone": _("The label is not undone."),
     r"there is no label .+": _("There is no such label."),
@@ -106,7 +122,7 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
     r"['\"](?P<name>.*)['\"] is the name of a device on Windows, .+": _(
         "“%(name)s” cannot be the name of a folder on Windows. Choose another one."
     ),
-    r"names: ['\"](?P<name>.*?)['\"] is named twice.*": _("The name %(name)s is there twice. Give each its own."),
+    r"names: ['\"](?P<name>.*?)['\"] is named twice.*": _("The name %(name)s is listed twice. Give each its own."),
     r"to delete (?P<name>.+), type its name; nothing was deleted": _(
         "To delete %(name)s, type its name. Nothing was deleted."
     ),
@@ -151,6 +167,22 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
     r"this key may make (?P<count>\S+) requests a second": _("A key may make %(count)s requests a second."),
     r"this key may make (?P<count>\S+) changes a second": _("A key may make %(count)s changes a second."),
     r"the request comes from .+": _("The request came from a page of another site."),
+    r"(?s).+ was done, but could not be recorded in the audit .+": _(
+        "It was done, but could not be recorded in the audit log. Have that fixed before you change anything else."
+    ),
+    r"nothing can be changed now: the audit file .+": _(
+        "Nothing can be changed now, because the audit log cannot be written."
+    ),
+    r"the audit files have reached their (?P<most>[\d,]+) MiB, .+": _(
+        "The audit log has reached its %(most)s MiB, so only keys of the role admin can change anything."
+    ),
+    r"it is not known whether the label is stored .+": _("It is not known whether the label is stored. Try again."),
+    r"the change was not made: other writers were faster .+": _(
+        "The change was not made, because others changed the registry at the same time. Try again."
+    ),
+    r"too many request bodies are being received; .+": _(
+        "Too many forms arrive at once. Nothing was done, and what was typed could not be kept. It must be typed again."
+    ),
     r"the body may have at most (?P<most>\d+) bytes": _("The form or the file may have at most %(most)s bytes."),
     r"Redis does not answer: .+": _("Redis does not answer"),
     r"they could not be read; the admin server wrote why in its log": _(
@@ -171,7 +203,7 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
         "%(name)s is the selected model. Select another one before you rename it."
     ),
     r"metadata has (?P<count>[\d,]+) bytes as JSON; .+ (?P<most>[\d,]+)": _(
-        "The notes of a model may have %(most)s bytes together, and these have %(count)s."
+        "The notes of a model may have at most %(most)s bytes together; these have %(count)s."
     ),
     r"metadata\..+": _("The notes have characters that cannot be stored."),
     r"the change cannot be stored in the log: .+": _(
@@ -188,7 +220,7 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
     ),
     r"from, to: the period may have at most (?P<most>\d+) days": _("The period may have at most %(most)s days."),
     r"there is no archive; .+": _("There is no archive: it is switched off (ZELADOR_ARCHIVE__ENABLED)."),
-    r"(?P<field>from|to) must be a time .+": _("%(field)s: this is no time from the year 1 to the year 9999."),
+    r"(?P<field>from|to) must be a time .+": _("%(field)s: this is not a time from the year 1 to the year 9999."),
     r"['\"].*['\"] is not an id of the quarantine; .+": _("The address is mistyped, or the page has moved."),
     r"(\w+: )?(?P<text>.+?) does not exist in (?P<zone>\S+): the clock skips it; .+": _(
         "%(text)s does not exist in %(zone)s, because the clock skips it."
@@ -203,7 +235,7 @@ SAID: Mapping[str, str] = {  # pattern of a message to its translation
     r"(query|path)\.(?P<field>[\w. ]+): .+": _("The field %(field)s is missing, or has a value that cannot be used."),
 }
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
-MESSAGES = Messages({**SAID, **IMPORTS, **TABLES})
+MESSAGES = Messages({**TRANSLATIONS, **IMPORTS, **TABLES})
 FIELDS: Mapping[str, str] = {
     "from": _("From"), "to": _("To"), "until": _("Until"), "device": _("Device"), "label": _("Label"),
 }  # fmt: skip

@@ -10,7 +10,8 @@ from typing import TypeVar, cast
 
 import redis
 
-from operations.views.course import Courses, courses
+from operations.views.devices import DeviceView
+from operations.views.last_hour import Courses, courses
 from operations.views.stream import Prediction, Reading, Recent
 from zelador.time_budget import held
 
@@ -20,7 +21,8 @@ OF_DEVICE = 60
 NEWEST_S = 0.25
 DEVICE_S = 2.0
 COURSES_S = 15.0
-MAX_KEPT = 64
+MAX_KEPT = 512
+UNCHANGED_S = 60.0
 LOCKS = 16
 MAX_MAKING_S = 10.0  # then another thread makes the value too
 
@@ -30,7 +32,7 @@ T = TypeVar("T")
 class Kept:
     """A cache of at most MAX_KEPT values with an age limit. Thread-safe; a value is made only once at a time.
 
-    Who waits for another thread that makes the value spends the time of the page, and then makes it without waiting.
+    A caller waits for another thread's value until the time of its page is up, and then computes its own.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -46,6 +48,14 @@ class Kept:
             with held(making, MAX_MAKING_S):
                 found = self._current(name, lasts_s) or self._keep(name, make())
         return cast(T, found[0])
+
+    def unless_changed(self, name: Hashable, mark: object, make: Callable[[], T]) -> T:
+        """Returns the value that was made for this mark, for UNCHANGED_S at most; makes it again for another mark."""
+        found = self.get(name, UNCHANGED_S, lambda: (mark, make()))
+        if found[0] != mark:
+            self.forget(name)
+            found = self.get(name, UNCHANGED_S, lambda: (mark, make()))
+        return found[1]
 
     def _current(self, name: Hashable, lasts_s: float) -> tuple[object] | None:
         with self._lock:
@@ -86,6 +96,13 @@ class Window:
         """Returns the newest readings of a device, oldest first."""
         return self.kept.get(
             ("device", device), DEVICE_S, lambda: self._recent.readings(OF_DEVICE, None, device)[0][::-1]
+        )
+
+    def newest_of(self, device: DeviceView) -> tuple[Reading, ...]:
+        """Returns the newest reading of a device in the buffer, or none. Looks again if the device has sent more."""
+        name = device.device_id
+        return self.kept.unless_changed(
+            ("newest", name), device.readings, lambda: tuple(self._recent.readings(1, None, name)[0])
         )
 
     def courses(self) -> Courses:

@@ -18,6 +18,7 @@ from operations.views.device_events import DeviceEventView
 from operations.views.devices import DeviceView
 from operations.views.keys import key_names
 from operations.views.report import Report
+from zelador.alarms.state import WELL
 
 ACTS: Mapping[str, str] = {
     Act.MODEL_REGISTERED: _("%(who)s registered %(target)s"),
@@ -33,6 +34,7 @@ ACTS: Mapping[str, str] = {
     Act.QUARANTINE_REPLAYED: _("%(who)s replayed %(target)s from quarantine"),
     Act.QUARANTINE_DISCARDED: _("%(who)s discarded %(target)s from quarantine"),
     Act.ALARM_ACKNOWLEDGED: _("%(who)s acknowledged the alarm of %(target)s"),
+    Act.ALARM_UNACKNOWLEDGED: _("%(who)s undid the acknowledgment of the alarm of %(target)s"),
     Act.DEVICE_SHELVED: _("%(who)s shelved %(target)s"),
     Act.DEVICE_UNSHELVED: _("%(who)s ended the shelving of %(target)s"),
     Act.DEVICE_RETIRED: _("%(who)s retired %(target)s"),
@@ -50,7 +52,7 @@ ACTS: Mapping[str, str] = {
     Act.REGISTRY_COLLECTED: _("%(who)s freed space in the registry"),
     Act.REGISTRY_TRUSTED: _("%(who)s vouched for the registry's entries"),
 }
-VIA = re.compile(r"(?P<name>.+) \((?P<via>[^()]+)\)")  # an author, as operations.actor writes it
+VIA = re.compile(r"(?P<name>.+?) \((?P<via>.+)\)")  # an author, as operations.actor writes it
 MAX_TARGET, MAX_REASON = 80, 200
 YES, NO = _("yes"), _("no")
 
@@ -78,7 +80,6 @@ EVENTS: Mapping[str, str] = {
     "unknown": _("%(device)s is unknown"),
     "retired": _("%(device)s is retired"),
 }
-WELL = ("ok", "suspect")
 FLEET_EVENTS: Mapping[str, str] = {  # of no device in particular
     "ok": _("Readings arrive again"),
     "unknown": _("All devices are silent"),
@@ -117,7 +118,7 @@ def sentence(language: Language, names: Mapping[str, str], entry: Change) -> str
 
 
 def act(language: Language, names: Mapping[str, str], entry: Change) -> str:
-    """Returns an entry of the audit log without who did it, beside whom it stands."""
+    """Returns an audit entry as a sentence without its author, who is shown beside it."""
     return sentence(language, {**names, entry.who: ""}, entry).strip(": ")
 
 

@@ -7,11 +7,11 @@ from itertools import islice
 
 from archive.dataset.columns import Columns
 from archive.dataset.counted import Counted, CountedFeature
-from archive.dataset.course import changed_units, clocks, stuck
 from archive.dataset.description import FeatureFigures, Finding
 from archive.dataset.figures import quantile, separation
 from archive.dataset.rhythm import Rhythm
 from archive.dataset.steady import Runs
+from archive.dataset.time_checks import changed_units, clocks, stuck
 
 SMALL_CLASS, SMALL_SHARE = 30, 0.01
 LEAK = 0.995  # balanced accuracy with one threshold, from which up a feature gives the label away
@@ -125,15 +125,15 @@ def _feature(feature: FeatureFigures, rows: int) -> Iterator[Finding]:
     if feature.constant:
         yield Finding(
             "constant",
-            f"{name} has always the value {feature.lowest:g}",
-            "leave it out, or look whether the sensor is connected",
+            f"{name} always has the value {feature.lowest:g}",
+            "leave it out, or check whether the sensor is connected",
             name,
         )
     if feature.missing > MISSING_SHARE * rows:
         yield Finding(
             "missing",
             f"{name} is missing in {feature.missing} of {rows} readings",
-            "look which device does not send it; a model fills it with a usual value",
+            "check which device does not send it; a model fills it with a usual value",
             name,
         )
     if feature.out_of_range:
@@ -179,6 +179,6 @@ def _leak(
         yield Finding(
             "leak",
             f"{feature.name} alone tells the label: it nearly is the label",
-            "look whether it is only known after the label; if so, leave it out, because live readings lack it",
+            "check whether it is only known after the label; if so, leave it out, because live readings lack it",
             feature.name,
         )

@@ -15,7 +15,7 @@ from zelador.retry import backoff
 
 PATIENCE_S = 180.0  # for a request that must be answered: Redis may hang or restart meanwhile
 LIMIT_S = 10.0  # of one try
-LOOK_S = 3.0  # of a try that may fail
+TRY_TIMEOUT_S = 3.0  # of a try that may fail
 LATER = (429, 502, 503, 504)  # statuses after which the same request may succeed
 IN_USE = "/problems/idempotency-key-in-use"  # the first try is still being processed
 
@@ -35,7 +35,7 @@ class Client:
     def look(self, path: str) -> dict[str, Any]:
         """Tries once. Raises Unavailable with the API's error message."""
         try:
-            return self._call("GET", path, None, LOOK_S, None)
+            return self._call("GET", path, None, TRY_TIMEOUT_S, None)
         except _Later as error:
             raise Unavailable(str(error)) from None
 

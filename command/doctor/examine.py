@@ -32,7 +32,7 @@ from zelador.settings import RegistrySettings, Settings
 from zelador.unread import Unread, UnreadTopics, merged
 from zelador.user import expanded
 
-LOOK_S = 4.0  # how long the doctor listens for messages that no profile reads
+LISTEN_S = 4.0  # how long the doctor listens for messages that no profile reads
 LIMIT_S = 18.0  # for all checks that wait for a server
 
 RegistryCheck = Callable[[RegistrySettings, Seen | None], tuple[list[Finding], Chosen | None]]
@@ -148,7 +148,7 @@ def _gather(
             return
         heard = UnreadTopics(settings)
         with contextlib.suppress(Unavailable):  # the check of the broker reports it
-            listen(settings, f"zelador-doctor-look-{os.getpid()}", heard, threading.Event(), LOOK_S)
+            listen(settings, f"zelador-doctor-look-{os.getpid()}", heard, threading.Event(), LISTEN_S)
         facts.unread = merged([heard.found(), found])
 
     def check_registry() -> None:

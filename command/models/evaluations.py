@@ -25,7 +25,7 @@ class Kept:
 
 
 def evaluations_of(facts: Mapping[str, Any]) -> list[Kept]:
-    """Returns the evaluations, newest first. Entries of another form are skipped."""
+    """Returns the evaluations, newest first. Entries in another format are skipped."""
     found = facts.get("evaluations")
     return [kept for each in found if (kept := _kept(each)) is not None] if isinstance(found, list) else []
 

@@ -21,7 +21,11 @@ def save(
     ] = "all",
     name: Annotated[
         list[str] | None,
-        typer.Option(help="A name for each, in the order of the ranks; repeat it, or separate names by commas."),
+        typer.Option(
+            "--name",
+            "--names",
+            help="A name for each, in the order of the ranks; repeat it, or separate names by commas.",
+        ),
     ] = None,
     notes: Annotated[
         list[str] | None, typer.Option(help="Notes for all models; repeat the option to give each its own, by rank.")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from command.up.quiet import without
+from command.up.program_output import without
 from zelador.clock import now_ms
 from zelador.retry import backoff
 

@@ -29,7 +29,7 @@ from zelador.ranges import Ranges
 from zelador.settings import Settings
 
 KEY = "evaluations"  # of a model's metadata
-KEPT = 5  # evaluations of a model; beyond this, the oldest is removed
+MAX_EVALUATIONS = 5  # evaluations of a model; beyond this, the oldest is removed
 PORTION = 1_000  # readings classified at once
 MAX_MODELS = 10
 
@@ -163,7 +163,7 @@ def _keep(actor: Actor, registry: Registry, document: Evaluation, scored: ModelS
         else []
     )
     why = f"evaluated on {document['data']['source']}"
-    acts.amend(actor, registry, name, {KEY: [part, *others][:KEPT]}, why=why)
+    acts.amend(actor, registry, name, {KEY: [part, *others][:MAX_EVALUATIONS]}, why=why)
 
 
 def _label(given: str | float | bool | None) -> str | None:

@@ -29,9 +29,13 @@ def collect(actor: Actor, registry: Registry, grace_s: float | None) -> Collecte
     """Deletes the files of deleted models, abandoned uploads and old runs. Raises Unavailable."""
     actor.check()
     found = registry.collect(by=actor.name, grace_s=grace_s)
-    counts = {"uploads": len(found.removed), "runs": len(found.runs), "condemned": len(found.condemned)}
-    actor.record(Act.REGISTRY_COLLECTED, "registry", None, counts)
+    actor.record(Act.REGISTRY_COLLECTED, "registry", None, counts_of(found))
     return found
+
+
+def counts_of(found: Collected) -> dict[str, int]:
+    """Returns how much was collected, as the audit log shows it."""
+    return {"uploads": len(found.removed), "runs": len(found.runs), "condemned": len(found.condemned)}
 
 
 def trust(actor: Actor, settings: RegistrySettings, why: str) -> int:

@@ -22,7 +22,7 @@ WEEK_MS = 7 * 86_400_000
 CURRENT_S = 5.0
 READ_CHUNK = 1_000  # changes in one read
 MAX_READ = 25_000  # changes: all that are kept
-KEPT = 20_000  # changes that Redis keeps at least; from this number on, the oldest may be gone
+KEPT_CHANGES = 20_000  # changes that Redis keeps at least; from this number on, the oldest may be gone
 
 FIRST = "0-0"  # below every id
 
@@ -128,7 +128,7 @@ class AlarmTimeReader:
         if not newest or order_of(newest[0][0].decode()) < order_of(self._position):  # Redis lost its data
             self._restart()
         since = now - WEEK_MS
-        if kept >= KEPT:
+        if kept >= KEPT_CHANGES:
             since = max(since, _at(first[0]))
         self._oldest = self._oldest or since
         self._take(since)

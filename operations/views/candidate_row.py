@@ -99,7 +99,7 @@ def row_of(each: Mapping[str, Any], by: By, is_first: bool) -> CandidateRow:
 
 
 def _optimism(each: Mapping[str, Any], by: By) -> float | None:
-    """How much more the shuffled test says than the folds. Runs store it for their own metric alone."""
+    """The score on shuffled rows minus the score on the folds. Runs store it only for the metric they rank by."""
     says, score = (numbers(each.get(part)).get(by.metric) for part in ("shuffled", "metrics"))
     if says is not None and score is not None:
         return round(says - score, 6)
@@ -107,7 +107,7 @@ def _optimism(each: Mapping[str, Any], by: By) -> float | None:
 
 
 def _is_tied(from_first: Pair | None, by: By, *names: object) -> bool:
-    """Two cannot be told apart if the interval of their difference includes 0; the verdict knows it without one."""
+    """Two are tied if the interval of their difference includes 0. Without an interval, the verdict decides."""
     if from_first is not None:
         return from_first[0] <= 0 <= from_first[1]
     return by.is_own and any(name in by.tied for name in names)

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from archive.dataset.history.course import Bucket, Course
+from archive.dataset.history.buckets import Bucket, Course
 from operations.views.device_events import DeviceEventView
 from zelador.messages import iso
 

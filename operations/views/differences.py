@@ -17,6 +17,7 @@ from typing_extensions import TypedDict
 from operations.views.models import numbers, pair_of
 from zelador.errors import NotFound
 from zelador.model_metrics import in_order
+from zelador.table.formula import harmless
 
 Pair = tuple[float, float]
 Facts = Mapping[str, Any]
@@ -29,7 +30,6 @@ NESTED = ("parameters", "costs", "data", "split", "versions")  # their keys are 
 SKIPPED = ("data.notes", "split.notes", "split.questions")
 PARTS = {"holdout": "holdout_intervals", "metrics": "intervals"}
 MAX_VALUE = 500  # characters of a field's value
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes a text that starts with one of these as a formula
 
 
 class FieldRow(TypedDict):
@@ -222,4 +222,4 @@ def _ends(pairs: Sequence[Pair | None]) -> tuple[list[float | None], list[float 
 
 
 def _cell(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+    return harmless(value) if isinstance(value, str) else value

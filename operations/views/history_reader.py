@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import redis
 
 from archive.dataset.engine import open_engine
+from archive.dataset.history.buckets import Course, Grid
 from archive.dataset.history.buffered import read_buffered
-from archive.dataset.history.course import Course, Grid
 from archive.dataset.history.read import Coverage, read_course, read_sample, wanted
 from archive.dataset.load import archive_of
 from archive.dataset.query import MAX_MS
@@ -93,7 +93,7 @@ class HistoryReader:
         self._engine = Lock()
         self._archive: Archive | None = None
         self._read = Background[_Read](MAX_KEPT, KEPT_TIMES, MAX_KEPT_S)
-        self._usual = Background[Usual](MAX_KEPT, USUAL_TIMES, USUAL_KEPT_S)
+        self._usual = Background[Usual](MAX_KEPT, USUAL_TIMES, USUAL_KEPT_S, shows_old=True)
 
     def history(self, device: DeviceView, begin: int, end: int, buckets: int) -> HistoryView:
         """The history of a device from `begin` to before `end` (ms since 1970 UTC). Raises InvalidInput."""
@@ -118,6 +118,10 @@ class HistoryReader:
 
         return self._shown(device, self._soon((name, span_ms, buckets), name, grid, read))
 
+    def usual(self, device: str) -> Usual:
+        """What is usual for a device, by feature. Empty if it is not known for long, or the archive cannot be read."""
+        return self._usual.get(device, lambda: self._find_usual(device), USUAL_SHARE * self._wait_s) or {}
+
     def close(self) -> None:
         """Ends the reads in progress soon, so that the process can stop."""
         self._stopped = True
@@ -139,7 +143,7 @@ class HistoryReader:
             "buckets": buckets_of(course),
             "labels": labels[-MAX_STRETCHES:],
             "states": self._states(device, grid, course.first),
-            "usual": self._usual_of(device.device_id),
+            "usual": self.usual(device.device_id),
             "notes": notes,
         }
 
@@ -207,10 +211,6 @@ class HistoryReader:
             return [note("archive", _said(error))]
         finally:
             self._engine.release()
-
-    def _usual_of(self, device: str) -> Usual:
-        """Empty for a device that is not known for long, and while the archive cannot be read."""
-        return self._usual.get(device, lambda: self._find_usual(device), USUAL_SHARE * self._wait_s) or {}
 
     def _find_usual(self, device: str) -> Usual:
         snapshot, now, features = self._snapshot([]), now_ms(), self._settings.features

@@ -169,7 +169,7 @@ class ReadingTimes:
 
 @dataclass(frozen=True, slots=True)
 class LabelFilter:
-    """Which labels are wanted. Empty fields match all; `text` is looked for in device and note."""
+    """A filter for labels. Empty fields match all; `text` is searched for in device and note."""
 
     device: str | None = None
     label: str | None = None

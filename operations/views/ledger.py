@@ -58,7 +58,7 @@ class BufferSizeView:
 
 @dataclass(frozen=True, slots=True)
 class TodayView:
-    """What the counts of the ledger changed by since midnight."""
+    """How much each count of the ledger has changed since midnight."""
 
     since: Annotated[
         str, Field(description="Since when; midnight in the plant's time zone, or later if `whole` is false.")

@@ -54,7 +54,7 @@ class Workers(TypedDict):
     """How many of the running workers run the selection."""
 
     live: Annotated[int, Field(description="Number of workers that run the selection.")]
-    of: Annotated[int, Field(description="Number of running workers.")]
+    of: Annotated[int, Field(description="Number of running workers; 0: no worker runs.")]
     refused: Annotated[list[Refusal], Field(description="Workers that cannot run it.")]
 
 

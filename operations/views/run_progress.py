@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from zelador.training_queue import stage
 from zelador.training_queue.event import RunEvent, Standing
 
 IN_STEPS = ("candidate_started", "fold_ended")  # kinds of events that the steps show; a list of events leaves them out
@@ -29,7 +30,7 @@ class ProgressView:
 
     Once all candidates have ended, the earliest estimated end holds: an estimate that is renewed with each step
     would stand still. `leaderboard` has the candidates that ended, the best first; `listed` the events that `steps` do
-    not show.
+    not show. `has_more`: candidates are still to be compared. `may_cancel`: until the models are being registered.
     """
 
     steps: tuple[Step, ...] = ()
@@ -37,6 +38,8 @@ class ProgressView:
     left_s: float | None = None
     leaderboard: tuple[Standing, ...] = ()
     listed: tuple[RunEvent, ...] = ()
+    has_more: bool = True
+    may_cancel: bool = True
 
     @property
     def current(self) -> Step | None:
@@ -60,6 +63,8 @@ def progress_view(events: Sequence[RunEvent], now: datetime) -> ProgressView:
         left,
         next((each.leaderboard for each in reversed(events) if each.leaderboard), ()),
         tuple(each for each in events if each.kind not in IN_STEPS),
+        stage.may_finish_early(reversed(events)),
+        stage.may_cancel(reversed(events)),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, NotRequired, cast
@@ -11,6 +10,7 @@ from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
 from operations.views.differences import SideBySide, live_of_document, of_document, side_by_side
+from operations.views.run_search import RunSearch, RunTexts
 from registry.listing import Query
 from registry.model.manifest import ServedBy
 from registry.registry import Registry
@@ -182,7 +182,8 @@ class RunList:
     """A page of runs, newest first: those from place `first` (from 0) of `total`.
 
     `earlier` and `later` are the `before` of the neighboring pages; None if there is no such page, and an empty
-    `later` for the page of the newest ones.
+    `later` for the page of the newest ones. Of a search, `first` and `later` are not known, and `searched_to` is the
+    last run that was searched, if it ended before the runs did.
     """
 
     rows: list[RunView]
@@ -190,6 +191,7 @@ class RunList:
     total: int
     earlier: str | None
     later: str | None
+    searched_to: str | None = None
 
 
 class RunReader:
@@ -198,29 +200,39 @@ class RunReader:
     def __init__(self, registry: Registry, queue: TrainingQueue) -> None:
         self._registry = registry
         self._queue = queue
+        self._texts = RunTexts()
 
-    def page(self, limit: int, before: str | None = None) -> tuple[list[RunView], str | None]:
+    def page(
+        self, limit: int, before: str | None = None, wanted: RunSearch | None = None
+    ) -> tuple[list[RunView], str | None]:
         """Runs whose id is below `before`, newest first, and the `before` of the next page, or None.
 
-        Raises redis.RedisError, Unavailable.
+        With `wanted`, only those that it finds. Raises redis.RedisError, Unavailable.
         """
-        found = self.listed(limit, before)
+        found = self.listed(limit, before, wanted)
         return found.rows, found.earlier
 
-    def listed(self, limit: int, before: str | None = None) -> RunList:
+    def listed(self, limit: int, before: str | None = None, wanted: RunSearch | None = None) -> RunList:
         """Runs whose id is below `before`, and where they are among all. Raises redis.RedisError, Unavailable."""
-        return self._page({run.id: run for run in self._queue.list()}, limit, before)
+        return self._page({run.id: run for run in self._queue.list()}, limit, before, wanted)
 
-    def registered_page(self, limit: int, before: str | None = None) -> RunList:
+    def registered_page(self, limit: int, before: str | None = None, wanted: RunSearch | None = None) -> RunList:
         """Returns a page like `listed`, but only of the runs in the registry, without Redis."""
-        return self._page({}, limit, before)
+        return self._page({}, limit, before, wanted)
 
-    def _page(self, asked: Mapping[str, training_queue.Run], limit: int, before: str | None) -> RunList:
+    def _page(
+        self, asked: Mapping[str, training_queue.Run], limit: int, before: str | None, wanted: RunSearch | None
+    ) -> RunList:
+        def read(run: str) -> RunView:
+            return RunView.of(asked[run]) if run in asked else self._registered(run)
+
         ids = sorted({*asked, *self._registry.runs()}, reverse=True)  # an id begins with its time
         first, earlier, later = neighbors(ids, limit, before)
-        shown = ids[first : first + limit]
-        rows = [RunView.of(asked[run]) if run in asked else self._registered(run) for run in shown]
-        return RunList(rows, first, len(ids), earlier, later)
+        if wanted is not None:
+            wanted = replace(wanted, saved=saved_models(self._registry))
+            found, following, searched_to = self._texts.search(ids[first:], wanted, read, limit)
+            return RunList([read(run) for run in found], 0, len(ids), following, None, searched_to)
+        return RunList([read(run) for run in ids[first : first + limit]], first, len(ids), earlier, later)
 
     def current(self) -> RunView | None:
         """The run that is queued or running. Raises redis.RedisError."""
@@ -304,11 +316,13 @@ def neighbors(ids: Sequence[str], limit: int, before: str | None) -> tuple[int, 
     return first, earlier, None if not first else ids[newer - 1] if newer > 0 else ""
 
 
-def saved_counts(registry: Registry) -> Mapping[str, int]:
-    """How many models come from each run that has some."""
-    return Counter(
-        run for model in registry.sync().models.values() if isinstance(run := model.metadata.get("run"), str)
-    )
+def saved_models(registry: Registry) -> Mapping[str, Sequence[str]]:
+    """The names of the models that come from each run that has some."""
+    found: dict[str, list[str]] = {}
+    for name, model in registry.sync().models.items():
+        if isinstance(run := model.metadata.get("run"), str):
+            found.setdefault(run, []).append(name)
+    return found
 
 
 def saved_names(registry: Registry, run: str) -> dict[int, tuple[str, ...]]:

@@ -102,8 +102,9 @@ class SystemReader:
         except (redis.RedisError, OSError) as error:
             log.warning("the ledger cannot be read: %s", error)
             return None
-        stalled = is_selected and stall(snapshot, self.settings.health.stalled_after_s) is not None
         workers = Counter(worker.get("service", "") for worker in found)
+        limit_s = self.settings.health.stalled_after_s
+        stalled = is_selected and stall(snapshot, limit_s, workers["inference"]) is not None
         return StreamState(
             snapshot,
             stalled,
@@ -116,13 +117,16 @@ class SystemReader:
         )
 
 
-def stall(snapshot: LedgerSnapshot, limit_s: float) -> str | None:
-    """The text for readiness while readings wait and none was settled for `limit_s` seconds; None otherwise."""
+def stall(snapshot: LedgerSnapshot, limit_s: float, workers: int) -> str | None:
+    """The text for readiness while readings wait and none was settled for `limit_s` seconds; None otherwise.
+
+    `workers`: how many inference workers run.
+    """
     if snapshot.idle_s <= limit_s:
         return None
     return (
         f"{snapshot.ledger.waiting} readings wait and none was settled for {snapshot.idle_s:.0f} s: "
-        f"check the inference workers"
+        f"{'check the inference workers' if workers else 'no worker runs (zelador infer)'}"
     )
 
 

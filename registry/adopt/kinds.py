@@ -72,7 +72,7 @@ def check_classifier(model: Any) -> None:
     if kind in REASONS:
         raise TypeRefused(f"{named(model)} is {REASONS[kind]}. Only classifiers can be registered")
     if is_label_encoder(model):
-        raise TypeRefused(f"{named(model)} converts labels and is no classifier; import it together with its model")
+        raise TypeRefused(f"{named(model)} converts labels and is not a classifier; import it together with its model")
     if not callable(getattr(model, "predict", None)):
         raise TypeRefused(
             f"{named(model)} is a transformer: it prepares rows and predicts nothing; import it together with its model"

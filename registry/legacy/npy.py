@@ -15,7 +15,7 @@ def texts_in(data: bytes) -> list[str]:
     """The texts of an array of texts. Raises ValueError for anything else."""
     dtype, shape, begin = _header(data)
     if dtype.kind not in "US" or not dtype.itemsize or math.prod(shape) * dtype.itemsize != len(data) - begin:
-        raise ValueError("it is no array of texts")
+        raise ValueError("it is not an array of texts")
     found = np.frombuffer(data, dtype, offset=begin).tolist()
     return [each.decode() if isinstance(each, bytes) else str(each) for each in found]
 

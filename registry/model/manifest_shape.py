@@ -74,7 +74,7 @@ def check_metadata(given: Mapping[str, Any], most: int = MAX_METADATA) -> None:
         else:
             size += len(key) + _size(value)
     if size > most:
-        raise InvalidInput(f"metadata has {size:,} bytes as JSON; it may have {most:,}")
+        raise InvalidInput(f"metadata has {size:,} bytes as JSON; it may have at most {most:,}")
 
 
 def check_annotation(merged: Mapping[str, Any]) -> None:
@@ -83,7 +83,9 @@ def check_annotation(merged: Mapping[str, Any]) -> None:
         if trouble := _trouble({key: value}):
             raise InvalidInput(f"metadata.{str(key)[:80]}: {trouble}")
     if (size := _size({key: value for key, value in merged.items() if key != "confusion"})) > MAX_ANNOTATED:
-        raise InvalidInput(f"metadata has {size:,} bytes as JSON; including annotations it may have {MAX_ANNOTATED:,}")
+        raise InvalidInput(
+            f"metadata has {size:,} bytes as JSON; including annotations it may have at most {MAX_ANNOTATED:,}"
+        )
 
 
 def shown(metadata: object) -> tuple[Mapping[str, Any], list[str]]:

@@ -183,7 +183,7 @@ ALTERED: dict[str, tuple[Callable[[], BaseEstimator], Callable[[Any], object]]] 
     "feature below zero": (tree, node("feature", -5)),
     "no width": (tree, lambda it: delattr(it, "n_features_in_")),
     "another width": (tree, attribute("n_features_in_", lambda it: 1)),
-    "a width that is no number": (tree, attribute("n_features_in_", lambda it: 3.0)),
+    "a width that is not a number": (tree, attribute("n_features_in_", lambda it: 3.0)),
     "a check of its own": (tree, attribute("_validate_X_predict", lambda it: np.fabs)),
     "forest: feature far away": (lambda: RandomForestClassifier(4, random_state=0), node("feature", 2**33)),
     "forest: child far away": (lambda: RandomForestClassifier(4, random_state=0), node("left_child", 2**33)),

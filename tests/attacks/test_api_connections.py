@@ -103,7 +103,7 @@ def test_clients_that_read_nothing_lock_nobody_out(api: Api, monkeypatch: pytest
 
 
 def test_slow_uploads_do_not_block_other_uploads(api: Api) -> None:
-    """Two uploads that stopped early used to occupy both slots; two that stopped near their end occupied the memory."""
+    """Two uploads that stop early must not keep both slots, and two that stop near their end not the memory."""
     long = (ZIP, "Content-Length: 990000")
     with contextlib.ExitStack() as stack:
         for sent in (10, 10, 980_000, 980_000):

@@ -22,7 +22,7 @@ from zelador.errors import Unavailable
 
 
 def test_no_number_of_changes_pushes_out_earlier_entries(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """An operator who annotated models for 50 seconds used to push all older entries out of the log."""
+    """An operator who annotates models for 50 seconds must not push older entries out of the log."""
     trail = AuditFile(tmp_path / "audit.jsonl", 20_000)
     trail.add("key a", "quarantine discarded", "all", None, {"entries": 10_000})
     for number in range(300):

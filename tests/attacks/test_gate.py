@@ -103,7 +103,7 @@ def alive(url: str) -> bool:
 
 
 def test_rumqttd_survives_every_device(iotcore: tuple[int, str], eventually: Callable[..., None]) -> None:
-    """A publish to a topic that begins with an emoji used to end the router, and all connections with it."""
+    """A publish to a topic that begins with an emoji must not end the router, and all connections with it."""
     port, url = iotcore
     service = Link(MqttSettings(url=url), LinkOptions("service", ("sensors/+/reading",)), Event())
     service.open(60.0)

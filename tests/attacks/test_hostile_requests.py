@@ -55,7 +55,7 @@ def set_aside(stack: Stack) -> list[str]:
 
 
 def test_a_request_that_no_broker_accepts_stops_nobody(stack: Stack, evil: Asking) -> None:
-    """One reading with 250 slashes as its response topic used to make the worker reconnect forever."""
+    """One reading with 250 slashes as its response topic must not make the worker reconnect forever."""
     topics = ["/" * 250, f"{stack.settings.redis.prefix}/evil/" + "a/" * 250, LONG * 200, "x" * 60_000]
     for number, topic in enumerate(topics):
         evil.send({**READING, "id": f"e{number}"}, topic)

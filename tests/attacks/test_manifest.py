@@ -102,7 +102,7 @@ def packed() -> tuple[Any, dict[str, bytes]]:
 
 @pytest.mark.parametrize("name", LOGGED)
 def test_odd_metadata_in_an_archive_is_refused(name: str, packed: tuple[Any, dict[str, bytes]]) -> None:
-    """Such a model used to be registered, and then neither the list of models nor the audit log could be read."""
+    """If such a model were registered, neither the list of models nor the audit log could be read."""
     saved, files = packed
     bad = msgspec.structs.replace(saved, metadata={**saved.metadata, **ODD[name]})
     with pytest.raises(BundleRefused):

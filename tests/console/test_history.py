@@ -123,7 +123,7 @@ def test_a_typed_period_is_shown_labeled_and_shown_again(site: Site) -> None:
             assert "No reading of this period." in client.get("/console/devices/press-07", params=far).text
         assert "lie in the years" in client.get("/console/devices/press-07?from=0001-01-01T10:00").text
         for wrong, said in (
-            ({"from": "soon"}, "is no time"),
+            ({"from": "soon"}, "is not a time"),
             ({"from": end, "to": begin}, "is not after"),
             ({"to": end}, "at which the period starts"),
         ):

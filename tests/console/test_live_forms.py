@@ -120,7 +120,7 @@ def test_a_message_in_quarantine_is_shown_replayed_and_discarded(site: Site) -> 
         assert "<mark>3c</mark> 62 3e" in dump.text
         assert "<b>|" not in dump.text
         assert "0 would pass now" in page.text
-        assert "The present settings would refuse it again." in page.text
+        assert "The current settings would refuse it again." in page.text
         client.post("/console/quarantine-replay", data={"only": "passing"})
         said = client.get(f"/console/quarantine/{entry}", headers={"Accept-Language": "pt-BR"})
         assert "Não é JSON, a partir do byte 26" in said.text
@@ -144,10 +144,12 @@ def test_an_alarm_is_acknowledged_shelved_and_retired_by_forms(site: Site) -> No
         assert client.post("/console/devices/mill-03/acknowledge").status_code == 303
         assert client.get(device).json()["state"] == "acknowledged"
         overview = client.get("/console/overview").text
-        assert "No alarm needs somebody; 1 is acknowledged and still on." in overview or "Needs maintenance" in overview
+        assert (
+            "No alarm needs attention; 1 is acknowledged and still on." in overview or "Needs maintenance" in overview
+        )
         assert re.search(r'href="/console/states/acknowledged">\d+ acknowledged alarm', overview)
         lede = re.sub(
-            r"<[^>]+>", "", client.get("/console/devices").text.partition('class="lede">')[2].partition("</p>")[0]
+            r"<[^>]+>", "", client.get("/console/devices").text.partition('id="list-head">')[2].partition("</p>")[0]
         )
         whole, *parts = map(int, re.findall(r"\d+", lede))
         assert ", 1 acknowledged" in lede

@@ -47,6 +47,7 @@ RUN: dict[str, str | list[str]] = {
     "cost_missed": "3", "cost_false_alarm": "1", "recall": "", "tune": "2", "budget": "", "candidates": ["lr", "dt"],
     "more": ["stack"], "notes": "why <not>", "save": "first",
 }  # fmt: skip
+CHOSEN = {"split": "device", "metric": "MCC"}
 SAVE: dict[str, str | list[str]] = {
     "keep": ["1", "3"], "name1": "first-one", "note1": "quick", "name3": "third-one", "note3": "", "name2": "other-one"
 }  # fmt: skip
@@ -55,19 +56,19 @@ CASES = (
     Case("labels", {**LABEL, "device": " "}, 422, "device", "The device is missing."),
     Case("labels", {**LABEL, "device": "a/b"}, 422, "device", "too long, or has characters"),
     Case("labels", {**LABEL, "from": ""}, 422, "from", "Give the time"),
-    Case("labels", {**LABEL, "from": "soon"}, 422, "from", "“soon” is no time"),
+    Case("labels", {**LABEL, "from": "soon"}, 422, "from", "“soon” is not a time"),
     Case("labels", {**LABEL, "from": "1999-01-01T00:00:00"}, 422, "from", "before the year 2000"),
     Case("labels", {**LABEL, "to": "2026-11-20T09:00:05"}, 422, "to", "09:00:05, is not after the start"),
-    Case("labels", {**LABEL, "to": "25:00"}, 422, "to", "“25:00” is no time"),
+    Case("labels", {**LABEL, "to": "25:00"}, 422, "to", "“25:00” is not a time"),
     Case("labels", {**LABEL, "note": "x" * 501}, 422, "note", "500 characters"),
     Case("labels", {**LABEL, "other": "x" * 129}, 422, "label", "128 characters"),
-    Case("labels", {**OF_DEVICE, "from": "soon"}, 422, "from", "“soon” is no time", {"label": "no"}),
+    Case("labels", {**OF_DEVICE, "from": "soon"}, 422, "from", "“soon” is not a time", {"label": "no"}),
     Case("labels", {**OF_DEVICE, "to": "2026-11-20T10:00:00"}, 422, "to", "is not after the start", {"label": "no"}),
     Case("labels/undo", {"id": "none"}, 404, None, "There is no such label."),
     Case("labels/redo", {"id": "none"}, 404, None, "There is no such label."),
     Case("labels/undo-import", {"at": "1", "by": "nobody"}, 404, None, "undone already"),
     Case("labels/undo-import", {"at": "x", "by": "nobody"}, 422, None, "cannot be used"),
-    Case(f"{PRESS}/shelve", {**SHELVE, "until": "tomorrow"}, 422, "until", "“tomorrow” is no time"),
+    Case(f"{PRESS}/shelve", {**SHELVE, "until": "tomorrow"}, 422, "until", "“tomorrow” is not a time"),
     Case(f"{PRESS}/shelve", {**SHELVE, "until": "2020-01-01T10:00"}, 422, "until", "1 Jan 2020 10:00 is in the"),
     Case(f"{PRESS}/shelve", {**SHELVE, "until": "2099-01-01T10:00"}, 422, "until", "more than a year ahead"),
     Case(f"{PRESS}/shelve", {**SHELVE, "why": "x" * 501}, 422, "why", "At most 500 characters", {"hours": "8"}),
@@ -88,9 +89,9 @@ CASES = (
     Case("models/other/delete", {"typed": "othe", "why": "old"}, 422, "typed", "To delete other, type its name."),
     Case("models/small/delete", {"typed": "small", "why": "old"}, 409, None, "small is the selected model."),
     Case("rollback", {"why": "worse", "etag": '"old"'}, 412, None, "Someone changed the registry"),
-    Case("training", {**RUN, "from": "soon"}, 422, "from", "“soon” is no day", {"split": "device", "metric": "MCC"}),
+    Case("training", {**RUN, "from": "soon"}, 422, "from", "“soon” is not a date", CHOSEN),
     Case("training", {**RUN, "to": "2026-10-31"}, 422, "to", "Oct 31, 2026, is before the first, Nov 1"),
-    Case("training", {**RUN, "devices": "x" * 600}, 422, "devices", "may have 512 characters"),
+    Case("training", {**RUN, "devices": "x" * 600}, 422, "devices", "may have at most 512 characters"),
     Case("training", {**RUN, "cost_missed": "-1"}, 422, "cost_missed", "above 0", {"candidates": "dt"}),
     Case("training", {**RUN, "cost_false_alarm": "x"}, 422, "cost_false_alarm", "above 0", {"more": "stack"}),
     Case("training", {**RUN, "recall": "101"}, 422, "recall", "up to 100"),

@@ -9,7 +9,19 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from admin.console import stream
-from admin.console.stream import ENDED, MAX_BEHIND, Hub, Live, Topic
+from admin.console.stream import (
+    CALM_POLLS,
+    ENDED,
+    MAX_BEHIND,
+    MAX_POLL_MS,
+    POLL_MS,
+    POLLED_TOPICS,
+    RETRY_MS,
+    SESSION_STREAMS,
+    Hub,
+    Live,
+    Topic,
+)
 
 TOPIC = Topic("overview", "viewer", "en")
 
@@ -35,6 +47,21 @@ class Source:
 
 async def following(messages: AsyncIterator[bytes]) -> str:
     return (await asyncio.wait_for(anext(messages), 10)).decode()
+
+
+async def polled(hub: Hub, source: Source, shown: str = "") -> str:
+    """What a window beyond the streams of its session gets."""
+    answer = [each async for each in hub.subscribe(TOPIC, source, lambda: True, "session", shown)]
+    assert len(answer) == 1
+    return answer[0].decode()
+
+
+def shown_by(answer: str) -> str:
+    return answer.split("\nid: ")[1].split("\n")[0]
+
+
+def retry_of(answer: str) -> int:
+    return int(answer.split("\nretry: ")[1].split("\n")[0])
 
 
 def run(test: Callable[[Hub], Awaitable[None]], streams: int = 5) -> None:
@@ -86,6 +113,88 @@ def test_a_topic_is_rendered_once_for_all_viewers_and_never_without_any() -> Non
         assert source.asked == before
 
     run(test, streams=60)
+
+
+def test_a_window_beyond_the_streams_of_its_session_gets_what_changed_and_asks_again() -> None:
+    async def test(hub: Hub) -> None:
+        source = Source(watch="a", flow="b")
+        source.events["tick"] = "1"
+        kept = [hub.subscribe(TOPIC, source, lambda: True, "session") for _ in range(SESSION_STREAMS)]
+        for each in kept:
+            await following(each)
+        first = await polled(hub, source)
+        assert all(part in first for part in ('"#watch"', '"#flow"', "event: tick", f"retry: {POLL_MS}"))
+        same = await polled(hub, source, shown_by(first))
+        assert same == f"event: again\ndata: \nid: {shown_by(first)}\nretry: {POLL_MS}\n\n"
+        asked = source.asked
+        await asyncio.gather(*(polled(hub, source) for _ in range(50)))
+        assert source.asked - asked < 50  # rendered for the streams, once for all
+        source.regions["flow"] = "b2"
+        while '"#flow"' not in (changed := await polled(hub, source, shown_by(first))):
+            await asyncio.sleep(0.01)
+        assert '"#watch"' not in changed
+        assert "event: tick" not in changed
+        assert await polled(hub, source, ";:" * 9_000 + "flow:0;\x00") != changed  # nonsense says that nothing is shown
+
+        await kept.pop().aclose()  # type: ignore[attr-defined]
+        messages = hub.subscribe(TOPIC, source, lambda: True, "session", shown_by(changed))
+        assert await following(messages) == f"event: live\ndata: \nid: \nretry: {RETRY_MS}\n\n"
+        source.regions["flow"] = "b3"
+        assert '"#flow"' in await following(messages)  # it has a stream now
+        other = hub.subscribe(TOPIC, source, lambda: True, "another")
+        assert '"#watch"' in await following(other)
+        for each in (*kept, messages, other):
+            await each.aclose()  # type: ignore[attr-defined]
+        assert hub.streams == 0
+
+    run(test, streams=10)
+
+
+def test_windows_without_streams_share_what_is_rendered_and_slow_down_when_there_are_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stream, "TICK_S", 60.0)
+    elsewhere = Topic("watch", "viewer", "en")
+
+    async def test(hub: Hub) -> None:
+        kept = [hub.subscribe(elsewhere, lambda _: Live({}), lambda: True, "session") for _ in range(SESSION_STREAMS)]
+        for each in kept:
+            await following(each)
+        source = Source(watch="a")
+        found = await asyncio.gather(*(polled(hub, source) for _ in range(CALM_POLLS - 1)))
+        assert source.asked == 1
+        assert {retry_of(each) for each in found} == {POLL_MS}
+        assert POLL_MS < retry_of(await polled(hub, source)) <= MAX_POLL_MS
+        for number in range(2 * POLLED_TOPICS):  # any number of pages that differ
+            await anext(
+                hub.subscribe(Topic("device", "viewer", "en", str(number)), lambda _: Live({}), bool, "session")
+            )
+        assert hub.streams == SESSION_STREAMS
+        assert not hub.is_full
+        assert hub.has_room("session")
+        hub.close()
+        assert not hub.has_room("session")
+
+    run(test)
+
+
+def test_a_full_server_has_room_for_windows_beside_streams_of_their_session() -> None:
+    async def test(hub: Hub) -> None:
+        source = Source(watch="a")
+        kept = [hub.subscribe(TOPIC, source, lambda: True, "session") for _ in range(SESSION_STREAMS)]
+        for each in kept:
+            await following(each)
+        assert hub.is_full
+        assert hub.has_room("session")
+        assert not hub.has_room("another")
+        assert not hub.has_room("")
+
+    run(test, streams=SESSION_STREAMS)
+
+
+def test_very_many_topics_are_each_rendered_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "TICK_S", 0.35)
+    assert [stream.tick_s(topics) for topics in (1, 20, 40, 500)] == [0.35, 0.35, 0.7, 1.0]
 
 
 def test_a_stream_ends_with_its_session(monkeypatch: pytest.MonkeyPatch) -> None:

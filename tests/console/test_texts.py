@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import re
+from datetime import timezone
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from jinja2 import Environment, meta, nodes
@@ -16,12 +18,12 @@ from admin.console.audit.page import AuditPage
 from admin.console.classify.page import Classify
 from admin.console.device.page import DevicePage, Question, Readings
 from admin.console.devices.acknowledging import Acknowledging
-from admin.console.devices.page import Devices
+from admin.console.devices.live import Devices
 from admin.console.errors import ErrorPage
 from admin.console.keys.page import KeysPage
 from admin.console.labels.importing import ImportPage
 from admin.console.labels.page import LabelsPage
-from admin.console.language import TAGS, chosen, language, plant_zone
+from admin.console.language import TAGS, chosen, language
 from admin.console.model.page import ModelPage, RollBack
 from admin.console.models.page import Import, Models
 from admin.console.overview.live import Overview
@@ -85,7 +87,7 @@ def updater() -> Any:
 
 
 def environment() -> Environment:
-    return Renderer(language("en", plant_zone("UTC")), "").environment
+    return Renderer(language("en", timezone.utc), "").environment
 
 
 def placeholders(text: str) -> set[str]:
@@ -188,14 +190,14 @@ def test_the_language_comes_from_the_cookie_else_from_the_browser(accepted: str,
 
 
 def test_numbers_and_times_are_written_as_the_reader_writes_them() -> None:
-    english, portuguese = (language(tag, plant_zone("America/Sao_Paulo")) for tag in TAGS)
+    english, portuguese = (language(tag, ZoneInfo("America/Sao_Paulo")) for tag in TAGS)
     assert (english.number(1234.5, 1), portuguese.number(1234.5, 1)) == ("1,234.5", "1.234,5")
     assert english.number(-3) == "−3"
     assert (english.number(None), english.number(float("nan"))) == ("–", "–")
     assert portuguese.clock("2026-11-24T17:34:07.903Z") == "14:34:07"
     assert portuguese.fraction("2026-11-24T17:34:07.903Z") == ",903"
     assert english.offset("2026-11-24T17:34:07Z") == "UTC−3"
-    assert language("en", plant_zone("Asia/Kolkata")).offset() == "UTC+5:30"
+    assert language("en", ZoneInfo("Asia/Kolkata")).offset() == "UTC+5:30"
     assert [english.duration(s) for s in (0.04, 59, 135, 5_520, 90_000)] == [
         "0.0 s", "59 s", "2 min 15 s", "1 h 32 min", "1 d 1 h",
     ]  # fmt: skip
@@ -204,12 +206,12 @@ def test_numbers_and_times_are_written_as_the_reader_writes_them() -> None:
 
 
 def test_values_of_a_feature_have_the_same_decimals_in_a_column() -> None:
-    found = language("en", plant_zone("UTC"))
+    found = language("en", timezone.utc)
     assert [found.measure(value) for value in (1234.5, 21.84, 0.504, 0.0312, 0.0, 4e-9)] == [
         "1,234", "21.8", "0.50", "0.031", "0.00", "0.000000",
     ]  # fmt: skip
     assert [found.measure(value, (23.0, 1166.0)) for value in (29.7, 409.6, None)] == ["30", "410", "–"]
-    assert language("pt-BR", plant_zone("UTC")).measure(1.9, (-2.75, 0.33)) == "1,90"
+    assert language("pt-BR", timezone.utc).measure(1.9, (-2.75, 0.33)) == "1,90"
 
 
 def test_what_cannot_be_seen_of_a_name_is_written_out() -> None:
@@ -220,7 +222,7 @@ def test_what_cannot_be_seen_of_a_name_is_written_out() -> None:
 @pytest.mark.parametrize("tag", TAGS)
 def test_no_count_but_one_takes_the_singular(tag: str) -> None:
     """The singular says "1": with the plural rule of Portuguese, "1 passaria agora" stood for none."""
-    translations = language(tag, plant_zone("UTC")).translations
+    translations = language(tag, timezone.utc).translations
     singular, plural = "1 would pass now", "%(shown)s would pass now"
     one, none, two = (translations.ngettext(singular, plural, count) for count in (1, 0, 2))
     assert one.startswith("1 ")

@@ -18,7 +18,7 @@ from tests.integration.test_buffer import ledger as ledger
 from tests.integration.test_buffer import reader as reader
 from tests.integration.test_buffer import writer as writer
 from zelador.buffer import Outcome, Reader, Writer
-from zelador.buffer.archive_stream import ArchiveStream, Moved
+from zelador.buffer.archive_stream import ArchiveStream, PositionChanged
 from zelador.buffer.connection import RedisConnection
 from zelador.buffer.keys import ARCHIVE, Keys
 from zelador.buffer.outcome_batch import outcome_batch
@@ -150,12 +150,12 @@ def test_two_archivers_at_once_write_each_reading_once(
         for archiver in (one, other) if turn % 2 else (other, one):
             try:
                 archiver.step()
-            except Moved:
+            except PositionChanged:
                 archiver.lost_place()
     for archiver in (one, other):
         try:
             work(archiver)
-        except Moved:
+        except PositionChanged:
             archiver.lost_place()
             work(archiver)
     assert archived(folder).ids == {f"r{turn}-{place}": 1 for turn in range(6) for place in range(7)}

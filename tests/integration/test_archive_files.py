@@ -18,7 +18,7 @@ from archive.archive import Archive, open_archive
 from archive.batch import ReadingBatch
 from archive.dataset.archived import files_of, select
 from archive.dataset.engine import open_engine
-from archive.dataset.history.course import Course, Grid
+from archive.dataset.history.buckets import Course, Grid
 from archive.dataset.history.read import read_course
 from archive.dataset.query import Query
 from archive.maintain import Maintenance

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from operations.views import course
-from operations.views.course import courses
+from operations.views import last_hour
+from operations.views.last_hour import courses
 from tests.integration.test_repeats import NOW, Site, sample
 from zelador.settings import Settings
 
 
 @pytest.fixture
 def site(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Site:
-    monkeypatch.setattr(course, "now_ms", lambda: NOW)
+    monkeypatch.setattr(last_hour, "now_ms", lambda: NOW)
     return Site(settings)
 
 

@@ -212,10 +212,10 @@ def test_a_slow_archive_is_shown_when_it_has_been_read(site: Site) -> None:
     archived(site)
     fill(site, 60, 5)
     histories = reader(site, wait_s=0.0, archive_s=60.0)
-    first = histories.newest(device(site), 20 * MINUTE, 240)
+    first = histories.newest(device(site), 24 * 60 * MINUTE, 240)
     assert ([note["kind"] for note in first["notes"]], first["readings"]) == (["slow"], 5)
     histories._wait_s = 60.0
-    assert histories.newest(device(site), 20 * MINUTE, 240)["readings"] == 65
+    assert histories.newest(device(site), 24 * 60 * MINUTE, 240)["readings"] == 65
 
 
 def test_a_period_that_cannot_be_is_refused(site: Site) -> None:

@@ -1,7 +1,7 @@
 """Services run in an empty folder, and touch no file outside their own folders.
 
-Services used to run in the folder where they were started: an ONNX file with external data read `keys.json` in it,
-PyCaret left `logs.log` there, and ONNX Runtime kept a database for its vendor in the user's cache.
+In the folder where a service was started, an ONNX file with external data would read
+`keys.json`, PyCaret would leave `logs.log`, and ONNX Runtime would keep a database in the user's cache.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ class SlowAudit(AuditFile):
 def test_of_two_selections_at_once_each_names_the_one_that_it_replaced(
     act: str, here: Settings, tmp_path: Path
 ) -> None:
-    """The second record used to name the model that was live when its act began."""
+    """The second record names the model that the first act selected, not the one that was live when its act began."""
     registry = Registry.open(here.registry)
     registry.save("other", upload(), by="test")
     actor = Actor("root", SlowAudit(tmp_path / "audit.jsonl", 1 << 20))
@@ -128,7 +128,7 @@ ACTS: dict[str, Callable[[Actor, Registry, Settings], object]] = {
 def test_an_act_that_redis_would_not_record_changes_nothing(
     act: str, here: Settings, full_redis: RedisSettings, tmp_path: Path
 ) -> None:
-    """A full Redis answers PING but refuses to store an act. The act used to be done, and then not recorded."""
+    """A full Redis answers PING but refuses to store an act: the act is not done, because it could not be recorded."""
     registry = Registry.open(here.registry)
     registry.save("other", upload(), by="test")
     before = registry.sync()

@@ -11,7 +11,7 @@ FOLDER = Path(operations.acts.__file__).parent
 
 
 def test_every_act_that_is_recorded_is_checked_first() -> None:
-    """An act used to be done and then not recorded. `amend` and other acts that an act calls check by themselves."""
+    """No act is done that cannot be recorded. `amend` and other acts that an act calls check by themselves."""
     checked, recorded = set[str](), set[str]()
     functions: dict[str, set[str]] = {}
     for path in FOLDER.glob("*.py"):

@@ -40,6 +40,23 @@ def test_who_asks_does_not_wait_for_a_slow_value_and_gets_it_later() -> None:
     assert values.get("a", lambda: "again", 10.0) == "made"
 
 
+@pytest.mark.parametrize("shows_old", [True, False])
+def test_while_a_value_is_made_again_the_old_one_is_returned_if_that_is_wanted(shows_old: bool) -> None:
+    now = [0.0]
+    values: Background[str] = Background(10, 1e9, 60.0, lambda: now[0], shows_old=shows_old)
+    go_on = threading.Event()
+
+    def make() -> str:
+        go_on.wait(10.0)
+        return "new"
+
+    assert values.get("a", lambda: "old", 10.0) == "old"
+    now[0] += 1_000.0
+    assert values.get("a", make, 0.0) == ("old" if shows_old else None)
+    go_on.set()
+    assert values.get("a", lambda: "again", 10.0) == "new"
+
+
 def test_only_so_many_are_made_at_once() -> None:
     values: Background[int] = Background(100, 1.0, 1.0)
     go_on = threading.Event()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timezone
+
 import pytest
 
 from admin.console import charts
-from admin.console.language import Language, language, plant_zone
+from admin.console.language import Language, language
 from admin.console.words import act, device_event, is_told, named, sentence
 from operations.audit import Act
 from operations.audit_entry import Change
 from operations.views.device_events import DeviceEventView
 
-EN, PT = (language(tag, plant_zone("UTC")) for tag in ("en", "pt-BR"))
+EN, PT = (language(tag, timezone.utc) for tag in ("en", "pt-BR"))
 
 
 def change(before: str, state: str) -> DeviceEventView:

@@ -6,9 +6,9 @@ from datetime import timezone
 
 import pytest
 
-from admin.console.device.happened import alarm_s
-from admin.console.device.history import Asked, Band, Shown, period_to_label
+from admin.console.device.history import AskedPeriod, Band, Shown, period_to_label
 from admin.console.device.page import trouble_since
+from admin.console.device.timeline import alarm_s
 from admin.console.language import language
 from admin.console.seen import Seen
 from admin.console.words import device_event
@@ -68,15 +68,15 @@ ALARM = Band(300.2, 400.2, "", True)
 @pytest.mark.parametrize(
     ("asked", "trouble", "alarms", "found"),
     [
-        (Asked("", "soon", ""), 500.0, (ALARM,), (100.0, 1000.5)),  # what was asked for
-        (Asked("6h"), 500.7, (ALARM,), (500, 901)),  # the last reading is in it
-        (Asked(), 950.0, (), (950, 951)),  # trouble that began after the last reading has an end too
-        (Asked(), None, (Band(1.0, 2.0, "", True), ALARM), (300, 401)),
-        (Asked(), None, (), (100.0, 1000.5)),
+        (AskedPeriod("", "soon", ""), 500.0, (ALARM,), (100.0, 1000.5)),  # what was asked for
+        (AskedPeriod("6h"), 500.7, (ALARM,), (500, 901)),  # the last reading is in it
+        (AskedPeriod(), 950.0, (), (950, 951)),  # trouble that began after the last reading has an end too
+        (AskedPeriod(), None, (Band(1.0, 2.0, "", True), ALARM), (300, 401)),
+        (AskedPeriod(), None, (), (100.0, 1000.5)),
     ],
 )
 def test_the_form_of_a_label_begins_with_a_period_that_has_an_end(
-    asked: Asked, trouble: float | None, alarms: tuple[Band, ...], found: tuple[float, float]
+    asked: AskedPeriod, trouble: float | None, alarms: tuple[Band, ...], found: tuple[float, float]
 ) -> None:
     shown = Shown("6h", "", 100.0, 1000.5, VIEW, (), alarms, ())
     assert period_to_label(shown, asked, trouble, 900.3) == found
@@ -84,7 +84,7 @@ def test_the_form_of_a_label_begins_with_a_period_that_has_an_end(
 
 def test_the_form_of_a_label_begins_empty_where_nothing_is_shown() -> None:
     shown = Shown("6h", "", 100.0, 1000.5, {**VIEW, "buckets": []}, (), (), ())
-    assert period_to_label(shown, Asked(), None, 900.3) is None
+    assert period_to_label(shown, AskedPeriod(), None, 900.3) is None
 
 
 def test_the_order_of_features_does_not_follow_single_readings() -> None:

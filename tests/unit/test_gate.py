@@ -288,7 +288,7 @@ def test_any_bytes_pass_or_are_refused_and_none_are_added(data: bytes, piece: in
 
 
 def test_the_devices_port_is_held_before_it_listens(eventually) -> None:
-    """The port used to be bound last, so another program could take it during the start."""
+    """The port is bound first, so that no other program can take it during the start."""
     port = choose(["mqtt"], {}, {})["mqtt"]
     gate = Gate(port, 1, 1)
     with socket.socket() as other:

@@ -139,7 +139,7 @@ sys.exit(subprocess.run(python_module("zelador", "--version-of-nothing")).return
 
 @pytest.mark.parametrize("given", ["-P", "-B"])
 def test_a_users_module_beside_a_home_does_not_replace_ours(tmp_path: Path, given: str) -> None:
-    """`zelador up` used to fail in a folder with a package `command`, because its services imported that one."""
+    """In a folder with a package `command`, the services of `zelador up` import their own one."""
     (tmp_path / "command").mkdir()
     (tmp_path / "command" / "__init__.py").write_text("import sys; sys.exit(77)")
     (tmp_path / "trainer.py").write_text("import sys; sys.exit(77)")

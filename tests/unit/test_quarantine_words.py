@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from datetime import timezone
 from pathlib import Path
 
 import pytest
 
-from admin.console.language import language, plant_zone
+from admin.console.language import language
 from admin.console.quarantine.words import reason_text, translated
 from ingest.loop import NO_WINDOW
 from tests.unit.test_quarantine_reasons import NOW, refused_by
@@ -18,8 +19,8 @@ from zelador.labels.message import NOT_STORED, OFF, TOO_MANY, LabelMessages
 from zelador.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-PT = language("pt-BR", plant_zone("UTC"))
-EN = language("en", plant_zone("UTC"))
+PT = language("pt-BR", timezone.utc)
+EN = language("en", timezone.utc)
 ELSEWHERE = {  # sentences that are made of another's, which the examples below cover
     "7: 7", "7 is 7", "not_json(error)", "not_json(second)", "str(error)", "self._wrong(ts, moment, received_at)",
     "why", "next(filter(None, map(objection, values, self._features, self._ranges.fields)))", "OFF", "TOO_MANY",

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from admin.console.labels.table_words import note_text
-from admin.console.language import language, plant_zone
+from admin.console.language import language
 from admin.console.refusals import refusal_text, translated_refusal
 from admin.console.training.words import data_text
 from archive.dataset.description import Finding
@@ -18,8 +19,8 @@ from tests.unit.test_quarantine_words import ROOT, messages_in, sample
 from zelador.alarms.store import OBJECTIONS
 from zelador.table.unpack import NO_TABLES
 
-PT = language("pt-BR", plant_zone("America/Sao_Paulo"))
-EN = language("en", plant_zone("America/Sao_Paulo"))
+PT = language("pt-BR", ZoneInfo("America/Sao_Paulo"))
+EN = language("en", ZoneInfo("America/Sao_Paulo"))
 KINDS = (
     "InvalidInput", "NotFound", "Conflict", "DuplicateName", "ModelNotFound", "FeaturesMissing", "ModelSelected",
     "ChangedMeanwhile", "UploadCollected", "TypeRefused", "BundleRefused",
@@ -89,7 +90,7 @@ def test_each_objection_to_an_act_and_each_file_that_is_no_table_has_a_translati
 def test_each_finding_of_a_data_set_is_said_with_its_figures() -> None:
     sentences = {
         (kind, sample(node.args[1]))
-        for name in ("findings.py", "course.py")
+        for name in ("findings.py", "time_checks.py")
         for node in ast.walk(ast.parse((ROOT / "archive" / "dataset" / name).read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Finding"
         for kind in [sample(node.args[0])]
@@ -124,7 +125,7 @@ def test_each_note_about_a_table_has_a_translation() -> None:
 @pytest.mark.parametrize(
     ("said", "in_english", "in_portuguese"),
     [
-        ("from: 'ontem' is no time; write it as 2026-11-25T06:00", "From: “ontem” is no time.",
+        ("from: 'ontem' is not a time; write it as 2026-11-25T06:00", "From: “ontem” is not a time.",
          "De: “ontem” não é um horário."),
         ("to (2001-11-26T12:00:00.000Z) is not after from (2001-11-26T13:00:05.000Z); a period ends after it starts, "
          "and its end is not part of it", "The end, 26 Nov 2001 10:00, is not after the start, 26 Nov 2001 11:00:05.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,8 +12,10 @@ from admin.console.runs.page import Progress
 from operations.views.run_progress import Step, progress_view, steps_of
 from operations.views.runs import neighbors
 from zelador.training_queue.event import RunEvent, Standing, Waiting
+from zelador.training_queue.stage import AFTER_MORE, COMPARED, CUT_SHORT, MORE, PROMOTING, REGISTERING
 
 NOW = datetime(2026, 11, 24, 12, 0, 10, tzinfo=timezone.utc)
+TESTING = "testing whether there is anything to learn"
 
 
 def standing(name: str, score: float | None = None) -> Standing:
@@ -73,15 +76,49 @@ def test_after_the_last_candidate_the_time_left_does_not_stand_still() -> None:
     assert [progress_view(renewed, NOW + timedelta(seconds=more)).left_s for more in (0, 5, 20)] == [2.0, -3.0, -18.0]
 
 
-def test_a_run_can_finish_early_while_a_candidate_would_be_left_out() -> None:
-    def may_finish(found: list[RunEvent]) -> bool:
-        view = progress_view(found, NOW)
-        return Progress(view, view.counted, 1.0, tuple(reversed(view.listed))).may_finish
+def shown(found: list[RunEvent]) -> Progress:
+    view = progress_view(found, NOW)
+    return Progress(view, view.counted, 1.0, tuple(reversed(view.listed)))
 
-    assert not may_finish(events()[:3])  # none has ended
-    assert may_finish(events())
-    assert not may_finish(ending((4, 9.0, "rebuilding LR (1 of 1)")))
-    assert may_finish(ending((4, 9.0, "tuning LR: 4 settings tried, 9 s left")))
+
+def test_a_run_can_finish_early_while_a_candidate_would_be_left_out() -> None:
+    assert not shown(events()[:3]).may_finish  # none has ended
+    assert shown(events()).may_finish
+    tunes = (4, 9.0, "tuning LR: 4 settings tried, 9 s left")
+    assert not shown(ending((4, 9.0, "rebuilding LR (1 of 1)"))).may_finish
+    assert shown(ending(tunes)).may_finish
+    assert not shown(ending(tunes, (5, 8.0, "shuffling the rows, for comparison: 1 of 2"))).may_finish
+    assert not shown(ending(tunes, (5, 8.0, TESTING), (6, 7.0, "rebuilding LR (1 of 1)"))).may_finish
+
+
+def test_a_run_whose_time_was_up_cannot_finish_early_again() -> None:
+    """A third of its candidates had ended when its time was up. The button stayed while the best were built, and a
+    press made the run fail."""
+    late = "the run took longer than 60 s (ZELADOR_TRAINING__TIMEOUT_S)"
+    over = RunEvent(8, "2026-11-24T12:00:08Z", "step", f"{late}: {CUT_SHORT}")
+    builds = RunEvent(9, "2026-11-24T12:00:09Z", "step", "rebuilding LR (1 of 1)")
+    assert not shown([*events(), over]).may_finish
+    assert not shown([*events(), over, builds]).may_finish
+    died = RunEvent(8, "2026-11-24T12:00:08Z", "step", "a new process continues with the other candidates")
+    assert shown([*events(), died]).may_finish
+
+
+def test_a_run_can_be_canceled_until_its_models_are_registered() -> None:
+    built = ending((4, 9.0, "writing the models and their reports"))
+    assert shown([]).may_cancel
+    assert shown(built).may_cancel
+    for step in (REGISTERING, PROMOTING):
+        assert not shown([*built, RunEvent(9, "2026-11-24T12:00:09Z", "step", step)]).may_cancel
+
+
+def test_what_the_trainer_says_decides_whether_candidates_are_left() -> None:
+    """The rule reads the messages of the steps, so those that the trainer writes are held here."""
+    root = Path(__file__).parents[2] / "trainer" / "run"
+    work, more, compared = ((root / f"{name}.py").read_text() for name in ("work", "tuned_and_combined", "compared"))
+    assert all(f'say("{begin}' in work or f'say(f"{begin}' in work for begin in AFTER_MORE)
+    assert all(f'say(f"{begin}' in more for begin in MORE)
+    assert 'say(f"compared {len(judged)} of {total} classifiers")' in compared
+    assert COMPARED.fullmatch("compared 3 of 15 classifiers")
 
 
 def test_a_candidate_that_failed_is_marked_and_one_that_a_new_process_takes_is_there_once() -> None:

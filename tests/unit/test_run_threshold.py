@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timezone
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from admin.console.language import language, plant_zone
+from admin.console.language import language
 from admin.console.runs.threshold import Typed, threshold_shown
 from operations.views.report import Counts, ErrorCounts, Report, Thresholds
 from operations.views.threshold import Chosen, Costs, report_threshold, threshold_view
 from trainer.evaluate.threshold import Aim, choose
 
-EN, PT = (language(tag, plant_zone("UTC")) for tag in ("en", "pt-BR"))
+EN, PT = (language(tag, timezone.utc) for tag in ("en", "pt-BR"))
 AT = [0.1, 0.3, 0.5, 0.7, 0.9]
 FOLDS = Counts(1_000, 100, [0, 5, 20, 40, 80], [300, 60, 20, 5, 0])
 HELD = Counts(200, 20, [0, 2, 5, 9, 18], [70, 15, 5, 1, 0])

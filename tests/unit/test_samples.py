@@ -20,7 +20,7 @@ def read(folder: Path, text: str, wanted: Wanted) -> tuple[list[tuple[str, str]]
 
 
 def test_labels_are_those_of_training(tmp_path: Path) -> None:
-    """pandas writes 1.0 and nan for whole numbers in a column with gaps. They used to be published unchanged."""
+    """pandas writes 1.0 and nan for whole numbers in a column with gaps. They are not published unchanged."""
     text = "lux,temperature,vibration,fault\n410,48,1,nan\n411,75,6,1.0\n412,47,1,0.0\n"
     found, notes = read(tmp_path, text, Wanted(None, "fault"))
     assert found == [("device-1", ""), ("device-2", "1"), ("device-1", "0")]
@@ -35,7 +35,7 @@ def test_rows_that_would_be_refused_live_are_left_out_and_reported(tmp_path: Pat
 
 
 def test_rows_that_are_too_old_for_the_ingester_are_reported(tmp_path: Path) -> None:
-    """A replayed table of 2020 used to go to quarantine, reading by reading, while the command reported success."""
+    """A replayed table of 2020 would go to quarantine, reading by reading, while the command reported success."""
     text = "when,lux,temperature,vibration\n2020-03-01 10:00:00,410,48,1\n"
     _, notes = read(tmp_path, text, Wanted(None, None, time="when"))
     assert any("2020-03-01" in note and "ZELADOR_INGEST__MAX_BEHIND_S" in note for note in notes)

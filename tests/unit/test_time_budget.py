@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from admin.console.window import Kept
+from admin.console.window import UNCHANGED_S, Kept
 from zelador import time_budget
 from zelador.time_budget import left_s, limited, spending
 
@@ -107,3 +107,12 @@ def test_a_value_is_made_once_for_all_who_ask_meanwhile() -> None:
     assert kept.get("name", 60.0, make) == 1
     kept.forget("name")
     assert kept.get("name", 60.0, make) == 2
+
+
+def test_a_value_is_made_again_when_its_mark_has_changed() -> None:
+    now = [0.0]
+    kept = Kept(lambda: now[0])
+    made = iter(range(10))
+    assert [kept.unless_changed("name", mark, lambda: next(made)) for mark in (1, 1, 2, 2, 1)] == [0, 0, 1, 1, 2]
+    now[0] += UNCHANGED_S
+    assert kept.unless_changed("name", 1, lambda: next(made)) == 3

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from datetime import timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from admin.console.language import TAGS, language, plant_zone
+from admin.console.language import TAGS, language
 from admin.console.numbers import number_of
 
-LANGUAGES = {tag: language(tag, plant_zone("UTC")) for tag in TAGS}
+LANGUAGES = {tag: language(tag, timezone.utc) for tag in TAGS}
 
 
 @pytest.mark.parametrize(

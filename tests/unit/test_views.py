@@ -41,8 +41,9 @@ def test_metrics_have_the_values_of_the_ledger() -> None:
 
 
 def test_a_stall_is_named_only_after_its_limit() -> None:
-    assert stall(SNAPSHOT, 7.0) is None
-    assert stall(SNAPSHOT, 6.9) == "3 readings wait and none was settled for 7 s: check the inference workers"
+    assert stall(SNAPSHOT, 7.0, 1) is None
+    assert stall(SNAPSHOT, 6.9, 1) == "3 readings wait and none was settled for 7 s: check the inference workers"
+    assert str(stall(SNAPSHOT, 6.9, 0)).endswith("7 s: no worker runs (zelador infer)")
 
 
 def test_the_quarantine_is_as_full_as_its_nearest_limit() -> None:

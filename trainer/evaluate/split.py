@@ -21,7 +21,7 @@ from trainer.evaluate import holdout as held
 from trainer.evaluate.copies import copies
 from trainer.evaluate.holdout import DRAWN, EMBARGO, LATER, NEW_DEVICE
 from trainer.evaluate.known import Known
-from trainer.evaluate.split_notes import naming_notes, naming_notes_in_order, split_notes
+from trainer.evaluate.split_notes import naming_notes, naming_notes_in_order, split_notes, trend_notes
 from trainer.evaluate.stretches import Named, named
 from zelador.errors import InvalidInput
 
@@ -133,7 +133,8 @@ def _split(known: Known, asked: Asked, folds: int | None, holdout: float | None,
     )  # fmt: skip
     plan = _hold_out(known, plan, HOLDOUT if holdout is None else holdout, seed, whole is not None, naming)
     plan = _fold(known, plan, fine, folds, seed)
-    return replace(plan, notes=(*plan.notes, *naming_notes(known, naming), *split_notes(known, plan, whole)))
+    notes = (*naming_notes(known, naming), *trend_notes(known), *split_notes(known, plan, whole))
+    return replace(plan, notes=(*plan.notes, *notes))
 
 
 def _kind(known: Known, asked: Asked) -> Kind:
@@ -304,8 +305,8 @@ def _random(known: Known, asked: Asked, folds: int, share: float, seed: int) -> 
             "--time"
         ]
     if known.order == "unclear":
-        notes.append("neighboring rows are alike, and sorted, so that their order is none of time")
-    notes += naming_notes_in_order(known)
+        notes.append("neighboring rows are alike, and sorted, so the order is not chronological")
+    notes += naming_notes_in_order(known) + trend_notes(known)
     everything = np.ones(known.count, bool)
     return Split(
         kind="random", asked=asked, folds_by="row", folds=folds, tested=tested, blocks=of_block, units=of_block,

@@ -12,6 +12,7 @@ from registry.evaluation.blocks import lag
 from trainer.evaluate.holdout import EMBARGO
 from trainer.evaluate.known import Known
 from trainer.evaluate.stretches import Named, named
+from trainer.evaluate.trend import trends
 
 if TYPE_CHECKING:
     from trainer.evaluate.split import Split
@@ -82,3 +83,17 @@ def naming_notes_in_order(known: Known) -> list[str]:
     times = np.arange(known.count, dtype=np.int64) if known.times is None else known.times
     found = named(known.values, known.labels, known.devices, times)
     return naming_notes(known, replace(found, begins=None)) if found.features else []
+
+
+def trend_notes(known: Known) -> list[str]:
+    """Returns a note for each feature that rises or falls throughout the data."""
+    if known.times is None:
+        return []
+    found = []
+    for place, way in trends(known.values, known.devices, known.times).items():
+        name = repr(known.features[place]) if known.features else f"number {place + 1}"
+        found.append(
+            f"the feature {name} {way} throughout the data, so later rows have values of it that no model has learned, "
+            "and how good a model is on them cannot be told: leave it out if it is a counter, a clock or a charge"
+        )
+    return found

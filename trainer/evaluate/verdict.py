@@ -33,6 +33,7 @@ class Contender:
     calibrated: bool = True
     us_per_row: float | None = None
     holdout: float | None = None  # the Matthews correlation on the hold-out; None without one, or if it is not built
+    asked: tuple[float | None, ...] = ()  # the score on the hold-out, and on the rows of each question
 
     @property
     def may_guess(self) -> bool:
@@ -56,22 +57,41 @@ class Verdict:
 
 
 def decide(
-    contenders: Sequence[Contender], metric: str, learnable: Learnable, alone: Mapping[str, str], classes: int
+    contenders: Sequence[Contender],
+    metric: str,
+    learnable: Learnable,
+    alone: Mapping[str, str],
+    classes: int,
+    few: str | None = None,
 ) -> Verdict:
     """Returns the verdict on `contenders`, which are ranked, the best first.
 
-    `classes` is the number of classes that can be evaluated; `alone` has those that cannot, and why.
+    `classes` is the number of classes that can be evaluated; `alone` has those that cannot, and why. `few` says why
+    even a good model could fail to show that it is one; None if there are enough stretches.
     """
-    tied = [each for each in contenders if each.lead is None or not each.lead.is_clear]
+    tied = [
+        each for each in contenders if each.lead is None or not each.lead.is_clear or _overtakes(each, contenders[0])
+    ]
     names = tuple(each.name for each in tied) if len(tied) > 1 else ()
     take = _model_to_take(tied) or next((each.name for each in contenders if each.built), None)
     if alone or classes < 2:
         return Verdict("not_evaluable", _not_evaluable_sentence(alone, classes), names, take)
     if _is_nothing(contenders, learnable):
+        if few is not None:  # no evidence of an effect is not evidence that there is none
+            return Verdict("not_evaluable", _open_sentence(learnable, few), names, take)
         return Verdict("nothing_to_learn", _nothing_sentence(learnable), names, take)
     if len(tied) > 1:
         return Verdict("tied", _tied_sentence(tied, take, metric), names, take)
     return Verdict("clear", _clear_sentence(contenders, metric) + _replacement(contenders, take), (), take)
+
+
+def _overtakes(other: Contender, first: Contender) -> bool:
+    """Returns whether `other` is better than the first on the hold-out, or on the rows of a question.
+
+    Folds by block have each device on both sides, and so favor a model that knows devices by heart.
+    """
+    pairs = zip(first.asked, other.asked, strict=False)
+    return any(one is not None and more is not None and more > one + AS_GOOD for one, more in pairs)
 
 
 def _model_to_take(tied: Sequence[Contender]) -> str | None:
@@ -102,15 +122,26 @@ def _not_evaluable_sentence(alone: Mapping[str, str], classes: int) -> str:
 
 
 def _nothing_sentence(learnable: Learnable) -> str:
+    return f"There is nothing to learn here: {_guess_reason(learnable)}. No model is recommended."
+
+
+def _open_sentence(learnable: Learnable, few: str) -> str:
+    return (
+        f"Whether there is anything to learn cannot be told: {_guess_reason(learnable)}, but {few}, too few to show "
+        "that a model is good. Label it more often. No model is recommended."
+    )
+
+
+def _guess_reason(learnable: Learnable) -> str:
     if learnable.p is not None and learnable.p > P:
-        why = f"labels moved at random do as well (p = {learnable.p:.2g})"
-    else:
-        why = "no model is clearly better than guessing"
-    return f"There is nothing to learn here: {why}. No model is recommended."
+        return f"labels moved at random do as well (p = {learnable.p:.2g})"
+    return "no model is clearly better than guessing"
 
 
 def _tied_sentence(tied: Sequence[Contender], take: str | None, metric: str) -> str:
     reason = next((each.lead.reason for each in tied if each.lead is not None and each.lead.reason), None)
+    if reason is None and any(each.lead is not None and each.lead.is_clear for each in tied):
+        reason = "the hold-out disagrees with the folds"
     why = f" ({reason})" if reason else ""
     first = tied[0].name
     taken = next((each for each in tied if each.name == take), None)

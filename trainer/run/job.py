@@ -12,6 +12,8 @@ import msgspec
 import numpy as np
 
 from archive.dataset.fewest import DRAWN_HOLDOUT, FOLDS
+from operations.acts.registry import counts_of
+from operations.audit import Act
 from registry.evaluation.scores import positive_of
 from registry.names import check_new_names
 from registry.registry import Registry
@@ -29,6 +31,7 @@ from trainer.run import request, session
 from trainer.run.candidates import check_candidates, check_excluded
 from trainer.run.options import Options
 from trainer.run.process import Cancelled, Child, Control, RunFailed
+from trainer.run.recorded import Record, not_recorded
 from trainer.run.recorder import Recorder
 from trainer.run.register import register
 from trainer.run.request import Request, RunFacts
@@ -37,6 +40,7 @@ from trainer.run.split_facts import split_facts
 from zelador.clock import now_iso
 from zelador.errors import InvalidInput, ZeladorError
 from zelador.settings import Settings
+from zelador.training_queue.stage import REGISTERING
 
 log = logging.getLogger(__name__)
 
@@ -50,16 +54,18 @@ def train(
     recorder: Recorder | None = None,
     child: Child | None = None,
     control: Control | None = None,
+    record: Record = not_recorded,
 ) -> RunDocument:
     """Trains, and returns the run's document with its leaderboard and models.
 
     `child` may have been started earlier; it is ended here. `stop` is used only without `control`, which has its own.
+    `record` gets the models that are registered, for the audit log.
 
     Raises InvalidInput if the data or an option cannot be used; DuplicateName; RunFailed; Cancelled; Unavailable if
     `stop` is set or the registry fails.
     """
     training = settings.training
-    recorder = recorder or Recorder(options.metric)
+    recorder, control = recorder or Recorder(options.metric), control or Control(stop)
     recorder.add("loaded", f"{len(dataset.labels)} rows of {len(set(dataset.labels))} classes from {dataset.source}")
     check(dataset, training.folds or FOLDS, training.holdout or DRAWN_HOLDOUT)
     most = _keep_count(settings, options)
@@ -97,7 +103,7 @@ def train(
             registry.put_run_file(options.run, "split.json", _split_file(plan))
             recorder.plan(options.candidates or (), plan.folds_by != "row")
             recorder.add("step", "preparing the classifiers")  # seconds pass before the first one starts
-            result = session.run(folder, worker, control or Control(stop), training.timeout_s, recorder)
+            result = session.run(folder, worker, control, training.timeout_s, recorder)
             document["leaderboard"] = result.leaderboard
             document["positive"] = result.positive
             document["verdict"] = result.verdict
@@ -108,7 +114,10 @@ def train(
                 raise RunFailed(f"no candidate could be used ({reasons}); name others, or check the data")
             if len(result.candidates) < most:
                 recorder.add("step", f"only {len(result.candidates)} of {most} candidates could be used")
-            models = register(folder, registry, options, result.candidates)
+            if control.cancelled.is_set():  # while the last result was read
+                raise Cancelled("the run was cancelled")
+            recorder.add("step", REGISTERING)
+            models = register(folder, registry, options, result.candidates, record)
     except BaseException as error:
         _note_failure(registry, document, recorder, error)
         raise
@@ -122,7 +131,7 @@ def train(
     document["models"] = models
     registry.put_run(options.run, document)
     save_events(registry, options.run, recorder.kept)
-    _collect(registry)
+    _collect(registry, record)
     return in_order(document)
 
 
@@ -147,10 +156,12 @@ def _split_sentence(plan: Split) -> str:
     return f"{plan.folds} folds by {folds}; " + (f"{held} rows held out" if held else "no separate hold-out")
 
 
-def _collect(registry: Registry) -> None:
+def _collect(registry: Registry, record: Record) -> None:
     """Collects the registry's garbage. Runs are rare and long, so the time does not matter."""
     try:
-        registry.collect(by="trainer")
+        found = registry.collect(by="trainer")
+        if found.removed or found.runs or found.condemned:
+            record(Act.REGISTRY_COLLECTED, "registry", counts_of(found))
     except (ZeladorError, OSError) as error:
         log.warning("deleted files stay in the registry until the next run: %s", error)
 

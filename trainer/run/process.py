@@ -101,8 +101,18 @@ class Child:
         """Returns a new child with the same output and priority. Call it after this one has ended."""
         return Child(self._output, self._nice)
 
-    def run(self, folder: Path, control: Control, deadline: float, heard: Callable[[Heard], None]) -> events.Result:
+    def run(
+        self,
+        folder: Path,
+        control: Control,
+        deadline: float,
+        heard: Callable[[Heard], None],
+        has_candidates: Callable[[], bool],
+    ) -> events.Result:
         """Runs the request in `folder`, until `deadline` (monotonic seconds), and returns its result.
+
+        `has_candidates`: some are still to be compared. Without, a request to finish early is ignored, as a new process
+        would only build the same models again.
 
         Raises RunFailed, ChildDied, NoMore, Cancelled; Unavailable if the process must stop.
         """
@@ -120,7 +130,7 @@ class Child:
                     raise Unavailable("the run was stopped before it had a result; start it again")
                 if control.cancelled.is_set():
                     raise Cancelled("the run was cancelled")
-                if control.enough.is_set() or time.monotonic() > deadline:
+                if (control.enough.is_set() and has_candidates()) or time.monotonic() > deadline:
                     raise NoMore("the time is up")
                 for event in self._read() if selector.select(POLL_S) else ():
                     match event:

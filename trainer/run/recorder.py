@@ -11,6 +11,7 @@ from trainer.run.events import CandidateEnded, CandidateStarted, FoldEnded, Prog
 from trainer.run.time_left import Phase, time_left
 from zelador.clock import now_iso
 from zelador.training_queue.event import MAX_EVENTS, MAX_TEXT, Kind, RunEvent, Standing, Waiting
+from zelador.training_queue.stage import leaves_candidates
 
 Send = Callable[[RunEvent], None]
 
@@ -36,6 +37,7 @@ class Recorder:
         self.kept: list[RunEvent] = []
         self.rows: list[LeaderboardRow] = []  # of the candidates that have ended
         self.running: CandidateStarted | None = None
+        self.has_candidates = True  # that are still to be compared
         self._tested: FoldEnded | None = None  # the newest of the candidate in progress
 
     def plan(self, candidates: Sequence[str], shuffles: bool) -> None:
@@ -141,6 +143,8 @@ class Recorder:
             folds=None if tested is None else tested.folds,
             waiting=tuple(Waiting(name, model_type_of(name)) for name in coming),
         )
+        if (leaves := leaves_candidates(event)) is not None:
+            self.has_candidates = leaves
         if self._number <= MAX_EVENTS:  # later events are only sent
             self.kept.append(event)
         self._send(event)

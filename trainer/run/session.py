@@ -11,6 +11,7 @@ from trainer.run import finished
 from trainer.run.events import Result
 from trainer.run.process import Child, ChildDied, Control, NoMore, RunFailed
 from trainer.run.recorder import Recorder
+from zelador.training_queue.stage import CUT_SHORT
 
 MAX_FRESH = 3  # processes after the first
 FINISH_S = 300.0  # to finish the run with the candidates that were compared
@@ -25,7 +26,7 @@ def run(folder: Path, child: Child, control: Control, timeout_s: float, recorder
     while True:
         try:
             with child:
-                return child.run(folder, control, deadline, recorder.heard)
+                return child.run(folder, control, deadline, recorder.heard, lambda: recorder.has_candidates)
         except ChildDied as died:
             if recorder.running is None or fresh == MAX_FRESH:
                 raise
@@ -43,7 +44,7 @@ def run(folder: Path, child: Child, control: Control, timeout_s: float, recorder
             control.enough.clear()
             finished.stop(folder, why)
             recorder.failed(f"it was not finished: {why}")
-            recorder.add("step", f"{why}: a new process continues with the candidates that were compared")
+            recorder.add("step", f"{why}: {CUT_SHORT}")
             deadline = time.monotonic() + FINISH_S
         fresh += 1
         child = child.fresh()

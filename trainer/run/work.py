@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from registry.evaluation.bootstrap import difference
+from registry.evaluation.bootstrap import difference, too_few
 from registry.evaluation.scores import scores
 from registry.model.manifest import Threshold
 from registry.run_document import Scores, Seconds
@@ -34,10 +34,10 @@ from trainer.run.data import Data
 from trainer.run.documents import leaderboard, verdict_facts
 from trainer.run.events import Result
 from trainer.run.finished import read, save, stopped
-from trainer.run.more import more
 from trainer.run.reporter import Reporter
 from trainer.run.request import REQUEST, Request
 from trainer.run.result_notes import few_days_notes, holdout_notes, optimism_notes
+from trainer.run.tuned_and_combined import more
 from trainer.run.write import judged_answers, write
 from zelador.messages import iso
 
@@ -234,6 +234,7 @@ def _verdict(
                 lead=lead,
                 mcc=found.chance,
                 holdout=found.holdout,
+                asked=tuple(each.get(metric) for each in found.asked),
                 correlation=each.scores.get("MCC"),
                 built=model is not None,
                 calibrated=model is not None and model.calibrated,
@@ -241,7 +242,8 @@ def _verdict(
             )
         )
     counted = len(set(bench.labels[bench.counted].tolist()))
-    return decide(contenders, metric, nothing, data.request.alone, counted)
+    few = None if bench.resamples is None or not running else too_few(judged[running[0].id].answers, bench.resamples)
+    return decide(contenders, metric, nothing, data.request.alone, counted, few)
 
 
 def _judge_live(folder: Path, data: Data) -> Live | None:

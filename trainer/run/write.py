@@ -115,7 +115,7 @@ def _false_alarms(data: Data, judged: Judged) -> FalseAlarms | None:
 
 
 def _alarm(data: Data, judged: Judged) -> dict[str, Any]:
-    """Returns the rule by which the model's predictions are an alarm (ZELADOR_ALARM__…); None if it has none."""
+    """Returns the rule by which the model's predictions are an alarm (ZELADOR_ALARM__…); empty if it has none."""
     alarm = alarm_classes(None, data.classes, {**data.request.metadata})
     if len(alarm) != 1:
         return {}

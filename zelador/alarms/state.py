@@ -10,6 +10,7 @@ from zelador.messages import encode_json, iso
 
 State = Literal["ok", "suspect", "alarm", "acknowledged", "shelved", "unknown", "retired"]
 STATES: tuple[State, ...] = get_args(State)
+WELL: tuple[State, ...] = ("ok", "suspect")
 IN_ALARM: tuple[State, ...] = ("alarm", "acknowledged")
 Reason = Literal["silent", "quarantined", "set aside", "fleet", "not classified", "chattering"]
 

@@ -41,7 +41,7 @@ class Seen(msgspec.Struct, frozen=True):
     at: str  # ISO 8601
 
 
-class Moved(Exception):
+class PositionChanged(Exception):
     """The archive is registered at another entry of the stream, or not at all: start again from what Redis has."""
 
 
@@ -120,14 +120,14 @@ class ArchiveStream:
         return self._connection.call("look at the readings", ask)
 
     def rewind(self, at: str, to: str, lost: int, now: Seen) -> int:
-        """Reads again from `to`. Returns how many of the lost readings are still there. Raises Moved."""
+        """Reads again from `to`. Returns how many of the lost readings are still there. Raises PositionChanged."""
         keys = [self._keys.readings, self._keys.ledger, self._keys.archive_seen]
         arguments = [at, to, lost, msgspec.json.encode(now)]
         done, found = self._connection.call(
             "rewind the archive", lambda: self._library.call("archive_rewind", keys, arguments)
         )
         if not done:
-            raise Moved
+            raise PositionChanged
         return int(found)
 
     def read(self, after: str, limit: int) -> list[tuple[str, Entry]]:
@@ -171,7 +171,7 @@ class ArchiveStream:
         self._connection.call("wait for Redis", ask)
 
     def done(self, taken: Taken, seen: Seen | None) -> str:
-        """Marks entries as archived, after the commit. Returns the last entry that is archived. Raises Moved."""
+        """Marks entries as archived, after the commit. Returns the last archived entry. Raises PositionChanged."""
         keys = [self._keys.readings, self._keys.ledger, self._keys.outcomes, self._keys.archive_seen]
         record = b"" if seen is None else msgspec.json.encode(seen)
         flat: list[str | int] = []
@@ -186,7 +186,7 @@ class ArchiveStream:
             if answer == 1:
                 return str(at.decode())
             if answer != 2:
-                raise Moved
+                raise PositionChanged
             cut = at.decode()
             trimmed = sum(count for entry, count in taken.entries if order_of(entry) <= order_of(cut))
 

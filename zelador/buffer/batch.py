@@ -17,8 +17,8 @@ from zelador.messages import Arrival, Reading, encode_json
 from zelador.settings import Settings
 
 LARGEST_SEQ = 2**53 - 1  # the largest integer that Lua represents exactly
-TOGETHER = 100  # invalid elements of one array that are stored individually
-BEGINNING = 65_536  # bytes stored of a payload that is too large to be accepted
+MAX_SINGLE = 100  # invalid elements of one array that are stored individually
+STORED_BYTES = 65_536  # bytes stored of a payload that is too large to be accepted
 MAX_WINDOWS = 10_000  # devices with one topic a value whose readings are incomplete at once
 MAX_KNOWN = 96  # bytes of device and id that are stored to detect repeats; for longer ones a digest is stored
 
@@ -67,7 +67,7 @@ class Refused:
     ) -> Refused:
         """Takes the whole payload up to `most` bytes, else only its beginning: a larger one could never be accepted."""
         digest = hashlib.sha256(payload).hexdigest()
-        kept = payload if len(payload) <= most else payload[: min(most, BEGINNING)]
+        kept = payload if len(payload) <= most else payload[: min(most, STORED_BYTES)]
         return cls(
             topic,
             reason,
@@ -96,12 +96,12 @@ def refusals(
     device: str = "",
     retained: bool = False,
 ) -> list[Refused]:
-    """The refused parts of one message (reason, bytes), individually; more than TOGETHER elements as one array.
+    """The refused parts of one message (reason, bytes), individually; more than MAX_SINGLE elements as one array.
 
     Otherwise one invalid message could fill the whole quarantine.
     """
     sequences = [heard(topic, payload) for _, payload in bad]
-    if len(bad) <= TOGETHER:
+    if len(bad) <= MAX_SINGLE:
         return [
             Refused.of(
                 topic,

@@ -11,7 +11,7 @@ from zelador.buffer.batch import known_by
 from zelador.buffer.keys import Keys
 from zelador.messages import Reading
 
-AT_ONCE = 1_000  # readings looked up in one call
+LOOKUP_BATCH = 1_000  # readings looked up in one call
 
 
 class LateLabels:
@@ -27,8 +27,8 @@ class LateLabels:
         labels = [reading.label for _, reading in readings]
         if not unlabeled or not self._client.exists(*self._hashes):
             return labels
-        for at in range(0, len(unlabeled), AT_ONCE):
-            part = unlabeled[at : at + AT_ONCE]
+        for at in range(0, len(unlabeled), LOOKUP_BATCH):
+            part = unlabeled[at : at + LOOKUP_BATCH]
             with self._client.pipeline(transaction=False) as pipeline:
                 for name in self._hashes:
                     pipeline.hmget(name, [known for _, known in part])

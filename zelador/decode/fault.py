@@ -23,7 +23,7 @@ def fault_in(payload: bytes, is_whole: bool = True) -> tuple[int, int] | None:
     changed = payload
     error = _error(payload)
     if error is not None and not isinstance(error, RecursionError) and (read := not_numbers.replaced(payload)):
-        changed, error = read, _error(read)  # NaN is no fault: it is read, and something else may be
+        changed, error = read, _error(read)  # NaN is not a fault: it is read, and something else may be
     if error is None:
         return None
     if isinstance(error, UnicodeDecodeError):

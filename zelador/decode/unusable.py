@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-SHOWN = 40  # characters of a value in a reason
+MAX_VALUE = 40  # characters of a value in a reason
 
 
 class Unusable(Exception):
@@ -20,12 +20,12 @@ def described(value: object) -> str:
     """Describes a value for a reason: `text ("ON")`, `true`, `null`, `an object`."""
     match value:
         case str():
-            shown = value if len(value) <= SHOWN else value[:SHOWN] + "…"
+            shown = value if len(value) <= MAX_VALUE else value[:MAX_VALUE] + "…"
             return f'text ("{shown}")' if shown.isprintable() else "text with characters that cannot be printed"
         case None | bool():
             return msgspec.json.encode(value).decode()
         case int() | float():
-            return f"the number {value!r}"[: SHOWN + 11] if abs(value) < 10**SHOWN else "a huge number"
+            return f"the number {value!r}"[: MAX_VALUE + 11] if abs(value) < 10**MAX_VALUE else "a huge number"
         case list():
             return "an array"
         case dict():

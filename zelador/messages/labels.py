@@ -46,7 +46,7 @@ def _number(value: float | bool) -> str | None:
             return _checked(str(int(value)))
         except ValueError:  # Python refuses to write more than some thousand digits
             raise _too_long() from None
-    return _text(repr(value))  # the same rule as for a text: 1.0 is "1", NaN is no label
+    return _text(repr(value))  # the same rule as for a text: 1.0 is "1", NaN is not a label
 
 
 def _checked(text: str) -> str | None:

@@ -78,7 +78,7 @@ class ApiSettings(Section):
     changes_burst: PositiveInt = Field(default=50, description="Changes that one key may make in a burst.")
     connections: Annotated[int, Field(ge=16)] = Field(
         default=512,
-        description="Open connections. One address may have half of them.",
+        description="Open connections. One address may have at most half of them.",
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),

@@ -159,7 +159,7 @@ class TrainingSettings(Section):
         try:
             next(CronSim(text, datetime.now(timezone.utc)))
         except (CronSimError, StopIteration) as error:
-            raise ValueError(f"{text[:80]!r} is no time that ever comes: {error}; write such as 30 2 * * 1-5") from None
+            raise ValueError(f"{text[:80]!r} is not a valid schedule: {error}; for example 30 2 * * 1-5") from None
         return text
 
     @field_validator("candidates", "exclude", mode="before")

@@ -87,7 +87,7 @@ def _parsed(text: str, where: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_once)
     except _Twice as twice:
-        raise InvalidInput(f"{where} the name {twice} is there twice") from None
+        raise InvalidInput(f"{where} the name {twice} is listed twice") from None
     except RecursionError:
         raise InvalidInput(f"{where} nested too deep") from None
     except ValueError as error:
@@ -108,7 +108,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _flat(value: Any, where: str, before: str = "", depth: int = 0) -> dict[str, Cell]:
     if not isinstance(value, dict):
-        raise InvalidInput(f"{where} {json.dumps(value)[:60]} is no JSON object with a value for each column")
+        raise InvalidInput(f"{where} {json.dumps(value)[:60]} is not a JSON object with a value for each column")
     found: dict[str, Cell] = {}
     for name, each in value.items():
         if isinstance(each, dict) and depth < MAX_DEPTH:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import msgspec
@@ -11,6 +12,8 @@ from zelador.buffer.keys import Keys
 from zelador.clock import now_iso
 from zelador.errors import Conflict, NotFound
 from zelador.scripts import script
+from zelador.training_queue import event, stage
+from zelador.training_queue.event import MAX_EVENTS, RunEvent
 from zelador.training_queue.run import Run, RunRequest
 
 KEEP_S = 7 * 86_400  # time to live of a run's record; the registry keeps its document longer
@@ -59,12 +62,15 @@ class TrainingQueue:
     def cancel(self, run: str, by: str) -> Run:
         """Cancels a queued run at once, and asks the trainer to end a running one, which takes a few seconds.
 
-        Returns the run as it is now: cancelled, or still running. Raises NotFound; Conflict if it has ended.
+        Returns the run as it is now: cancelled, or still running. Raises NotFound; Conflict if it has ended, or
+        registers its models.
         """
         data = self._read(run)
         found = msgspec.json.decode(data, type=Run)
         if not found.is_active:
             raise Conflict(f"run {run} has ended: {found.state}")
+        if found.state == "running" and not stage.may_cancel(self._newest(run, 1)):
+            raise Conflict(f"run {run} registers its models already, which cannot be taken back: wait until it ends")
         cancelled = msgspec.structs.replace(found, state="cancelled", ended_at=now_iso(), error=f"cancelled by {by}")
         replacement = msgspec.json.encode(cancelled) if found.state == "queued" else ""
         keys = [self._keys.run(run), self._keys.run_current, self._keys.run_cancel(run)]
@@ -74,11 +80,15 @@ class TrainingQueue:
     def finish(self, run: str, by: str) -> Run:
         """Asks the trainer to finish a running run with the candidates that it has compared.
 
-        Raises NotFound; Conflict if it is not running.
+        Raises NotFound; Conflict if it is not running, or compares no further candidate.
         """
         found = self.get(run)
         if found.state != "running":
             raise Conflict(f"run {run} is not running: it is {found.state}")
+        if self.asked(run) != "finish" and not stage.may_finish_early(self._newest(run, MAX_EVENTS)):
+            raise Conflict(
+                f"run {run} has compared all of its candidates, so it cannot finish earlier: wait until it ends"
+            )
         self._client.set(self._keys.run_enough(run), by, ex=KEEP_S)
         return found
 
@@ -91,6 +101,10 @@ class TrainingQueue:
         """The events with a number above `after`, as JSON, oldest first."""
         found: Any = self._client.xrange(self._keys.run_events(run), f"{after + 1}-0", "+", limit)
         return [fields[b"event"] for _, fields in found if b"event" in fields]
+
+    def _newest(self, run: str, limit: int) -> Iterator[RunEvent]:
+        found: Any = self._client.xrevrange(self._keys.run_events(run), count=limit)
+        return (event.decode(fields[b"event"]) for _, fields in found if b"event" in fields)
 
     def list(self) -> list[Run]:
         """All runs whose record has not expired, newest first."""

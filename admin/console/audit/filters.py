@@ -31,7 +31,7 @@ FIRST, LAST = date(1970, 1, 2), date(2999, 12, 31)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedFilter:
     """The filters as they were typed."""
 
     q: Annotated[str, Query(max_length=100)] = ""
@@ -83,7 +83,7 @@ def _day(text: str, name: str) -> date | None:
         found = date.min
     if FIRST <= found <= LAST:
         return found
-    raise InvalidInput(f"{name}: {text!r} is no day; write it as 2026-11-25", field=name)
+    raise InvalidInput(f"{name}: {text!r} is not a date; write it as 2026-11-25", field=name)
 
 
 def _begin(day: date, language: Language) -> int:

@@ -12,7 +12,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Response
 
 from admin.access.roles import needs
-from admin.console.audit.filters import KINDS, Asked, through
+from admin.console.audit.filters import KINDS, AskedFilter, through
 from admin.console.console import Console, Shown
 from admin.console.page import pages, renderer, show
 from admin.console.visitor import Visiting
@@ -20,6 +20,7 @@ from admin.console.words import act, named, people, reason_of
 from operations.audit_entry import Change
 from operations.views.audit import MAX_SEARCHED, Kind, authors, search
 from zelador.errors import InvalidInput
+from zelador.table.formula import harmless
 
 router = pages("audit")
 
@@ -52,7 +53,7 @@ class Author:
 @dataclass(frozen=True, slots=True)
 class AuditPage:
     days: tuple[Day, ...]
-    asked: Asked
+    asked: AskedFilter
     is_filtered: bool
     authors: tuple[Author, ...]
     kinds: Mapping[Kind, str]
@@ -66,7 +67,7 @@ class AuditPage:
 def show_audit(
     console: Shown,
     visitor: Visiting,
-    asked: Annotated[Asked, Depends()],
+    asked: Annotated[AskedFilter, Depends()],
     before: Annotated[str | None, Query(max_length=20, pattern="^[0-9]{1,20}$")] = None,
 ) -> Response:
     language = renderer(console, visitor).language
@@ -103,7 +104,7 @@ def show_audit(
 
 
 @router.get("/csv", **needs("admin"))
-def export(console: Shown, visitor: Visiting, asked: Annotated[Asked, Depends()]) -> Response:
+def export(console: Shown, visitor: Visiting, asked: Annotated[AskedFilter, Depends()]) -> Response:
     """Returns the newest entries that match, as CSV for a spreadsheet."""
     names = people(console.services)
     wanted = asked.filter(renderer(console, visitor).language)
@@ -122,13 +123,8 @@ def _table(changes: Iterable[Change], names: Mapping[str, str]) -> str:
     for entry in changes:
         changed = (_json(entry.before), _json(entry.after))
         row = (entry.at, entry.who, names.get(entry.who, ""), entry.what, entry.target, entry.address or "", *changed)
-        table.writerow([cell(each) for each in row])
+        table.writerow([harmless(each) for each in row])
     return text.getvalue()
-
-
-def cell(text: str) -> str:
-    """Returns a text that a spreadsheet does not run as a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 def _json(value: object) -> str:

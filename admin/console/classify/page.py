@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 
 from admin.access.roles import needs
-from admin.console.classify.asked import SHOWN_VALUES, Asked, read
+from admin.console.classify.earlier_rows import SHOWN_VALUES, EarlierRow, read_rows
 from admin.console.console import Console, Shown
 from admin.console.language import Language
 from admin.console.numbers import number_of
@@ -43,7 +43,7 @@ class Input:
     counts: Sequence[int]  # of values in training, in bins of equal width from low to high
     is_outside: bool
     is_wrong: bool  # no number, or one that is refused
-    refused: str  # why the number is refused; empty if it is accepted, or is no number
+    refused: str  # why the number is refused; empty if it is accepted, or is not a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,8 @@ class Classify:
     model: ModelDetail | None  # None if there is no model
     inputs: tuple[Input, ...]
     answer: Answer | None
-    now_asked: Asked | None  # what the answer is for, to be sent along with the next question
-    asked: tuple[Asked, ...]  # before that, the newest first
+    now_asked: EarlierRow | None  # what the answer is for, to be sent along with the next question
+    asked: tuple[EarlierRow, ...]  # before that, the newest first
     choice: list[ModelRow]
     now: PlantView
 
@@ -106,14 +106,14 @@ def _page(
     if is_asked and not inputs:
         raise InvalidInput("the model has no inputs that can be typed")
     status = 422 if any(each.is_wrong for each in inputs) else 200
-    asked = tuple(read(before or (), model.row.name)) if model is not None else ()
+    asked = tuple(read_rows(before or (), model.row.name)) if model is not None else ()
     context = Classify(model, inputs, answer, now_asked, asked, choice, console.plant.read())
     return show(console, visitor, "classify/page.html", context, section="classify", status=status)
 
 
-def _asked(model: ModelDetail, inputs: Sequence[Input], answer: Answer) -> Asked:
+def _asked(model: ModelDetail, inputs: Sequence[Input], answer: Answer) -> EarlierRow:
     share = (answer["probabilities"] or {}).get(model.positive) if model.positive else None
-    return Asked(model.row.name, [each.text for each in inputs[:SHOWN_VALUES]], answer["label"], share)
+    return EarlierRow(model.row.name, [each.text for each in inputs[:SHOWN_VALUES]], answer["label"], share)
 
 
 def _refusal(language: Language, value: float, field: FieldSettings) -> str:

@@ -47,7 +47,7 @@ SPANS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedPeriod:
     """What the address asks for: one of SPANS, or a period as a person typed it; else what fits the device."""
 
     span: str = ""
@@ -138,19 +138,21 @@ class Shown:
         return self.view["buckets"]
 
 
-def asked_of(span: str, begin: str, end: str) -> Asked:
+def asked_of(span: str, begin: str, end: str) -> AskedPeriod:
     """Returns what an address asks for; what it cannot mean is left out."""
     known = span if span in {each.name for each in SPANS} else ""
-    return Asked("" if begin.strip() else known, begin.strip()[:MAX_TYPED], end.strip()[:MAX_TYPED])
+    return AskedPeriod("" if begin.strip() else known, begin.strip()[:MAX_TYPED], end.strip()[:MAX_TYPED])
 
 
-def asked_in(query: str) -> Asked:
+def asked_in(query: str) -> AskedPeriod:
     """Reads what the query of an address asks for."""
     given = {name: values[0] for name, values in parse_qs(query[:1_000]).items()}
     return asked_of(given.get("range", ""), given.get("from", ""), given.get("to", ""))
 
 
-def read_history(console: Console, language: Language, device: DeviceView, asked: Asked, trouble_s: float) -> Shown:
+def read_history(
+    console: Console, language: Language, device: DeviceView, asked: AskedPeriod, trouble_s: float
+) -> Shown:
     """Reads the period. By default it is the shortest one in which the trouble of the device began, so long ago.
 
     Raises InvalidInput for a period that cannot be, redis.RedisError.
@@ -179,7 +181,7 @@ def _shown(span: str, query: str, view: HistoryView, now: PlantView) -> Shown:
     return Shown(span, query, begin, end, view, tuple(labels), tuple(alarms), tuple(lane))
 
 
-def period_to_label(shown: Shown, asked: Asked, trouble: float | None, last: float) -> tuple[float, float] | None:
+def period_to_label(shown: Shown, asked: AskedPeriod, trouble: float | None, last: float) -> tuple[float, float] | None:
     """Returns the period that the form of a label begins with, in whole seconds; None if there is nothing to label.
 
     It is the one asked for; else the `trouble` that goes on, until the `last` reading; else the last alarm that is

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Annotated
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from fastapi import Form, Query, Response
 from fastapi import Path as InPath
@@ -16,24 +16,23 @@ from admin.access.roles import needs
 from admin.console.console import Console, Shown
 from admin.console.device import history as past
 from admin.console.device.chart import Chart, chart_of
-from admin.console.device.happened import Happened, happened
-from admin.console.device.history import Asked, asked_of
+from admin.console.device.history import AskedPeriod, asked_of
+from admin.console.device.live import Present, past_of, present
 from admin.console.labels.page import Done, choices_of, done_of
 from admin.console.language import Language
 from admin.console.overview.live import FeatureShown, features_of
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.pulse import moment
+from admin.console.said import Said
 from admin.console.seen import Usual, seen_by_model
 from admin.console.sent import Sent, sent_by_address
 from admin.console.visitor import Visiting, Visitor
-from admin.console.words import people
 from operations.acts import devices as acts
 from operations.views.device_events import DeviceEventView
 from operations.views.devices import DeviceView
-from operations.views.labels import LabelFilter, LabelView
+from operations.views.labels import LabelView
 from operations.views.plant import PlantView
 from operations.views.stream import Reading
-from zelador.alarms import Rule
 from zelador.clock import now_ms
 from zelador.errors import InvalidInput
 from zelador.labels.rules import MAX_ID
@@ -44,28 +43,25 @@ DeviceId = Annotated[str, InPath(max_length=512)]
 Span = Annotated[str, Query(alias="range", max_length=10)]
 Begin = Annotated[str, Query(alias="from", max_length=200)]
 End = Annotated[str, Query(alias="to", max_length=200)]
-EVENTS = 20
-LABELS = 8
 NEWEST = 240  # readings in the table of the newest ones
-NOTHING_ASKED = Asked()
+NOTHING_ASKED = AskedPeriod()
 SHELVE_HOURS = (1, 8, 24)  # for which one press of a button shelves a device
 DAY_MS = 86_400_000
+BACK = {"overview": "/console/overview", "list": "/console/states/acknowledged"}  # pages that a form returns to
 TALL, LOW = 240, 104  # heights of charts
 
 
 @dataclass(frozen=True, slots=True)
 class DevicePage:
     device: DeviceView
-    readings: tuple[Reading, ...]  # the newest one in the buffer, or none
-    last: tuple[tuple[FeatureShown, float], ...]  # its values, the oddest feature first
+    present: Present
     history: past.Shown
     period: str
     drawn: tuple[Chart, ...]  # of the features, the oddest first
     is_young: bool  # the period is shorter than the one that was chosen, because there is nothing older
     notes: tuple[str, ...]  # what the history lacks
-    events: tuple[Happened, ...]
     now: PlantView
-    names: dict[str, str]
+    names: Mapping[str, str]
     may_act: bool
     labels: tuple[LabelView, ...]  # the newest labels of this device
     done: Done | None
@@ -75,10 +71,6 @@ class DevicePage:
     has_no_end: bool
     last_day: str  # asks for the day before its last reading, if the period has none
     points: str  # of the charts, as JSON
-    rule: Rule  # of its alarm
-    silent_s: float | None  # after which it is silent; None if this depends on its usual gaps
-    usual: Mapping[str, Usual]  # feature to the usual values of this device
-    seen: Mapping[str, Usual]  # feature to what training saw
     hours: tuple[int, ...]
     spans: tuple[past.Span, ...]
 
@@ -160,8 +152,23 @@ def confirm_retirement(device: DeviceId, console: Shown, visitor: Visiting) -> R
 def acknowledge(
     device: DeviceId, console: Shown, actor: Acting, back: Annotated[str, Form(max_length=10)] = ""
 ) -> Response:
-    acts.acknowledge(actor, console.services.device_states, device)
-    return go("/console/overview") if back == "overview" else _to(device)
+    states = console.services.device_states
+    acts.acknowledge(actor, states, device)
+    (record,) = states.records([device])
+    at = {} if record is None or record.at is None else {"at": int(record.at)}
+    return _to(device, Said("acknowledged", device, at, back), back)
+
+
+@router.post("/{device}/unacknowledge", **needs("operator"))
+def unacknowledge(
+    device: DeviceId,
+    console: Shown,
+    actor: Acting,
+    at: Annotated[int | None, Form(ge=0, le=2**53)] = None,
+    back: Annotated[str, Form(max_length=10)] = "",
+) -> Response:
+    acts.unacknowledge(actor, console.services.device_states, device, at)
+    return _to(device, Said("unacknowledged", device), back)
 
 
 @router.post("/{device}/shelve", **needs("operator"))
@@ -178,25 +185,25 @@ def shelve(
     if until.strip():
         end = renderer(console, visitor).language.typed(until.strip(), "until")
     acts.shelve(actor, console.services.device_states, device, end, why)
-    return _to(device)
+    return _to(device, Said("shelved", device, {"until": end}))
 
 
 @router.post("/{device}/unshelve", **needs("operator"))
 def unshelve(device: DeviceId, console: Shown, actor: Acting) -> Response:
     acts.unshelve(actor, console.services.device_states, device)
-    return _to(device)
+    return _to(device, Said("unshelved", device))
 
 
 @router.post("/{device}/retire", **needs("operator"))
 def retire(device: DeviceId, console: Shown, actor: Acting) -> Response:
     acts.retire(actor, console.services.device_states, device)
-    return _to(device)
+    return _to(device, Said("retired", device))
 
 
 @router.post("/{device}/restore", **needs("operator"))
 def restore(device: DeviceId, console: Shown, actor: Acting) -> Response:
     acts.restore(actor, console.services.device_states, device)
-    return _to(device)
+    return _to(device, Said("restored", device))
 
 
 def trouble_since(events: Sequence[DeviceEventView]) -> str | None:
@@ -209,15 +216,16 @@ def _show(
     console: Console,
     visitor: Visitor,
     name: str,
-    asked: Asked,
+    asked: AskedPeriod,
     done: str = "",
     has_no_end: bool = False,
 ) -> Response:
     services, language = console.services, renderer(console, visitor).language
     key, now = signed_in(visitor), console.plant.read()
     device = services.devices.device(name)
-    events = tuple(services.device_events.page(EVENTS, None, name)[0])
-    trouble = trouble_since(events)
+    console.window.kept.forget(("past", name))  # a form of this page may have added a label
+    before = past_of(console, device)
+    trouble = trouble_since(before.events)
     begun = min(moment(trouble or device.heard_at), moment(device.heard_at))
     try:
         shown = past.read_history(console, language, device, asked, now.at / 1000 - begun)
@@ -225,35 +233,25 @@ def _show(
         visitor = visitor if visitor.sent else replace(visitor, sent=_refused(asked, error))
         asked = NOTHING_ASKED
         shown = past.read_history(console, language, device, asked, now.at / 1000 - begun)
-    readings = tuple(services.recent.readings(1, None, name)[0])
-    newest = moment(readings[0]["measured_at"] if readings else device.heard_at)
+    here = present(console, renderer(console, visitor), key.role, device, now)
+    newest = moment(here.readings[0]["measured_at"] if here.readings else device.heard_at)
     to_label = past.period_to_label(shown, asked, moment(trouble) if trouble else None, newest)
     begin, end = ("", "") if to_label is None else (language.field(int(1_000 * at)) for at in to_label)
-    last = readings[0]["values"] if readings else {}
-    seen = seen_by_model(console, now)
-    usual = {feature: (each["low"], each["high"]) for feature, each in shown.view["usual"].items()}
-    known = replace(seen, usual={**seen.usual, **usual})
-    features = features_of(console)
-    series = past.series_of(shown, features, last)
-    courses = {name: [value] for name, value in last.items()} | {each.feature.name: each.course for each in series}
-    values = [(each, last[each.name]) for each in features if each.name in last]
+    known = replace(seen_by_model(console, now), usual={**here.seen, **here.usual})
+    series = past.series_of(shown, features_of(console), here.readings[0]["values"] if here.readings else {})
     series.sort(key=lambda each: known.oddness(each.feature.name, each.course), reverse=True)
-    labels = tuple(services.label_views.page(LABELS, 0, LabelFilter(name, undone=True))[0])
-    names = people(services) if key.may("admin") else {}
     context = DevicePage(
         device,
-        readings,
-        tuple(sorted(values, key=lambda each: known.oddness(each[0].name, courses[each[0].name]), reverse=True)),
+        here,
         shown,
         past.period_text(language, shown.view),
         tuple(chart_of(language, name, shown, each, TALL if at == 0 else LOW) for at, each in enumerate(series)),
         shown.is_young,
         tuple(past.note_text(language, note) for note in shown.view["notes"]),
-        happened(language, events, labels, names, EVENTS),
         now,
-        names,
-        key.may("operator"),
-        labels,
+        here.names,
+        here.may_act,
+        before.labels,
         done_of(console, done) if done else None,
         choices_of(now, services.label_views.summary()),
         begin,
@@ -261,22 +259,19 @@ def _show(
         has_no_end,
         "" if series else _last_day(language, device),
         past.chart_json(language, shown, series),
-        now.rule_of(name),
-        services.settings.alarm.silent_s,
-        usual,
-        seen.usual,
         SHELVE_HOURS,
         past.SPANS,
     )
-    return show(console, visitor, "device/page.html", context, section="devices")
+    live = f"device?{urlencode({'about': name})}"
+    return show(console, visitor, "device/page.html", context, section="devices", live=live)
 
 
 def _last_day(language: Language, device: DeviceView) -> str:
     heard = int(1_000 * moment(device.heard_at))
-    return Asked("", language.field(heard - DAY_MS), language.field(heard + 2_000)).query
+    return AskedPeriod("", language.field(heard - DAY_MS), language.field(heard + 2_000)).query
 
 
-def _refused(asked: Asked, error: InvalidInput) -> Sent:
+def _refused(asked: AskedPeriod, error: InvalidInput) -> Sent:
     """Returns the form that asked for a period which cannot be; it is the form of a label."""
     return sent_by_address("/console/labels", {"from": asked.begin, "to": asked.end}, error)
 
@@ -286,8 +281,8 @@ def _ask(console: Console, visitor: Visitor, name: str, template: str) -> Respon
     return show(console, visitor, template, context, section="devices")
 
 
-def _to(device: str) -> Response:
-    return go(f"/console/devices/{quote(device, safe='')}")
+def _to(device: str, said: Said, back: str = "") -> Response:
+    return go(BACK.get(back) or f"/console/devices/{quote(device, safe='')}", said)
 
 
 ROUTERS = (router,)

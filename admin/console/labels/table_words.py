@@ -30,7 +30,7 @@ TABLES: Mapping[str, str] = {  # pattern of a message about a table to its trans
         "The table has no column %(name)s. It has %(names)s."
     ),
     r"columns: .+|--\w+ and a column for it are given; use one of them": _("The choice of columns cannot be used."),
-    r".+: (?P<text>['\"].*['\"]) is not a time of the calendar": _("%(text)s is no time of the calendar."),
+    r".+: (?P<text>['\"].*['\"]) is not a time of the calendar": _("%(text)s is not a valid date or time."),
     r".+: (?P<text>['\"].*['\"]) can be day and month .+": _(
         "%(text)s can be read in two ways, day or month first. Write it as 2026-12-31."
     ),
@@ -60,9 +60,11 @@ TABLES: Mapping[str, str] = {  # pattern of a message about a table to its trans
     r".+ is a JSON array of more than (?P<most>\d+) MiB; .+": _(
         "The JSON array has more than %(most)s MiB. Write one object a line."
     ),
-    r".+? (line|element) (?P<line>\d+): .* is no JSON object with a value for each column|"
-    r".+ is no JSON object with a value for each column": _("A row is no JSON object with a value for each column."),
-    r".+ the name (?P<name>.+) is there twice": _("A row has the name %(name)s twice."),
+    r".+? (line|element) (?P<line>\d+): .* is not a JSON object with a value for each column|"
+    r".+ is not a JSON object with a value for each column": _(
+        "A row is not a JSON object with a value for each column."
+    ),
+    r".+ the name (?P<name>.+) is listed twice": _("A row has the name %(name)s twice."),
     r".+ nested too deep": _("The JSON is nested too deep."),
     r".+ not JSON \(.+\); write one object a line": _("The file is not JSON. Write one object a line."),
     r".+, line (?P<line>\d+) has more than (?P<most>\d+) characters; .+": _(

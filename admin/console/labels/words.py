@@ -44,14 +44,14 @@ FAULTS: Mapping[str, str] = {  # pattern of the English reason why a row cannot 
     r"to \((?P<end>.+)\) is not after from \((?P<begin>.+)\); .+": _(
         "The end, %(end)s, is not after the start, %(begin)s."
     ),
-    r"(?P<what>['\"].*['\"]) is not a time such as .+": _("%(what)s is no time. Write it as 2026-12-31 14:00."),
+    r"(?P<what>['\"].*['\"]) is not a time such as .+": _("%(what)s is not a time. Write it as 2026-12-31 14:00."),
     r"(?P<what>['\"].*['\"]) can be day and month .+": _("%(what)s can be read in two ways. Write it as 2026-12-31."),
     r"from is before the year (?P<year>\d+); .+": _("The start is before the year %(year)s."),
     r"to is before the year (?P<year>\d+); .+": _("The end is before the year %(year)s."),
     r"from is after the year (?P<year>\d+); .+": _("The start is after the year %(year)s."),
     r"to is after the year (?P<year>\d+); .+": _("The end is after the year %(year)s."),
-    r"note must have at most (?P<most>\d+) .+": _("The note may have %(most)s characters, all of them printable."),
-    r"(a )?label must have 1 to (?P<most>\d+) .+": _("The label may have %(most)s characters, all of them printable."),
+    r"note must have at most (?P<most>\d+) .+": _("The note may have at most %(most)s characters, all printable."),
+    r"(a )?label must have 1 to (?P<most>\d+) .+": _("The label may have at most %(most)s characters, all printable."),
     r"label is .+": _("The label is not a text."),
     r"the device's name is .+|no prediction can be published .+": _(
         "The device’s name is too long, or has characters that cannot be used."

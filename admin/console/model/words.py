@@ -20,12 +20,12 @@ REASONS: Mapping[str, str] = {  # pattern of the worker's reason to its translat
     ),
     r"\S+: it does not answer its golden rows as it did when it was saved \((?P<wrong>\d+) of (?P<all>\d+) labels "
     r"differ, probabilities by up to (?P<far>\S+)\); .+": _(
-        "It does not answer its golden samples as it did when it was saved: %(wrong)s of %(all)s labels differ, "
+        "It does not answer its golden rows as it did when it was saved: %(wrong)s of %(all)s labels differ, "
         "probabilities by up to %(far)s."
     ),
-    r"\S+: it fails on its golden rows \((?P<why>.+)\).*": _("It fails on its golden samples: %(why)s"),
+    r"\S+: it fails on its golden rows \((?P<why>.+)\).*": _("It fails on its golden rows: %(why)s"),
     r"\S+: it has no \S+, so it is unknown whether it answers": _(
-        "It has no golden samples, so it is unknown whether it answers."
+        "It has no golden rows, so it is unknown whether it answers."
     ),
     r"it needs (?P<names>.+), which ZELADOR_FEATURES does not list": _(
         "It needs %(names)s, which the plant does not send (ZELADOR_FEATURES)."
@@ -39,8 +39,6 @@ MESSAGES = Messages(REASONS)
 
 def worker_reason(language: Language, reason: str) -> str:
     """Returns the reason in the reader's language; empty for an unknown one."""
-    if language.tag == "en":
-        return ""
     return MESSAGES.translated(language, reason, lambda _name, part: _figure(language, part))
 
 

@@ -8,7 +8,7 @@ from admin.console.catalog import mark as _
 
 IMPORTS: Mapping[str, str] = {  # pattern of a message about the file of a model to its translation
     r"it is not an archive of a model \(a zip with manifest\.json\): .+|it contains no manifest\.json": _(
-        "This is no model that Zelador exported: a zip file with manifest.json."
+        "This is not a model that Zelador exported: a zip file with manifest.json."
     ),
     r"\S+ cannot be read: .+": _("Its manifest.json is damaged, or says what no model can have."),
     r"its format is (?P<name>\S+); this version supports (?P<wanted>\S+)": _(
@@ -36,7 +36,7 @@ IMPORTS: Mapping[str, str] = {  # pattern of a message about the file of a model
     r".+: it has no classes, so it cannot classify readings|"
     r".+ cannot be saved: it is not a scikit-learn classifier .+": _("It is not a scikit-learn classifier."),
     r".+ does not answer its golden rows.*|.+golden.+": _(
-        "It does not answer its golden samples as it did when it was saved."
+        "It does not answer its golden rows as it did when it was saved."
     ),
     r".+ (differs from|does not match) its (SHA-256|digest).*|.+ is damaged.*": _("One of its files is damaged."),
     r"it cannot be loaded(: | \().+|.+ cannot be loaded: .+|.+ cannot be saved: .+|"

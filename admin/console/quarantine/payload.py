@@ -86,7 +86,7 @@ def _row(data: bytes, at: int, begin: int, stop: int) -> HexRow:
 
 
 def _shown(data: bytes) -> str:
-    """Returns bytes as text, with what is no text or cannot be seen written out."""
+    """Returns bytes as text, with what is not text or cannot be seen written out."""
     text = data.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
     return "".join(_sign(sign) for sign in text)
 

@@ -12,7 +12,7 @@ from admin.console.language import Language
 from admin.console.words import FEATURES, feature_text
 
 QUOTED = r"['\"].*['\"]"
-SAID: Mapping[str, str] = {  # pattern of a reason to its translation
+TRANSLATIONS: Mapping[str, str] = {  # pattern of a reason to its translation
     r"(?P<count>\d+) elements of an array; the first: (?P<first>.+)": _(
         "%(count)s elements of an array; the first: %(first)s"
     ),
@@ -164,7 +164,12 @@ MOMENTS: Mapping[str, str] = {
     r"(?P<count>\d+) days": _("%(count)s days"),
 }
 PARSED = "not JSON: "
-REASONS, TOPIC_REASONS, VALUE_TEXTS, TIMES = Messages(SAID), Messages(TOPICS), Messages(VALUES), Messages(MOMENTS)
+REASONS, TOPIC_REASONS, VALUE_TEXTS, TIMES = (
+    Messages(TRANSLATIONS),
+    Messages(TOPICS),
+    Messages(VALUES),
+    Messages(MOMENTS),
+)
 
 
 def reason_text(language: Language, reason: str) -> str:

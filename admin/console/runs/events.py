@@ -27,6 +27,7 @@ STEPS: Mapping[str, str] = {  # pattern of the trainer's message to its translat
     ),
     r"rebuilding (?P<name>.+) \((?P<done>\d+) of (?P<all>\d+)\)": _("%(name)s is built: %(done)s of %(all)s"),
     r"writing the models and their reports": _("The models and their reports are written"),
+    r"registering the models": _("The models are registered"),
     r"testing whether there is anything to learn": _("Is there anything to learn? Labels moved at random are tried"),
     r"tuning (?P<name>.+): (?P<count>\d+) settings tried, (?P<left>\d+) s left": _(
         "%(name)s is tuned: %(count)s settings tried, %(left)s s left"

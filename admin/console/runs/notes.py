@@ -37,6 +37,14 @@ NOTES: Mapping[str, str] = {  # pattern of the trainer's note to its translation
         "%(names)s: a value of its own in each stretch of time, which identifies the stretch. Leave it out if it says "
         "nothing else. Some optimism is left in all scores."
     ),
+    r"the feature (?P<name>.+) rises throughout the data, .+": _(
+        "%(name)s rises throughout the data. Later readings have values of it that no model has learned, so how good a "
+        "model is on them cannot be told. Leave it out if it is a counter or a clock."
+    ),
+    r"the feature (?P<name>.+) falls throughout the data, .+": _(
+        "%(name)s falls throughout the data. Later readings have values of it that no model has learned, so how good a "
+        "model is on them cannot be told. Leave it out if it is a charge or a counter."
+    ),
     r"no device is held out: there are (?P<some>\d+), and at least (?P<least>\d+) are needed(;.+)?": _(
         "No device is held out: there are %(some)s, and at least %(least)s are needed."
     ),
@@ -69,7 +77,7 @@ NOTES: Mapping[str, str] = {  # pattern of the trainer's note to its translation
         "No device and no time are known, so rows were drawn at random. If neighboring rows are alike, all scores are "
         "too good."
     ),
-    r"neighboring rows are alike, and sorted, so that their order is none of time": _(
+    r"neighboring rows are alike, and sorted, so the order is not chronological": _(
         "Neighboring rows are alike, and sorted, so their order says nothing about time."
     ),
     r"on the hold-out, the (?P<metric>\S+) of (?P<name>\S+) is (?P<score>[\d.]+), but the folds predicted "

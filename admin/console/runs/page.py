@@ -21,7 +21,8 @@ from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.pulse import moment
 from admin.console.render import Renderer, page_response
 from admin.console.runs.threshold import ThresholdShown, Typed, threshold_shown
-from admin.console.runs.words import canceled_by, decision_text, verdict_text
+from admin.console.runs.words import canceled_by, decision_text, endings, verdict_text
+from admin.console.said import Said
 from admin.console.sent import Sent
 from admin.console.stream import Live, Topic
 from admin.console.visitor import Visiting, Visitor
@@ -34,7 +35,8 @@ from operations.views.comparison import Comparison, comparison, progress_of, wit
 from operations.views.plant import PlantView
 from operations.views.report import Report, candidate_report
 from operations.views.run_progress import ProgressView, Step, progress_view
-from operations.views.runs import RunView, saved_counts
+from operations.views.run_search import RunSearch
+from operations.views.runs import RunView, saved_models
 from zelador.errors import InvalidInput, NotFound, ZeladorError
 from zelador.model_metrics import METRICS
 from zelador.training_queue.event import RunEvent
@@ -43,10 +45,10 @@ router = pages("runs")
 
 PAGE_ROWS = 50
 CURRENT_S = 1.0
+FACTS_S = 5.0
 REPORT_S = 60.0
 MAX_PICKS = 20
 EVENTS = 12
-MORE = ("tuning ", "blending ", "stacking ")  # begins the message of a candidate that is made from others
 PARTS = {"pr": "heading", "timing": "timing", "track": "track", "progress": "progress"}  # id of an element to its macro
 
 RunId = Annotated[str, InPath(max_length=64)]
@@ -67,7 +69,7 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """`whole`: also those that only Redis has, because it answers."""
+    """`whole`: also those that only Redis has, because it answers. A search knows neither `first` nor `later`."""
 
     rows: tuple[RunRow, ...]
     first: int  # place of the first one among all, from 0
@@ -77,6 +79,8 @@ class Runs:
     until: str  # the last day that was asked for, such as 2026-11-24
     names: dict[str, str]
     whole: bool
+    q: str = ""  # the text that was searched
+    searched_to: str | None = None  # ISO 8601; None if all were searched
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +113,11 @@ class Progress:
     def may_finish(self) -> bool:
         """True while there is a candidate to finish with, and another one to leave out."""
         has_one = any(each.score is not None and each.id != "dummy" for each in self.view.leaderboard)
-        is_over = self.counted is not None and self.counted[0] >= self.counted[1]
-        tries_more = bool(self.events) and self.events[0].message.startswith(MORE)
-        return self.asked is None and has_one and (not is_over or tries_more)
+        return self.asked is None and has_one and self.view.has_more
+
+    @property
+    def may_cancel(self) -> bool:
+        return self.asked != "cancel" and self.view.may_cancel
 
     @property
     def candidate(self) -> str:
@@ -154,30 +160,43 @@ def show_runs(
     visitor: Visiting,
     before: Annotated[str | None, Query(max_length=64)] = None,
     until: Annotated[str, Query(max_length=10)] = "",
+    q: Annotated[str, Query(max_length=64)] = "",
 ) -> Response:
     """Shows runs, the newest first; with `until`, those up to the end of that day in the plant's time zone."""
     end = _end_of(until, renderer(console, visitor).language.zone)
-    context = replace(runs_of(console, visitor, before or end), until=until if end else "")
+    context = replace(runs_of(console, visitor, before or end, q=q.strip()), until=until if end else "")
     return show(console, visitor, "runs/list.html", context, section="runs")
 
 
-def runs_of(console: Console, visitor: Visitor, before: str | None = None, limit: int = PAGE_ROWS) -> Runs:
+def runs_of(console: Console, visitor: Visitor, before: str | None = None, limit: int = PAGE_ROWS, q: str = "") -> Runs:
     views, whole = console.services.run_views, True
-    try:
-        found = views.listed(limit, before)
-    except (redis.RedisError, OSError):
-        found, whole = views.registered_page(limit, before), False
     names = people(console.services) if signed_in(visitor).may("admin") else {}
-    saved = saved_counts(console.services.registry)
-    rows = tuple(RunRow(run, comparison(run), saved.get(run.id, 0)) for run in found.rows)
-    return Runs(rows, found.first, found.total, _path(found.earlier), _path(found.later), "", names, whole)
+    wanted = RunSearch(q, endings(renderer(console, visitor).language), names) if q else None
+    try:
+        found = views.listed(limit, before, wanted)
+    except (redis.RedisError, OSError):
+        found, whole = views.registered_page(limit, before, wanted), False
+    saved = saved_models(console.services.registry)
+    rows = tuple(RunRow(run, comparison(run), len(saved.get(run.id, ()))) for run in found.rows)
+    earlier, later = _path(found.earlier, q), _path(found.later, q)
+    searched_to = None if found.searched_to is None else _time_of(found.searched_to)
+    return Runs(rows, found.first, found.total, earlier, later, "", names, whole, q, searched_to)
 
 
-def _path(before: str | None) -> str | None:
+def _path(before: str | None, q: str) -> str | None:
     """Returns the path of the page before which a run lies; None without one."""
     if before is None:
         return None
-    return f"/console/runs?{urlencode({'before': before})}" if before else "/console/runs"
+    query = urlencode({name: text for name, text in (("q", q), ("before", before)) if text})
+    return f"/console/runs?{query}" if query else "/console/runs"
+
+
+def _time_of(run: str) -> str | None:
+    """Returns the time with which a run's id begins, ISO 8601; None if it begins with something else."""
+    try:
+        return datetime.strptime(run[:15], "%Y%m%d_%H%M%S").replace(tzinfo=timezone.utc).isoformat()
+    except ValueError:
+        return None
 
 
 def _end_of(day: str, zone: tzinfo) -> str | None:
@@ -230,7 +249,7 @@ def confirm_cancel(run: RunId, console: Shown, visitor: Visiting) -> Response:
 @router.post("/{run}/cancel", **needs("operator"))
 def cancel(run: RunId, console: Shown, actor: Acting) -> Response:
     acts.cancel(actor, console.services.runs, run)
-    return go(f"/console/runs/{run}")
+    return go(f"/console/runs/{run}", Said("run canceled", run))
 
 
 @router.get("/{run}/finish", **needs("operator"))
@@ -241,7 +260,7 @@ def confirm_finishing(run: RunId, console: Shown, visitor: Visiting) -> Response
 @router.post("/{run}/finish", **needs("operator"))
 def finish(run: RunId, console: Shown, actor: Acting) -> Response:
     acts.finish(actor, console.services.runs, run)
-    return go(f"/console/runs/{run}")
+    return go(f"/console/runs/{run}", Said("run finished", run))
 
 
 @router.post("/{run}/save", **needs("operator"))
@@ -261,11 +280,12 @@ def _save(console: Console, visitor: Visitor, actor: Actor, run: str, form: Form
         raise InvalidInput(f"at most {MAX_PICKS} models at once; nothing was saved")
     registry = console.services.registry
     proposed = {each.rank: each.proposed for each in candidates(registry, console.services.run_views.registered(run))}
-    acts.save(actor, registry, run, picks)
+    saved = acts.save(actor, registry, run, picks)
+    said = Said("models saved", ", ".join(model["name"] for model in saved), {"count": len(saved)})
     if not (typed := _left_over(form, proposed, ranks)):
-        return go(f"/console/runs/{run}#save")
+        return go(f"/console/runs/{run}#save", said)
     path = f"/console/runs/{run}"
-    return _show(console, replace(visitor, path=path, sent=Sent(f"{path}/save", typed)), run, None)
+    return _show(console, replace(visitor, path=path, sent=Sent(f"{path}/save", typed), said=said), run, None)
 
 
 def _left_over(form: FormData, proposed: Mapping[int, str], saved: Sequence[int]) -> dict[str, tuple[str, ...]]:
@@ -287,9 +307,19 @@ def look(console: Console, renderer: Renderer, _topic: Topic, _now: PlantView) -
     if run is None:
         return Live({}, {"idle": "none"})
     shown = console.window.kept.get(("progress", run.id), CURRENT_S, lambda: progress(console, run))
-    state = renderer.macro("runs/parts.html", "run_state", run, None)
     parts = {name: renderer.macro("runs/progress.html", macro, run, shown) for name, macro in PARTS.items()}
-    return Live({"run-state": state, **parts}, {"idle": run.id})
+    parts["run-state"] = renderer.macro("runs/parts.html", "run_state", run, None)
+    if (facts := console.window.kept.get(("facts", run.id), FACTS_S, lambda: _facts(console, run.id))) is not None:
+        parts["run-facts"] = renderer.macro("runs/parts.html", "run_facts", run, facts)
+    return Live(parts, {"idle": run.id})
+
+
+def _facts(console: Console, run: str) -> Comparison | None:
+    """What a run learns from, which its document has once the readings are loaded; None if it cannot be read."""
+    try:
+        return comparison(console.services.run_views.whole(run))
+    except ZeladorError:
+        return None
 
 
 def _report(console: Console, run: RunView, found: Comparison) -> Report | None:

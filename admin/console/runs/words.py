@@ -26,7 +26,7 @@ REASONS: Mapping[str, str] = {  # in the run's own sentence, to its translation
 }
 REASON = re.compile(r"; take \S+ because ([a-z ]+?)(?: \(and scores within [\d.]+ of the best\))?\.")
 CHANCE = _("Labels moved at random do as well (p = %(p)s).")
-SAID: Mapping[str, str] = {  # pattern of the trainer's message about a candidate to its translation
+TRANSLATIONS: Mapping[str, str] = {  # pattern of the trainer's message about a candidate to its translation
     r"it agrees on all (?P<rows>\d+) rows and is faster": _("It agrees on all %(rows)s rows and is faster."),
     r"it agrees on all (?P<rows>\d+) rows, and only this form can be saved": _(
         "It agrees on all %(rows)s rows, and only this form can be saved."
@@ -71,7 +71,7 @@ SAID: Mapping[str, str] = {  # pattern of the trainer's message about a candidat
         "cannot be told."
     ),
 }
-SAID_MESSAGES = Messages({**SAID, **NOTES})
+SAID_MESSAGES = Messages({**TRANSLATIONS, **NOTES})
 ERRORS: Mapping[str, str] = {  # pattern of the reason why a run failed, to its translation
     r"the trainer was stopped in the middle of this run; start the run again": _(
         "The trainer was stopped in the middle of this run. Start the run again."
@@ -106,7 +106,7 @@ DECISIONS: Mapping[str, str] = {  # by the reason of a decision
     "same_model": _("It is the selected model already."),
     "not_compared": _("It was not compared with the model that is selected now."),
     "no_holdout": _("No readings were held out, and the selected model may have seen the others."),
-    "no_interval": _("How sure its lead is cannot be said: there are too few blocks."),
+    "no_interval": _("How certain its lead is cannot be estimated: there are too few blocks."),
     "not_better": _("The interval is not above the margin of %(margin)s, so the lead may be chance."),
     "not_selected": _("It is better, but it could not be selected."),
 }
@@ -115,6 +115,24 @@ WORN = _("These readings have judged %(count)s promotions before: label others a
 AND = _("%(others)s and %(last)s")
 OTHERS = _("%(count)s others")
 MOST_NAMED = 4  # candidates in the sentence
+
+
+ENDINGS: Mapping[str, str] = {  # a state, or of a run that is done its verdict
+    "queued": _("Queued"),
+    "running": _("Running"),
+    "failed": _("Failed"),
+    "cancelled": _("Canceled"),
+    "clear": _("Clear"),
+    "tied": _("Tied"),
+    "nothing_to_learn": _("Nothing to learn"),
+    "not_evaluable": _("Not evaluable"),
+    "done": _("Done"),
+}
+
+
+def endings(language: Language) -> Mapping[str, str]:
+    """Returns how the list of runs says how each ended, by which it can be searched."""
+    return {name: language.text(text) for name, text in ENDINGS.items()}
 
 
 def verdict_text(language: Language, found: Comparison) -> str:

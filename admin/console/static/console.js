@@ -23,6 +23,9 @@ if (stream) {
     if (clock) clock.textContent = event.detail.data;
   });
   stream.addEventListener("ended", () => loadAgain());
+  stream.addEventListener("htmx-sse-after-connection", () => setTimeout(() => {  // a window that opened hidden ends its stream too
+    if (document.hidden) document.dispatchEvent(new Event("visibilitychange"));
+  }));
   setInterval(() => {
     const isLate = !document.hidden && performance.now() - heard > LATE_MS;
     if (isLate === wasLate) return;
@@ -38,8 +41,13 @@ if (stream) {
 const run = $("[data-run]");
 if (run) {
   stream?.addEventListener("idle", event => { if (event.detail.data !== run.dataset.run) loadAgain(); });
-  const finish = $("[data-open=finish]");  // while a candidate has ended, and another one has not
-  if (finish) new MutationObserver(() => { finish.hidden = !$("[data-finish]", run); }).observe(run, { childList: true, subtree: true });
+  // What can still be asked: to finish, while a candidate has ended and another one has not; to cancel, until models are registered.
+  const offered = $$("[data-open=finish], [data-open=cancel]");
+  if (offered.length) new MutationObserver(() => {
+    const focused = document.activeElement;
+    offered.forEach(link => { link.hidden = !$(`[data-may=${link.dataset.open}]`, run); });
+    if (offered.includes(focused) && focused.hidden) takeFocus($("h1"));
+  }).observe(run, { childList: true, subtree: true });
 }
 
 // A selected model: when another one is selected, the page is loaded again.
@@ -56,20 +64,26 @@ if ($("[data-reload]")) {
 const attention = $("#attention");
 if (attention) {
   const who = () => $(".who a", attention)?.textContent || "";
-  let before = who(), changed = -Infinity;
+  let before = who();
   new MutationObserver(() => {
     const now = who();
     if (now && now !== before) say($(".shout h2", attention).textContent + ": " + now);
-    if (now !== before) changed = performance.now();
     before = now;
   }).observe(attention, { childList: true });
-  attention.addEventListener("submit", event => {  // a press that was meant for the device shown a moment ago
-    if (performance.now() - changed < HASTY_MS) event.preventDefault();
-  });
 }
+// A press that was meant for the device, or for the button, shown a moment ago.
+$$("#attention, #dev-actions").forEach(region => {
+  const shown = () => region.id === "attention" ? $(".who a", region)?.textContent : region.textContent.replace(/\s+/g, " ").trim();
+  let before = shown(), changed = -Infinity;
+  new MutationObserver(() => {
+    if (shown() !== before) changed = performance.now();
+    before = shown();
+  }).observe(region, { childList: true });
+  region.addEventListener("submit", event => { if (performance.now() - changed < HASTY_MS) event.preventDefault(); });
+});
 
 // A region that is sent again keeps the focus of a keyboard: on the same link, button or heading, else on its first link.
-const SENT_AGAIN = "#watch, #attention, #steps, #states, #events, #rollout, #progress";
+const SENT_AGAIN = "#watch, #attention, #steps, #states, #events, #rollout, #progress, #dev-line, #dev-actions, #dev-state, #dev-last, #dev-events, #list-head, #list-actions, #list-counts, #list-rows";
 const takeFocus = (place, how) => {
   if (place.matches("h1, h2")) place.tabIndex = -1;
   place.focus(how);
@@ -82,7 +96,7 @@ document.addEventListener("focusin", event => {
 document.addEventListener("pointerdown", () => { held = null; });
 $$(SENT_AGAIN).forEach(region => new MutationObserver(() => {
   if (!held || held.region !== region || held.link.isConnected || document.activeElement !== document.body) return;
-  const same = $$("a[href], button, [id]", region).find(each => keyOf(each) === held.key) || $("a[href]", region);
+  const same = $$("a[href], button, [id]", region).find(each => keyOf(each) === held.key) || (region.id === "dev-actions" ? $("h1") : $("a[href]", region));
   if (same) takeFocus(same, { preventScroll: true });
 }).observe(region, { childList: true }));
 
@@ -98,7 +112,7 @@ const refocus = sent => {
   const same = $$("form button").find(button => buttonOf(button, button.form) === sent.button);
   const menu = same && !same.checkVisibility() && same.closest("[popover]");
   const shown = menu ? $(`[popovertarget=${menu.id}]`) : same?.checkVisibility() ? same : null;
-  const told = $("h2:is(#done, #imp-done, #fresh, #out)"), left = sent.key && $$("a[href], button, [id]").find(each => keyOf(each) === sent.key);
+  const told = $("h2:is(#said, #done, #imp-done, #fresh, #out)"), left = sent.key && $$("a[href], button, [id]").find(each => keyOf(each) === sent.key);
   takeFocus(wrong || (same?.closest(".switches") && shown) || told || left || shown || (sent.heading && document.getElementById(sent.heading)) || $("h1"));
 };
 addEventListener("load", () => {  // a "#" in the address has taken the focus away by then
@@ -131,9 +145,16 @@ if (only) {
 }
 
 // Dialogs. A link with data-open leads to a page of the same words where there is no script.
-$$("[data-open]").forEach(link => {
-  const dialog = document.getElementById(link.dataset.open);
-  if (dialog) link.addEventListener("click", event => { event.preventDefault(); dialog.showModal(); });
+document.addEventListener("click", event => {
+  const link = event.target.closest("[data-open]"), dialog = link && document.getElementById(link.dataset.open);
+  if (!dialog) return;
+  event.preventDefault();
+  dialog.showModal();
+  dialog.addEventListener("close", () => {
+    if (link.checkVisibility()) return;
+    const again = $(`[data-open=${dialog.id}]`);  // the link was sent again, or there is nothing left to ask
+    takeFocus(again?.checkVisibility() ? again : $("h1"));
+  }, { once: true });
 });
 $$("[data-close]").forEach(button => button.addEventListener("click", () => button.closest("dialog").close()));
 
@@ -185,6 +206,12 @@ $$("[data-chosen]").forEach(button => {
 $$("[data-ends]").forEach(box => {  // without an end, the field of the end says nothing
   const follow = () => { document.getElementById(box.dataset.ends).disabled = box.checked; };
   box.addEventListener("input", follow);
+  follow();
+});
+// A label must be chosen or typed; without scripts, the server says so.
+$$("[name=other]").forEach(other => {
+  const follow = () => $$("[name=label]", other.form).forEach(each => { each.required = !other.value.trim(); });
+  other.addEventListener("input", follow);
   follow();
 });
 $$("[data-readings]").forEach(button => {

@@ -37,7 +37,7 @@ KINDS: Mapping[str, tuple[str, str, str]] = {  # a word, a sentence, and what to
     "constant": (
         _("Constant"),
         _("%(feature)s always has the same value. Nothing can be learned from it."),
-        _("Leave it out, or look whether the sensor is connected."),
+        _("Leave it out, or check whether the sensor is connected."),
     ),
     "leak": (
         _("Gives it away"),
@@ -62,7 +62,7 @@ KINDS: Mapping[str, tuple[str, str, str]] = {  # a word, a sentence, and what to
     "stuck": (
         _("Stuck"),
         _("%(feature)s of %(device)s kept one value for longer than is usual."),
-        _("Look whether the sensor is stuck."),
+        _("Check whether the sensor is stuck."),
     ),
     "unit change": (
         _("Unit changed"),
@@ -72,7 +72,7 @@ KINDS: Mapping[str, tuple[str, str, str]] = {  # a word, a sentence, and what to
     "missing": (
         _("Missing values"),
         _("%(feature)s is missing in many readings."),
-        _("Look which device does not send it. A model fills it with a usual value."),
+        _("Check which device does not send it. A model fills it with a usual value."),
     ),
     "out of range": (
         _("Out of range"),
@@ -103,7 +103,7 @@ SENTENCES: Mapping[str, str] = {  # pattern of the finding's own sentence to its
         "On each of %(count)s devices nearly all readings have one label, so a model would learn the device instead of "
         "its state."
     ),
-    r"(?P<feature>.+) has always the value (?P<value>\S+)": _(
+    r"(?P<feature>.+) always has the value (?P<value>\S+)": _(
         "%(feature)s always has the value %(value)s. Nothing can be learned from it."
     ),
     r"(?P<feature>.+) is missing in (?P<count>\d+) of (?P<all>\d+) readings": _(

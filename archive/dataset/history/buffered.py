@@ -8,7 +8,7 @@ from typing import Any
 
 import redis
 
-from archive.dataset.history.course import Course
+from archive.dataset.history.buckets import Course
 from zelador.buffer.entry import decode_fields, order_of
 from zelador.buffer.keys import Keys
 from zelador.labels.known import KnownLabels

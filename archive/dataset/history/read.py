@@ -15,7 +15,7 @@ import msgspec
 from archive.dataset.archived import local_path, select
 from archive.dataset.engine import Engine, text
 from archive.dataset.figures import quantile
-from archive.dataset.history.course import Bucket, Course, figures_of
+from archive.dataset.history.buckets import Bucket, Course, figures_of
 from zelador.buffer.entry import order_of
 from zelador.errors import ZeladorError
 

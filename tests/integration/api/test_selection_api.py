@@ -61,7 +61,7 @@ def test_a_selection_is_followed_until_every_worker_confirmed(
 def test_a_model_that_the_plant_cannot_feed_is_refused_unless_forced(
     client: httpx.Client, api_settings: Settings
 ) -> None:
-    """It used to be selected without a warning, and then each worker refused it in its own log."""
+    """Without a warning, each worker would refuse it in a log of its own, which nobody reads."""
     registry = Registry.open(api_settings.registry.url)
     registry.save("wide", upload(features=("lux", "humidity", "vibration")), by="test")
     registry.save("unnamed", upload(features=("x0", "x1", "x2")), by="test")

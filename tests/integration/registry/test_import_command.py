@@ -91,7 +91,7 @@ def test_with_trust_models_are_imported_and_the_rest_is_reported(old: Path, regi
 
 
 def test_a_model_without_column_names_needs_them(old: Path, registry: Registry) -> None:
-    """It used to be registered, could not be used, and blocked its name for the next try."""
+    """If it were registered, it could not be used, and would block its name for the next try."""
     for columns, why in (((), "--features lux,temperature"), (("--features", "lux"), "fitted on 3")):
         refused = zelador("models", "import", "modelos_salvos/rf_v1.pkl", "--trust", *columns)
         assert (refused.code, why in refused.err) == (2, True)

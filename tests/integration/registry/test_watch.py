@@ -261,7 +261,7 @@ def test_checking_creates_nothing(local: Settings) -> None:
 
 
 def test_a_service_creates_no_registry_at_a_mistyped_path(local: Settings, client: redis.Redis) -> None:
-    """It used to leave a new, empty registry there, and to report that the registry is another one."""
+    """A new, empty registry there would be reported as another registry."""
     mistyped = local.model_copy(
         update={"registry": local.registry.model_copy(update={"url": f"{local.registry.url}x"})}
     )

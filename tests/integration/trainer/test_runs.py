@@ -13,6 +13,7 @@ from zelador.settings import RedisSettings
 from zelador.training_queue import Consumer, Job, TrainingQueue
 from zelador.training_queue import consumer as module
 from zelador.training_queue.event import RunEvent, decode
+from zelador.training_queue.stage import REGISTERING
 
 FIRST, SECOND = "20261124_115838-aaaa", "20261124_115839-bbbb"
 
@@ -125,6 +126,21 @@ def test_only_the_bounded_stream_never_expires(
         runs.finish(FIRST, "key 1")
     for key in client.scan_iter(f"{{{mark}}}:*"):
         assert client.type(key) == b"stream" or client.ttl(key) > 0, key
+
+
+def test_what_can_no_longer_change_a_run_is_refused(runs: TrainingQueue, trainer: Consumer) -> None:
+    runs.submit(FIRST, {}, "key 1")
+    job = trainer.begin(take(trainer))
+    trainer.report(job, RunEvent(1, "2026-11-24T11:58:38Z", "candidate_ended", "", done=1, total=2))
+    trainer.report(job, RunEvent(2, "2026-11-24T11:58:39Z", "candidate_ended", "", done=2, total=2))
+    trainer.report(job, RunEvent(3, "2026-11-24T11:58:40Z", "step", "rebuilding Ridge (1 of 2)"))
+    with pytest.raises(Conflict, match="has compared all of its candidates"):
+        runs.finish(FIRST, "key 1")
+    assert trainer.wanted_by(job) is None
+    trainer.report(job, RunEvent(4, "2026-11-24T11:58:41Z", "step", REGISTERING))
+    with pytest.raises(Conflict, match="registers its models already"):
+        runs.cancel(FIRST, "key 1")
+    assert trainer.cancelled_by(job) is None
 
 
 def test_a_queued_run_is_cancelled_and_never_given_to_a_trainer(runs: TrainingQueue, trainer: Consumer) -> None:

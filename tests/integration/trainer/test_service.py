@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,10 +20,12 @@ from trainer import service
 from trainer.dataset import Dataset, assemble
 from trainer.run.process import Child
 from zelador.buffer import connect_redis
+from zelador.buffer.keys import Keys
 from zelador.heartbeat import workers
 from zelador.settings import Settings
 from zelador.training_queue import Consumer, TrainingQueue
 from zelador.training_queue.event import decode_all
+from zelador.training_queue.stage import REGISTERING
 
 RUN = "20261124_115838-aaaa"
 FEATURES = ("lux", "temperature", "vibration")
@@ -105,19 +108,20 @@ def test_a_run_without_labeled_readings_fails_clearly_and_frees_the_place(
 
 
 @pytest.mark.training
-def test_a_run_registers_nothing_on_request(
+def test_a_run_registers_and_records_what_was_requested(
     local: Settings, runs: TrainingQueue, readings: list[Any], eventually: Eventually, tmp_path: Path
 ) -> None:
+    """Of two candidates, the second. The audit log has it once; the request is another act, of whoever made it."""
     readings += [((float(i % 50), 1.0 * (i % 7), 2.0), "yes" if i % 50 > 20 else "no", i, "m1") for i in range(400)]
-    asked = {"candidates": ["lr", "nb"], "metric": "Accuracy", "register": False, "split": "time", "positive": "no",
-             "cost_missed": 1.0, "cost_false_alarm": 3.0}  # fmt: skip
+    asked = {"candidates": ["lr", "nb"], "metric": "Accuracy", "register": [2], "names": ["second"], "split": "time",
+             "positive": "no", "cost_missed": 1.0, "cost_false_alarm": 3.0}  # fmt: skip
     runs.submit(RUN, WantedRun(**asked).request(), "test")
     with serving(local):
         eventually(lambda: runs.get(RUN).state in ("done", "failed"), "the run to end", within_s=90)
     ended = runs.get(RUN)
     assert ended.state == "done", ended.error
     assert ended.result is not None
-    assert [model["name"] for model in ended.result["models"]] == [None, None]
+    assert [model["name"] for model in ended.result["models"]] == [None, "second"]
     TypeAdapter(RunBody).validate_python(
         RunView.of(ended).body(), strict=True
     )  # the API's description of its response is true
@@ -129,8 +133,15 @@ def test_a_run_registers_nothing_on_request(
     told = decode_all(registry.run_events(RUN))
     assert [event.kind for event in told[:3]] == ["started", "loaded", "split"]
     assert [event.candidate.id for event in told if event.kind == "candidate_ended"] == ["lr", "nb", "dummy"]
-    assert told[-1].message == "writing the models and their reports"
-    assert registry.state.models == {}
+    assert [event.message for event in told[-2:]] == ["writing the models and their reports", REGISTERING]
+    assert list(registry.sync().models) == ["second"]
+    with connect_redis(local.redis) as client:
+        ((_, fields),) = client.xrange(Keys(local.redis.prefix).audit)
+    act = json.loads(fields[b"act"])
+    assert (act["who"], act["what"], act["target"]) == (
+        f"{local.training.instance} (run {RUN})", "model registered", "second",
+    )  # fmt: skip
+    assert (act["after"]["run"], act["after"]["rank"], act["after"]["saved_by"]) == (RUN, 2, "test")
     assert registry.register_candidate(RUN, 1, "later", by="test").name == "later"
 
 

@@ -159,6 +159,9 @@ def test_it_selects_nothing_and_registers_the_models(trained: tuple[Path, dict])
     assert registry.state.selection is None
     assert set(registry.state.models) == {model["name"] for model in document["models"]}
     assert registry.run(document["run"])["state"] == "done"
+    lines = (folder / ".zelador" / "audit.jsonl").read_text().splitlines()  # beside the keys, without a Redis
+    acts = [(act["what"], act["target"], act["after"]["run"]) for act in map(json.loads, lines)]
+    assert acts == [("model registered", model["name"], document["run"]) for model in document["models"]]
     facts = registry.manifest(document["models"][0]["name"]).metadata
     assert facts["data"]["rows"] == 900
     assert facts["run"] == document["run"]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive.dataset.history.course import Bucket, Course, Figures, Grid, figures_of
+from archive.dataset.history.buckets import Bucket, Course, Figures, Grid, figures_of
 from archive.dataset.history.read import EARLY_MS, LATE_MS, spread, wanted
 from archive.layout import File
 from operations.views.device_events import DeviceEventView

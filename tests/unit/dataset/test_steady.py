@@ -11,8 +11,8 @@ import pytest
 
 from archive.dataset import steady, thin
 from archive.dataset.columns import Columns
-from archive.dataset.course import changed_units, stuck
 from archive.dataset.engine import Engine, open_engine
+from archive.dataset.time_checks import changed_units, stuck
 from zelador.settings import DatasetSettings
 
 BEGIN, STEP_MS, ROWS = 1_795_500_000_000, 10_000, 4_320  # twelve hours

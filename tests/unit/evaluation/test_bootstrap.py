@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from registry.evaluation.bootstrap import Resamples, between_days, difference, intervals, joined
+from registry.evaluation.bootstrap import Resamples, between, difference, intervals, joined, too_few
 from registry.evaluation.scores import Answers, scores
 from zelador.model_metrics import METRICS
 
@@ -71,6 +71,14 @@ def blocks_of(blocks: int) -> np.ndarray:
     return np.repeat(np.arange(blocks), 60)
 
 
+def test_a_class_in_few_blocks_or_in_few_runs_cannot_show_a_good_model() -> None:
+    assert too_few(rare_in(9), Resamples.of(blocks_of(9))) == "the class 'b' is in 1 independent stretch only"
+    answers, of_block = in_runs(0)
+    assert too_few(answers, Resamples.of(of_block)) is None
+    one_run = Resamples.of(of_block, runs=np.zeros(len(of_block), np.int64))
+    assert "in 1 independent stretch only" in str(too_few(answers, one_run))
+
+
 def test_the_fewer_blocks_the_wider() -> None:
     given, blocks = in_runs(5, blocks=40)
     by_two = intervals(given, Resamples.of(blocks // 2)).of["MCC"]
@@ -130,7 +138,7 @@ def test_days_that_differ_widen_what_hours_do_not_show() -> None:
     wrong = draw.random(8_000) < np.array([0.02, 0.4, 0.1, 0.3, 0.05, 0.35, 0.02, 0.2])[days]
     answers = Answers(expected, np.where(wrong, 1 - expected, expected), None, ("a", "b"), "b")
     narrow = intervals(answers, Resamples.of(blocks))
-    wide = joined(narrow, between_days(answers, Resamples.of(days))).of["Accuracy"]
+    wide = joined(narrow, between(answers, Resamples.of(days))).of["Accuracy"]
     assert narrow.of["Accuracy"] is not None and narrow.of["Accuracy"][0] > 0.75
     assert wide is not None and wide[0] < 0.73
-    assert between_days(answers, Resamples.of(days // 2)) == {}  # four days say nothing about others
+    assert between(answers, Resamples.of(days // 2)) == {}  # four days say nothing about others

@@ -191,7 +191,7 @@ def test_answers_that_are_not_probabilities_are_refused(answer: list[list[float]
 
 
 def test_a_model_is_saved_with_golden_rows_or_not_at_all() -> None:
-    """An upload whose rows the model cannot answer used to be saved without golden rows, and was registered."""
+    """An upload whose rows the model cannot answer is not registered without golden rows."""
     table = old_models.data()
     model = RandomForestClassifier(3).fit(table.rows, table.labels)
     features = tuple(Feature(name) for name in FEATURES)

@@ -55,7 +55,7 @@ def joined(folder: Path) -> dict[str, set[str]]:
     "ending", ["pkl", "PKL", "pickle", "pk", "p", "joblib", "sav", "model", "mdl", "bin", "dat", "bak", "1"]
 )
 def test_a_pickle_of_any_ending_is_looked_at(tmp_path: Path, ending: str) -> None:
-    """A file such as finalized_model.sav used to be skipped silently."""
+    """A file such as finalized_model.sav is not skipped silently."""
     (tmp_path / f"final.{ending}").write_bytes(pickle.dumps(MODEL))
     (found,) = look(tmp_path)
     assert (found.name, found.contents.unusual, found.contents.trouble) == ("final", (), None)
@@ -202,7 +202,7 @@ def test_names_of_columns_and_classes_are_read_from_text_files(
 
 
 def test_a_text_file_with_names_belongs_to_the_model_beside_it(tmp_path: Path) -> None:
-    """A model that was fitted on an array, and its columns.json: the names used to be passed over."""
+    """A model that was fitted on an array takes the names in its columns.json."""
     write(tmp_path, press___model__pkl=MODEL, mill___model__pkl=MODEL)
     for file, text in (("columns.json", '["lux", "temperature"]'), ("classes.json", '{"0": "ok", "1": "fault"}')):
         (tmp_path / "press" / file).write_text(text)
@@ -258,7 +258,7 @@ def test_a_hostile_array_is_not_read_as_a_list_of_names(tmp_path: Path, header: 
 
 
 def test_a_long_line_is_not_read_as_a_name(tmp_path: Path) -> None:
-    """Such a line used to be matched in quadratic time."""
+    """Such a line is matched in linear time."""
     (tmp_path / "classes.yaml").write_text("0" + " " * 500_000 + ":x\n1: b\n")
     assert names_in(tmp_path / "classes.yaml") is None
 

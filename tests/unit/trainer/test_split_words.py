@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timezone
 
 import numpy as np
 import pytest
 
-from admin.console.language import language, plant_zone
+from admin.console.language import language
 from admin.console.runs.words import said_text
 from trainer.evaluate.known import Known
 from trainer.evaluate.split import Asked, split
 
-PT = language("pt-BR", plant_zone("UTC"))
+PT = language("pt-BR", timezone.utc)
 DRAW = np.random.default_rng(3)
 ROWS = 1_200
 
@@ -47,6 +48,7 @@ def cases() -> Iterator[tuple[Known, Asked]]:
     own = np.stack([DRAW.normal(size=ROWS), (by // 20).astype(float)], axis=1)
     yield known(often, None, True, own), "auto"
     yield known(often, many, True, own), "random"
+    yield known(often, None, True, np.stack([by, -by], axis=1).astype(float)), "auto"
 
 
 @pytest.mark.parametrize("case", range(len(list(cases()))))

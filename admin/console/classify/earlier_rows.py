@@ -11,7 +11,7 @@ MAX_TEXT = 4_000  # characters of one of them
 SHOWN_VALUES = 3
 
 
-class Asked(msgspec.Struct, frozen=True):
+class EarlierRow(msgspec.Struct, frozen=True):
     """Values as typed, the answer, and the probability of the positive class if the model has one."""
 
     model: str
@@ -24,11 +24,11 @@ class Asked(msgspec.Struct, frozen=True):
         return msgspec.json.encode(self).decode()
 
 
-def read(texts: Sequence[str], model: str) -> Iterator[Asked]:
+def read_rows(texts: Sequence[str], model: str) -> Iterator[EarlierRow]:
     """Yields what was asked of this model, as far as the texts are whole: a browser may send anything."""
     for text in texts[:MAX_ASKED]:
         try:
-            found = msgspec.json.decode(text[:MAX_TEXT], type=Asked)
+            found = msgspec.json.decode(text[:MAX_TEXT], type=EarlierRow)
         except (msgspec.DecodeError, UnicodeEncodeError):
             continue
         if found.model == model:

@@ -14,19 +14,19 @@ from zelador.alarms.state import IN_ALARM
 
 
 @dataclass(frozen=True, slots=True)
-class Happened:
+class TimelineEntry:
     at: str
     state: str  # after a change of the state; else empty
     text: str
 
 
-def happened(
+def timeline(
     language: Language,
     events: Sequence[DeviceEventView],
     labels: Sequence[LabelView],
     names: Mapping[str, str],
     most: int,
-) -> tuple[Happened, ...]:
+) -> tuple[TimelineEntry, ...]:
     """Returns the newest. Events and labels are newest first; of labels, none is older than the oldest event."""
     found = [_event(language, events, place, names) for place in range(len(events))]
     oldest = events[-1].at if len(events) >= most else ""
@@ -51,7 +51,9 @@ def alarm_s(events: Sequence[DeviceEventView], place: int) -> float | None:
     return None
 
 
-def _event(language: Language, events: Sequence[DeviceEventView], place: int, names: Mapping[str, str]) -> Happened:
+def _event(
+    language: Language, events: Sequence[DeviceEventView], place: int, names: Mapping[str, str]
+) -> TimelineEntry:
     event, _ = events[place], language.text
     parts = []
     if event.label is not None and event.probability is not None:
@@ -62,17 +64,17 @@ def _event(language: Language, events: Sequence[DeviceEventView], place: int, na
     if event.by:
         parts.append(_("by %(who)s", who=names.get(event.by, event.by)))
     text = " ".join(parts)
-    return Happened(event.at, event.state, f"{text}: {event.why}" if event.why else text)
+    return TimelineEntry(event.at, event.state, f"{text}: {event.why}" if event.why else text)
 
 
-def _label(language: Language, label: LabelView, names: Mapping[str, str]) -> list[Happened]:
+def _label(language: Language, label: LabelView, names: Mapping[str, str]) -> list[TimelineEntry]:
     name, of = label_text(language, label["label"]), period(language, label["from"], label["to"])
     added = language.text(
         "%(who)s labeled %(period)s “%(label)s”", who=names.get(label["by"], label["by"]), period=of, label=name
     )
-    found = [Happened(label["at"], "", f"{added}, {label['note']}" if label["note"] else added)]
+    found = [TimelineEntry(label["at"], "", f"{added}, {label['note']}" if label["note"] else added)]
     if label["undone_at"] is not None:
         who = names.get(label["undone_by"] or "", label["undone_by"] or "")
         undone = language.text("%(who)s undid the label “%(label)s” of %(period)s", who=who, period=of, label=name)
-        found.append(Happened(label["undone_at"], "", undone))
+        found.append(TimelineEntry(label["undone_at"], "", undone))
     return found
