@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -21,6 +22,7 @@ from operations.views.device_events import DeviceEventView
 from operations.views.device_history import MAX_BUCKETS, HistoryView
 from operations.views.devices import STATE_TEXT, DeviceView, Sort
 from zelador.alarms.state import State
+from zelador.alarms.undo import UNDO_S
 from zelador.clock import now_ms
 from zelador.messages import iso
 
@@ -55,6 +57,7 @@ EXAMPLE = {
     "repeating": False,
 }
 
+SOON = f"{datetime.now(timezone.utc) + timedelta(days=180):%Y-%m-%dT06:00:00Z}"  # an example that can be sent
 SINCE = "2026-11-17T10:00:00.000Z"
 
 DeviceId = Annotated[str, InPath(description="The device's id, as in the topic.", examples=["press-07"])]
@@ -109,7 +112,7 @@ class Shelving(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"until": "2026-11-25T06:00:00Z", "why": "bearing on order"}]},
+        json_schema_extra={"examples": [{"until": SOON, "why": "bearing on order"}]},
     )
 
     until: Annotated[AwareDatetime, Field(description="Until when, ISO 8601 with a zone; at most a year ahead.")]
@@ -132,6 +135,27 @@ class AcknowledgedView(TypedDict):
 
     devices: Annotated[list[str], Field(description="The devices, the oldest alarm first.")]
     left: Annotated[int, Field(description="Devices that are still in alarm and not acknowledged.")]
+
+
+class UndoneBody(BaseModel):
+    """Whose acknowledgments are undone."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"devices": ["press-07", "mill-03"]}]})
+
+    devices: Annotated[
+        list[str],
+        Field(description="The devices, as `acknowledge` answered.", min_length=1, max_length=acts.MAX_AT_ONCE),
+    ]
+
+
+class UnacknowledgedView(TypedDict):
+    """Which acknowledgments were undone."""
+
+    devices: Annotated[list[str], Field(description="The devices whose alarms need somebody again.")]
+    left: Annotated[
+        list[str],
+        Field(description="Those that were left as they are: the alarm ended, or was acknowledged too long ago."),
+    ]
 
 
 class DevicePage(TypedDict):
@@ -190,6 +214,21 @@ def acknowledge_alarms(services: Held, actor: Acting, body: AlarmsBody | None = 
     until = None if body is None or body.until is None else int(body.until.timestamp() * 1000)
     done = acts.acknowledge_all(actor, services.device_states, until)
     return {"devices": list(done.devices), "left": done.left}
+
+
+@router.post(
+    "/unacknowledge",
+    summary="Undo the acknowledgments of several alarms: they need somebody again",
+    description=f"Within {UNDO_S / 60:g} minutes of each. A device whose alarm went on meanwhile is left as it is.",
+    responses={
+        **answer(200, "Which were undone.", {"devices": ["press-07"], "left": ["mill-03"]}),
+        **responses(409),
+    },
+    **needs("operator"),
+)
+def unacknowledge_alarms(services: Held, actor: Acting, body: UndoneBody) -> UnacknowledgedView:
+    done = acts.unacknowledge_all(actor, services.device_states, dict.fromkeys(body.devices))
+    return {"devices": list(done.devices), "left": list(done.left)}
 
 
 @router.get(
@@ -251,6 +290,18 @@ def show_history(
 )
 def acknowledge_alarm(device: DeviceId, services: Held, actor: Acting) -> DeviceView:
     acts.acknowledge(actor, services.device_states, device)
+    return services.devices.device(device)
+
+
+@router.post(
+    "/{device}/unacknowledge",
+    summary="Undo the acknowledgment of an alarm: it needs somebody again",
+    description=f"Within {UNDO_S / 60:g} minutes. If the alarm ended meanwhile, or another one began, nothing changes.",
+    responses=CHANGED,
+    **needs("operator"),
+)
+def unacknowledge_alarm(device: DeviceId, services: Held, actor: Acting) -> DeviceView:
+    acts.unacknowledge(actor, services.device_states, device)
     return services.devices.device(device)
 
 
