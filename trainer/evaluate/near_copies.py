@@ -29,9 +29,10 @@ def near_copies(values: Array, devices: Codes | None, times: Codes | None) -> fl
     rows = values[np.lexsort(keys)] if keys else values
     if len(rows) > MAX_ROWS or len(rows) < FEWEST_ROWS:
         return 0.0
-    rows = np.where(np.isnan(rows), 0.0, rows - _means(rows))
-    spread = rows.std(axis=0)
-    rows = rows[:, spread > 0] / spread[spread > 0]
+    with np.errstate(over="ignore", invalid="ignore"):
+        rows = np.where(np.isnan(rows), 0.0, rows - _means(rows))
+        spread = rows.std(axis=0)
+        rows = rows[:, (spread > 0) & np.isfinite(spread)] / spread[(spread > 0) & np.isfinite(spread)]
     if rows.shape[1] < 2:
         return 0.0
     asked = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), MAX_ASKED)).round().astype(int))

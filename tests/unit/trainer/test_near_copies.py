@@ -45,6 +45,14 @@ def test_measured_rows_are_not_taken_for_near_copies(seed: int) -> None:
         assert near_copies(each, None, times_of(each)) == 0.0
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e160, 1e300, np.nan])
+def test_numbers_of_any_size_are_no_error(scale: float) -> None:
+    draw = np.random.default_rng(1)
+    rows = measured(draw) * np.array([1.0, scale, 1.0])
+    rows[5, 1] = 1e308 if scale > 1 else 0.0
+    assert near_copies(rows, None, times_of(rows)) == 0.0
+
+
 def test_the_split_says_that_scores_can_be_too_good() -> None:
     """A forest was clearly better at 0.89 (0.85 to 0.93), and scored 0.73 in the next days."""
     draw = np.random.default_rng(1)
