@@ -21,7 +21,7 @@ from trainer.evaluate import holdout as held
 from trainer.evaluate.copies import copies
 from trainer.evaluate.holdout import DRAWN, EMBARGO, LATER, NEW_DEVICE
 from trainer.evaluate.known import Known
-from trainer.evaluate.split_notes import naming_notes, naming_notes_in_order, split_notes, trend_notes
+from trainer.evaluate.split_notes import naming_notes, naming_notes_in_order, near_copy_notes, split_notes, trend_notes
 from trainer.evaluate.stretches import Named, named
 from zelador.errors import InvalidInput
 
@@ -101,7 +101,8 @@ def split(known: Known, asked: Asked, folds: int | None, holdout: float | None, 
     """
     again = copies(known.values, known.labels, known.devices, known.times)
     if not again.any():
-        return _split(known, asked, folds, holdout, seed)
+        plan = _split(known, asked, folds, holdout, seed)
+        return replace(plan, notes=(*plan.notes, *near_copy_notes(known)))
     plan = _split(known.at(~again), asked, folds, holdout, seed)
     note = (
         f"{int(again.sum())} rows are copies of others, in every value and the label: they are in no part, as a model "

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from registry.evaluation.blocks import lag
 from trainer.evaluate.holdout import EMBARGO
 from trainer.evaluate.known import Known
+from trainer.evaluate.near_copies import near_copies
 from trainer.evaluate.stretches import Named, named
 from trainer.evaluate.trend import trends
 
@@ -97,3 +98,14 @@ def trend_notes(known: Known) -> list[str]:
             "and how good a model is on them cannot be told: leave it out if it is a counter, a clock or a charge"
         )
     return found
+
+
+def near_copy_notes(known: Known) -> list[str]:
+    """Returns a note if many rows are almost equal to rows of another time."""
+    share = near_copies(known.values, known.devices, known.times)
+    if not share:
+        return []
+    return [
+        f"{share:.0%} of the rows are almost equal to rows of another time, as if they were copied and changed a "
+        "little: scores can be far too good, and how good a model is on other rows cannot be told; leave copies out"
+    ]

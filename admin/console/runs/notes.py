@@ -37,6 +37,10 @@ NOTES: Mapping[str, str] = {  # pattern of the trainer's note to its translation
         "%(names)s: a value of its own in each stretch of time, which identifies the stretch. Leave it out if it says "
         "nothing else. Some optimism is left in all scores."
     ),
+    r"(?P<share>\d+)% of the rows are almost equal to rows of another time, .+": _(
+        "%(share)s of 100 readings are almost equal to readings of another time, as if they were copied and changed a "
+        "little. Scores can be far too good. Leave copies out."
+    ),
     r"the feature (?P<name>.+) rises throughout the data, .+": _(
         "%(name)s rises throughout the data. Later readings have values of it that no model has learned, so how good a "
         "model is on them cannot be told. Leave it out if it is a counter or a clock."

@@ -48,6 +48,8 @@ def cases() -> Iterator[tuple[Known, Asked]]:
     own = np.stack([DRAW.normal(size=ROWS), (by // 20).astype(float)], axis=1)
     yield known(often, None, True, own), "auto"
     yield known(often, many, True, own), "random"
+    half = DRAW.normal(size=(ROWS // 2, 2))
+    yield known(often, many, True, np.concatenate([half, half + 1e-5 * DRAW.normal(size=half.shape)])), "auto"
     yield known(often, None, True, np.stack([by, -by], axis=1).astype(float)), "auto"
 
 
