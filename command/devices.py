@@ -111,6 +111,16 @@ def acknowledge(device: Device, home: Home = None) -> None:
 
 
 @app.command()
+def unacknowledge(device: Device, home: Home = None) -> None:
+    """Undo the acknowledgment of an alarm, within 10 minutes: it needs somebody again."""
+    from operations.acts import devices as acts
+    from operations.local import local_actor
+
+    settings = settings_of(home, "running")
+    _say(device, acts.unacknowledge(local_actor(settings), _device_states(settings), device))
+
+
+@app.command()
 def shelve(
     device: Device,
     period: Annotated[str, typer.Option("--for", help="How long: 30m, 8h, 2d.")],

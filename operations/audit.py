@@ -19,6 +19,7 @@ class Act(StrEnum):
     QUARANTINE_REPLAYED = "quarantine replayed"
     QUARANTINE_DISCARDED = "quarantine discarded"
     ALARM_ACKNOWLEDGED = "alarm acknowledged"
+    ALARM_UNACKNOWLEDGED = "alarm acknowledgment undone"
     DEVICE_SHELVED = "device shelved"
     DEVICE_UNSHELVED = "device unshelved"
     DEVICE_RETIRED = "device retired"

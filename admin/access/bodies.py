@@ -7,9 +7,13 @@ bodies of all clients together reach the limit, the one that has stalled longest
 from __future__ import annotations
 
 import asyncio
-from typing import Literal
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
-from starlette.types import Message, Receive
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import Message, Receive, Scope
 
 PROGRESS = 65_536  # bytes that count as progress
 STALLED_S = 2.0  # a body without progress for this time may be dropped for another
@@ -98,3 +102,29 @@ class Body:
         self._bodies._held -= self._counted
         self._counted = 0
         self._data = bytearray()
+
+
+@dataclass(slots=True)
+class ReadForm:
+    """The form of a request that is refused before its body is read. It is in the scope of the request, as NAME."""
+
+    NAME: ClassVar[str] = "zelador.read-form"
+
+    bodies: Bodies
+    receive: Receive
+    scope: Scope
+    limit: int  # bytes
+    is_page_shown: bool = True  # False: the client asks too often, so that its page is not made
+    is_lost: bool = False  # a part of the body was read and discarded
+
+    async def form(self, max_fields: int) -> FormData | None:
+        """Returns the form; None if it is too large, or none."""
+        body = Body(self.bodies, self.receive, self.limit)
+        try:
+            if await body.read() != "whole":
+                return None
+            return await Request(self.scope, body.replay).form(max_fields=max_fields)
+        except HTTPException:
+            return None
+        finally:
+            body.close()

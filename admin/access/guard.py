@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from admin.access import origin, roles
-from admin.access.bodies import Bodies, Body
+from admin.access.bodies import Bodies, Body, ReadForm
 from admin.access.identity import KEY, address_of
 from admin.access.proxies import client_address, client_scheme
 from admin.access.rate import Rate
@@ -110,11 +110,16 @@ class Guard:
             scope["client"] = (client_address(scope["client"][0], forwarded, self._proxies), 0)
         if (found := roles.find(self._api.routes, scope)) is not None:
             scope[roles.FOUND] = found
+        read: ReadForm | None = None
+        if method == "POST" and scope["path"].startswith("/console/"):
+            scope[ReadForm.NAME] = read = ReadForm(self._bodies, receive, scope, MAX_DRAINED)
         try:
             refusal = await self._refusal(request)
             if refusal is not None:
                 await refusal(scope, receive, with_headers)
                 return
+            if read is not None:
+                read.is_lost = True
             await self._respond(request, receive, with_headers)
         except _HeadAnswered:
             pass
@@ -144,6 +149,8 @@ class Guard:
         try:
             outcome = await body.read()
             request.state.unread = outcome != "whole"
+            if outcome == "whole":
+                request.scope.pop(ReadForm.NAME, None)
             if outcome == "too large":
                 detail = f"the body may have at most {limit} bytes"
                 answer = await problem_response(request, 413, "too-large", "The request is too large", detail)
@@ -187,6 +194,8 @@ class Guard:
         if key is None or key.state != "valid":
             return await self._refuse_key(request, "is unknown" if key is None else f"is {key.state}")
         if wait := self._rate.wait(key.id):
+            if (read := request.scope.get(ReadForm.NAME)) is not None:
+                read.is_page_shown = False
             return await too_many(request, wait, f"this key may make {self._settings.rate_per_s:g} requests a second")
         if self._uses.note(key.id):
             await run_in_threadpool(self._uses.write, key.id)

@@ -22,6 +22,7 @@ from operations.views.device_events import DeviceEventView
 from operations.views.device_history import MAX_BUCKETS, HistoryView
 from operations.views.devices import STATE_TEXT, DeviceView, Sort
 from zelador.alarms.state import State
+from zelador.alarms.undo import UNDO_S
 from zelador.clock import now_ms
 from zelador.messages import iso
 
@@ -136,6 +137,27 @@ class AcknowledgedView(TypedDict):
     left: Annotated[int, Field(description="Devices that are still in alarm and not acknowledged.")]
 
 
+class UndoneBody(BaseModel):
+    """Whose acknowledgments are undone."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"devices": ["press-07", "mill-03"]}]})
+
+    devices: Annotated[
+        list[str],
+        Field(description="The devices, as `acknowledge` answered.", min_length=1, max_length=acts.MAX_AT_ONCE),
+    ]
+
+
+class UnacknowledgedView(TypedDict):
+    """Which acknowledgments were undone."""
+
+    devices: Annotated[list[str], Field(description="The devices whose alarms need somebody again.")]
+    left: Annotated[
+        list[str],
+        Field(description="Those that were left as they are: the alarm ended, or was acknowledged too long ago."),
+    ]
+
+
 class DevicePage(TypedDict):
     """A page of devices."""
 
@@ -192,6 +214,21 @@ def acknowledge_alarms(services: Held, actor: Acting, body: AlarmsBody | None = 
     until = None if body is None or body.until is None else int(body.until.timestamp() * 1000)
     done = acts.acknowledge_all(actor, services.device_states, until)
     return {"devices": list(done.devices), "left": done.left}
+
+
+@router.post(
+    "/unacknowledge",
+    summary="Undo the acknowledgments of several alarms: they need somebody again",
+    description=f"Within {UNDO_S / 60:g} minutes of each. A device whose alarm went on meanwhile is left as it is.",
+    responses={
+        **answer(200, "Which were undone.", {"devices": ["press-07"], "left": ["mill-03"]}),
+        **responses(409),
+    },
+    **needs("operator"),
+)
+def unacknowledge_alarms(services: Held, actor: Acting, body: UndoneBody) -> UnacknowledgedView:
+    done = acts.unacknowledge_all(actor, services.device_states, dict.fromkeys(body.devices))
+    return {"devices": list(done.devices), "left": list(done.left)}
 
 
 @router.get(
@@ -253,6 +290,18 @@ def show_history(
 )
 def acknowledge_alarm(device: DeviceId, services: Held, actor: Acting) -> DeviceView:
     acts.acknowledge(actor, services.device_states, device)
+    return services.devices.device(device)
+
+
+@router.post(
+    "/{device}/unacknowledge",
+    summary="Undo the acknowledgment of an alarm: it needs somebody again",
+    description=f"Within {UNDO_S / 60:g} minutes. If the alarm ended meanwhile, or another one began, nothing changes.",
+    responses=CHANGED,
+    **needs("operator"),
+)
+def unacknowledge_alarm(device: DeviceId, services: Held, actor: Acting) -> DeviceView:
+    acts.unacknowledge(actor, services.device_states, device)
     return services.devices.device(device)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI
 
-from admin.console import errors, index, static_files, switches
+from admin.console import again, errors, index, static_files, switches
 from admin.console.audit import page as audit
 from admin.console.classify import page as classify
 from admin.console.console import make_console
@@ -36,5 +36,6 @@ def routers() -> tuple[APIRouter, ...]:
 def install(app: FastAPI, services: Services) -> None:
     app.state.console = make_console(services)
     app.state.console_page = errors.page
+    app.state.console_form = again.refused_before
     for router in routers():
         app.router.routes.extend(router.routes)

@@ -10,11 +10,13 @@ from urllib.parse import quote
 from fastapi import Request, Response
 
 from admin.access.sessions import cookie_name
+from admin.console.again import FILES, FOREIGN, UNSENT, address_of_form
 from admin.console.catalog import mark as _
 from admin.console.console import Console
 from admin.console.navigation import section_of
 from admin.console.page import answer, go, renderer, show
-from admin.console.problem_words import Step, problem_words
+from admin.console.problem_words import NOTHING_DONE, UNKNOWN, Step, problem_words, refused_words
+from admin.console.sent import Sent
 from admin.console.stream import ENDED
 from admin.console.visitor import Visitor, own_path, visitor_of
 from admin.document.problems import Problem
@@ -35,6 +37,8 @@ class ErrorPage:
     since: int | None = None  # when Redis stopped answering (ms since 1970 UTC), if that is the reason
     recovers: bool = False  # the page loads itself again when Redis is back
     signed_in: bool = False  # as far as is known: the session cannot be read
+    unsent: Sent | None = None  # a form that was not done, as far as is known
+    has_files: bool = False  # which must be chosen again
 
 
 def page(request: Request, problem: Problem, headers: Mapping[str, str]) -> Response:
@@ -44,7 +48,9 @@ def page(request: Request, problem: Problem, headers: Mapping[str, str]) -> Resp
     if problem.status == 401 and visitor.path.partition("?")[0] != SIGN_IN:
         if visitor.path.startswith(STREAMS) and "authorization" not in request.headers:  # an open page, not a person
             return Response(ENDED, media_type="text/event-stream")
-        return go(f"{SIGN_IN}?next={quote(own_path(visitor.path), safe='/')}")
+        is_form = request.method == "POST"
+        back = quote(own_path(address_of_form(request) if is_form else visitor.path), safe="/")
+        return go(f"{SIGN_IN}?next={back}{'&unsent=yes' if is_form else ''}")
     context = _context(request, problem, console, visitor)
     if visitor.key is None:
         templates = renderer(console, visitor)
@@ -69,9 +75,14 @@ def _context(request: Request, problem: Problem, console: Console, visitor: Visi
     if is_away:
         keeps = tuple((language.text(name), language.text(text)) for name, text in KEEPS_WITHOUT_REDIS)
         if request.method != "GET":
-            lede = language.text("It is not known whether it was done. Look, before you do it again.")
+            lede = language.text(UNKNOWN if visitor.key is not None else NOTHING_DONE)
         elif visitor.key is None:
             lede = language.text("Your session cannot be read now. It has not ended: the page is back with Redis.")
+    unsent: Sent | None = request.scope.get(UNSENT)
+    if unsent is not None:
+        heading, lede = refused_words(language, unsent)
+    if problem.kind == FOREIGN:
+        lede = f"{lede} {language.text(NOT_KEPT)}"
     if problem.kind in ("corrupt", "model-refused", "unavailable"):
         keeps = tuple((language.text(name), language.text(text)) for name, text in KEEPS)
         held = language.text(SUSPENDED) if problem.kind == "corrupt" else ""
@@ -82,7 +93,7 @@ def _context(request: Request, problem: Problem, console: Console, visitor: Visi
         "detail": problem.detail,
         "instance": request.url.path,
     }
-    again = own_path(visitor.path if request.method == "GET" else _referer(request))
+    again = own_path(visitor.path if request.method == "GET" else address_of_form(request))
     since = console.services.outage.since if is_away else None
     return ErrorPage(
         problem.status,
@@ -96,15 +107,12 @@ def _context(request: Request, problem: Problem, console: Console, visitor: Visi
         since,
         since is not None and request.method == "GET",  # if Redis answers and refuses, loading it again changes nothing
         is_away and cookie_name(request.scope["scheme"]) in request.cookies,
+        unsent,
+        bool(request.scope.get(FILES)),
     )
 
 
-def _referer(request: Request) -> str:
-    """Returns the path of the page that sent a form; the overview if unknown."""
-    given = request.headers.get("referer", "")
-    return "/" + given.split("/", 3)[3] if given.count("/") >= 3 else ""
-
-
+NOT_KEPT = _("Nothing was done. What was typed is not shown again, because another site may have written it.")
 KEEPS = (
     (_("Live classification"), _("The workers keep the model that they have in memory. No reading waits for this.")),
     (_("Devices, labels, quarantine"), _("They do not depend on the registry.")),

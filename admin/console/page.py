@@ -6,16 +6,19 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import redis
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.responses import RedirectResponse
 
 from admin.access.roles import Route
+from admin.console.again import shown_again
 from admin.console.console import Console
 from admin.console.navigation import Group, rail
 from admin.console.render import Renderer, page_response
-from admin.console.sent import shown_again
+from admin.console.said import Said, forget, keep
 from admin.console.visitor import Visitor
+from admin.document.problems import RETRY_AFTER
 from operations.key_file import Key
 from operations.views.plant import PlantView
 from zelador.errors import ZeladorError
@@ -50,11 +53,16 @@ class PageRoute(Route):
         async def handle_form(request: Request) -> Response:
             console: Console = request.app.state.console
             try:
-                return await handle(request)
-            except (ZeladorError, RequestValidationError) as error:
+                response = await handle(request)
+                if isinstance(response, Redirect) and response.said is not None:
+                    keep(response, response.said, request.scope["scheme"] == "https")
+                return response
+            except (ZeladorError, RequestValidationError, redis.RedisError) as error:
                 console.plant.forget()
                 if (again := await shown_again(request, error)) is None:
                     raise
+                if again.status_code == 503:
+                    again.headers.update(RETRY_AFTER)
                 return again
             finally:
                 console.plant.forget()
@@ -84,7 +92,10 @@ def show(
         status = visitor.sent.status
     shell = Shell(visitor, section, rail(signed_in(visitor)), console.plant.read(), live)
     shown_to = visitor if packed else replace(visitor, packed=False)
-    return answer(renderer(console, visitor), shown_to, template, context, status, headers, shell=shell)
+    response = answer(renderer(console, visitor), shown_to, template, context, status, headers, shell=shell)
+    if visitor.said is not None:
+        forget(response, visitor.is_secure)
+    return response
 
 
 def renderer(console: Console, visitor: Visitor) -> Renderer:
@@ -106,9 +117,17 @@ def answer(
     return page_response(text, status, visitor.packed, own)
 
 
-def go(path: str) -> RedirectResponse:
-    """Redirects to another page after a form."""
-    return RedirectResponse(path, 303, SAME_ORIGIN)
+class Redirect(RedirectResponse):
+    """Leads to another page after a form, which says what was done."""
+
+    said: Said | None = None
+
+
+def go(path: str, said: Said | None = None) -> Redirect:
+    """Redirects to another page after a form. `said` is what the form did."""
+    found = Redirect(path, 303, SAME_ORIGIN)
+    found.said = said
+    return found
 
 
 def signed_in(visitor: Visitor) -> Key:

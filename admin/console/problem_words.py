@@ -96,6 +96,19 @@ LOG = _(
     "Its log has an entry that is damaged, or does not follow the one before it, so no page guesses which model is "
     "which."
 )
+UNKNOWN = _("It is not known whether it was done. Look, before you do it again.")
+NOTHING_DONE = _("Nothing was done, and what was typed is not kept. Send it again when Redis is back.")
+# What a refused form says instead, by the kind of the problem: heading (None: as above), and what follows the API's own
+# sentence; a heading alone replaces that sentence.
+FORMS: Mapping[str, tuple[str | None, str]] = {
+    "too-many-requests": (None, _("Nothing was done. Wait a moment, and send it again.")),
+    "too-large": (
+        _("Too large to be read"),
+        _("Nothing was done, and what was typed could not be kept. It must be typed again."),
+    ),
+    "outcome-unknown": (None, UNKNOWN),
+}
+NOT_RECORDED, DONE = "was done, but could not be recorded", _("Done, but not recorded")
 SAME_AS = {"outcome-unknown": "unavailable"}
 
 
@@ -111,10 +124,20 @@ def problem_words(language: Language, kind: str, said: str) -> tuple[str, str, t
 def refused_words(language: Language, sent: Sent) -> tuple[str, str]:
     """Returns a heading and the reason why a form was refused."""
     heading, text, _ = problem_words(language, sent.kind, sent.refusal)
+    if sent.kind == "redis-unavailable":
+        return heading, language.text(UNKNOWN)
+    if sent.kind == "not-found":
+        return language.text(OTHERS[0]), text
+    if NOT_RECORDED in sent.refusal:
+        return language.text(DONE), text
+    if sent.kind in FORMS:
+        own, more = FORMS[sent.kind]
+        return heading if own is None else language.text(own), f"{text.rstrip('.')}. {language.text(more)}"
     return heading, text
 
 
 def refused_because(language: Language, sent: Sent) -> str:
     """Returns why a form was refused, as a text beside the field or in the form."""
-    heading, text, _ = problem_words(language, sent.kind, sent.refusal)
-    return f"{heading}. {text}" if WORDS.get(sent.kind, OTHERS)[1] is not None else text
+    heading, text = refused_words(language, sent)
+    is_whole = sent.kind in FORMS or NOT_RECORDED in sent.refusal or WORDS.get(sent.kind, OTHERS)[1] is not None
+    return f"{heading}. {text}" if is_whole else text

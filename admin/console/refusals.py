@@ -47,6 +47,16 @@ TRANSLATIONS: Mapping[str, str] = {  # pattern of a message to its translation
     ),
     r"no device is in alarm; nothing was acknowledged": _("No device is in alarm. Nothing was acknowledged."),
     r".+ is not in alarm": _("The device is not in alarm."),
+    r".+ has no alarm that is acknowledged: .+": _(
+        "The device has no acknowledged alarm: it ended, or another one began. Nothing was changed."
+    ),
+    r".+ was acknowledged again meanwhile; .+": _("The alarm was acknowledged again meanwhile. Nothing was changed."),
+    r".+ was acknowledged more than (?P<most>\d+) minutes ago; .+": _(
+        "The alarm was acknowledged more than %(most)s minutes ago. Nothing was changed."
+    ),
+    r"no acknowledgment can be undone any more: .+": _(
+        "No acknowledgment can be undone any more: the alarms went on meanwhile. Nothing was changed."
+    ),
     r".+ is not shelved": _("The device is not shelved."),
     r".+ is retired; restore it first": _("The device is retired. Bring it back first."),
     r".+ is not retired": _("The device is not retired."),
@@ -157,6 +167,22 @@ TRANSLATIONS: Mapping[str, str] = {  # pattern of a message to its translation
     r"this key may make (?P<count>\S+) requests a second": _("A key may make %(count)s requests a second."),
     r"this key may make (?P<count>\S+) changes a second": _("A key may make %(count)s changes a second."),
     r"the request comes from .+": _("The request came from a page of another site."),
+    r"(?s).+ was done, but could not be recorded in the audit .+": _(
+        "It was done, but could not be recorded in the audit log. Have that fixed before you change anything else."
+    ),
+    r"nothing can be changed now: the audit file .+": _(
+        "Nothing can be changed now, because the audit log cannot be written."
+    ),
+    r"the audit files have reached their (?P<most>[\d,]+) MiB, .+": _(
+        "The audit log has reached its %(most)s MiB, so only keys of the role admin can change anything."
+    ),
+    r"it is not known whether the label is stored .+": _("It is not known whether the label is stored. Try again."),
+    r"the change was not made: other writers were faster .+": _(
+        "The change was not made, because others changed the registry at the same time. Try again."
+    ),
+    r"too many request bodies are being received; .+": _(
+        "Too many forms arrive at once. Nothing was done, and what was typed could not be kept. It must be typed again."
+    ),
     r"the body may have at most (?P<most>\d+) bytes": _("The form or the file may have at most %(most)s bytes."),
     r"Redis does not answer: .+": _("Redis does not answer"),
     r"they could not be read; the admin server wrote why in its log": _(

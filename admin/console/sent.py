@@ -1,34 +1,32 @@
-"""A form that was refused: its page is shown again, filled as it was sent, with the reason at the field.
+"""A form that was refused, as its page shows it again: filled as it was sent, with the reason at the field.
 
-A page knows only that `visitor.sent_to(action)` is the form that was sent to that address, or an empty one.
+again.py finds the page. A page knows only that `visitor.sent_to(action)` is the form that was sent to that address,
+or an empty one.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import cast
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
 from markupsafe import Markup
 from starlette.datastructures import FormData
-from starlette.exceptions import HTTPException
-from starlette.types import Scope
 
-from admin.access import roles
-from admin.access.identity import KEY
+from admin.console.catalog import mark as _
 from admin.document.problems import Problem, problem_of
-from operations.key_file import Key
-from zelador.errors import InvalidInput, ZeladorError
+from zelador.errors import InvalidInput
 
 SENT = "zelador.sent"  # where the form is in the scope of the request that shows its page again
 MAX_FIELDS = 300
 MAX_TYPED = 20_000  # characters of a field
-ONCE = ("done", "outcome")  # fields of an address that say what was just done
+PERSONAL: Mapping[str, str] = {  # fields that a person types, with their names
+    "device": _("Device"), "devices": _("Devices"), "from": _("From"), "to": _("To"), "until": _("Until"),
+    "label": _("Label"), "other": _("Another label"), "note": _("Note"), "notes": _("Notes"), "why": _("Reason"),
+    "description": _("Description"), "tags": _("Tags"), "name": _("Name"), "hours": _("Hours"),
+}  # fmt: skip
+SECRETS = ("key", "password")  # fields that are never shown again
 OF_FILE = ("archive-refused", "type-refused")  # kinds of problems that are about an uploaded file
 TYPED = {"datetime-local": r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?", "date": r"\d{4}-\d\d-\d\d"}
 
@@ -52,6 +50,10 @@ class Sent:
     def has(self, name: str, value: str, default: bool = False) -> bool:
         """Returns whether a box, a radio button or an option was chosen; `default` if the form was not sent."""
         return value in self.fields.get(name, ()) if self.fields else default
+
+    def shown_fields(self) -> list[tuple[str, str]]:
+        """Returns the fields with a text of a person, by their names; not what the page itself put into the form."""
+        return [(name, value) for name, values in self.fields.items() if name in PERSONAL for value in values if value]
 
     def shown(self) -> str:
         """Notes that the form shows the reason. Returns nothing, as a template prints it."""
@@ -101,6 +103,8 @@ def typed_of(pairs: Sequence[tuple[str, object]]) -> Sent:
     """Returns a form as it was typed, from its names and values."""
     fields: dict[str, list[str]] = {}
     for name, value in pairs[:MAX_FIELDS]:
+        if name in SECRETS:
+            continue
         fields.setdefault(name, []).append(value[:MAX_TYPED].replace("\r\n", "\n") if isinstance(value, str) else "")
     return Sent(fields={name: tuple(values) for name, values in fields.items()})
 
@@ -123,56 +127,5 @@ def field_at_fault(fields: Mapping[str, tuple[str, ...]], problem: Problem) -> s
     for each, values in fields.items():  # such as name3, if a form has several
         if numbered and numbered.fullmatch(each) and any(f"{value.strip()!r}" in problem.detail for value in values):
             return each
-    return named if problem.detail.startswith(f"body.{named}: ") else ""
-
-
-async def shown_again(request: Request, error: Exception) -> Response | None:
-    """Returns the page that the form is on, with the form as it was sent; None if it cannot be shown."""
-    problem = problem_of(error)
-    if problem is None or problem.status >= 500:  # nothing was refused: something is broken
-        return None
-    try:
-        form = await request.form(max_fields=MAX_FIELDS)
-    except HTTPException:
-        return None
-    sent = sent_of(request.scope["path"], form, problem)
-    for path, query in _addresses(request, form):
-        scope = {**request.scope, "method": "GET", "path": path, "raw_path": path.encode(), "query_string": query}
-        del scope[roles.FOUND]
-        if (handle := _page(request, scope)) is None:
-            continue
-        try:
-            answer = await handle(Request({**scope, SENT: sent}))
-        except (ZeladorError, HTTPException, RequestValidationError):
-            continue  # the page itself cannot be shown, such as that of a device that does not exist
-        if answer.media_type == "text/html; charset=utf-8":
-            return answer
-    return None
-
-
-def _addresses(request: Request, form: FormData) -> Iterator[tuple[str, bytes]]:
-    """Yields the paths and queries of pages: named by the form, that sent it, nearest to the address of the form."""
-    referer = urlsplit(request.headers.get("referer", ""))
-    for given in (str(form.get("page", "")), f"{referer.path}?{referer.query}"):
-        path, _, query = given.partition("?")
-        kept = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] not in ONCE]
-        if path.startswith("/console/"):
-            yield unquote(path), urlencode(kept).encode()
-    above = request.scope["path"]
-    while above.count("/") > 1:
-        yield above, b""
-        above = above.rpartition("/")[0]
-
-
-def _page(request: Request, scope: Scope) -> Callable[[Request], Awaitable[Response]] | None:
-    """Returns the function that answers with the page at the scope's path, if the visitor may see it."""
-    app: FastAPI = request.app
-    found = roles.find(app.routes, scope)
-    if found is None or not isinstance(found.route, roles.Route):
-        return None
-    role, key = roles.role_of(found.route), cast("Key | None", scope.get(KEY))
-    if role is None or key is None or not key.may(role):
-        return None
-    scope.update(found.child_scope)
-    scope[roles.FOUND] = found
-    return found.route.get_route_handler()
+    is_absent = problem.field or problem.detail.startswith(f"body.{named}: ")  # such as a group of radio buttons
+    return named if is_absent else ""

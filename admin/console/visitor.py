@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 
 from admin.access.identity import KEY
 from admin.console.language import COOKIE, chosen
+from admin.console.said import Said, said_in
 from admin.console.sent import SENT, Sent
 from admin.packed import accepts_gzip
 from operations.key_file import Key
@@ -30,6 +31,7 @@ class Visitor:
     packed: bool  # the browser accepts gzip
     nonce: str  # of this response's scripts
     sent: Sent | None = None  # a form that was refused, if its page is shown again
+    said: Said | None = None  # what the form before this page did
 
     def sent_to(self, action: str) -> Sent:
         """Returns the form that was sent to an address, if it was refused; else an empty one."""
@@ -54,6 +56,7 @@ def visitor_of(request: Request) -> Visitor:
         accepts_gzip(request),
         secrets.token_urlsafe(16),
         request.scope.get(SENT),
+        said_in(request) if request.method in ("GET", "HEAD") and SENT not in request.scope else None,
     )
 
 

@@ -34,6 +34,7 @@ ACTS: Mapping[str, str] = {
     Act.QUARANTINE_REPLAYED: _("%(who)s replayed %(target)s from quarantine"),
     Act.QUARANTINE_DISCARDED: _("%(who)s discarded %(target)s from quarantine"),
     Act.ALARM_ACKNOWLEDGED: _("%(who)s acknowledged the alarm of %(target)s"),
+    Act.ALARM_UNACKNOWLEDGED: _("%(who)s undid the acknowledgment of the alarm of %(target)s"),
     Act.DEVICE_SHELVED: _("%(who)s shelved %(target)s"),
     Act.DEVICE_UNSHELVED: _("%(who)s ended the shelving of %(target)s"),
     Act.DEVICE_RETIRED: _("%(who)s retired %(target)s"),

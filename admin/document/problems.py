@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,6 +83,7 @@ class Problem:
 
 
 Page = Callable[[Request, Problem, Mapping[str, str]], Response]
+FormPage = Callable[[Request, Problem, Mapping[str, str]], Awaitable[Response | None]]
 CONSOLE = "/console"
 RETRY_AFTER = {"Retry-After": "5"}  # of a 503, unless its cause names another time
 
@@ -139,7 +140,20 @@ async def problem_response(request: Request, *given: Any, **more: Any) -> Respon
     """Returns `problem`. A page is rendered on a thread, because it shows the plant, and Redis may not answer."""
     if console_page(request) is None:
         return problem(request, *given, **more)
+    if request.method == "POST" and (again := await _form_again(request, *given)) is not None:
+        return again
     return await run_in_threadpool(problem, request, *given, **more)
+
+
+async def _form_again(
+    request: Request, status: int, kind: str, title: str, detail: str, headers: Mapping[str, str] | None = None
+) -> Response | None:
+    """Returns the page of a form that was refused before its route ran, filled as it was sent; None without one."""
+    show: FormPage | None = getattr(request.app.state, "console_form", None)
+    if show is None:
+        return None
+    given = (RETRY_AFTER if status == 503 else {}) | dict(headers or {})
+    return await show(request, Problem(status, kind, title, detail), given)
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -1,13 +1,15 @@
-"""Acknowledge the alarm of a device or of several, shelve a device for a time, or retire it."""
+"""Acknowledge the alarm of a device or of several and undo that, shelve a device for a time, or retire it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from operations.actor import Actor
 from operations.audit import Act
 from zelador.alarms.state import State
 from zelador.alarms.store import DeviceAct, DeviceStates
+from zelador.alarms.undo import objection_to_undo
 from zelador.clock import now_ms
 from zelador.errors import Conflict, InvalidInput, NotFound
 from zelador.messages import iso
@@ -21,6 +23,12 @@ MAX_AT_ONCE = 200  # alarms that one call acknowledges; each is an entry of the 
 class Acknowledged:
     devices: tuple[str, ...]  # the oldest alarm first
     left: int  # devices that are still in alarm and not acknowledged
+
+
+@dataclass(frozen=True, slots=True)
+class Unacknowledged:
+    devices: tuple[str, ...]  # that need somebody again
+    left: tuple[str, ...]  # whose alarms went on meanwhile
 
 
 def acknowledge(actor: Actor, states: DeviceStates, device: str) -> State:
@@ -50,6 +58,41 @@ def acknowledge_all(actor: Actor, states: DeviceStates, until: int | None = None
     if not done:
         raise Conflict("no device is in alarm; nothing was acknowledged")
     return Acknowledged(tuple(done), states.counts()["alarm"])
+
+
+def unacknowledge(actor: Actor, states: DeviceStates, device: str, at: int | None = None) -> State:
+    """Undoes an acknowledgment: the alarm needs somebody again. Returns the new state.
+
+    `at` is when the alarm was acknowledged (ms since 1970 UTC), as the person saw it; None for the present one.
+
+    Raises NotFound, Unavailable; Conflict if the alarm ended meanwhile, was acknowledged again, or long ago.
+    """
+    (record,) = states.records([device])
+    if record is not None and not record.retired:
+        if (objection := objection_to_undo(record, now_ms(), at)) is not None:
+            raise Conflict(f"{device[:80]} {objection}")
+        at = int(record.at or 0)
+    return _act(actor, states, device, "unacknowledge", Act.ALARM_UNACKNOWLEDGED, at)
+
+
+def unacknowledge_all(actor: Actor, states: DeviceStates, devices: Mapping[str, int | None]) -> Unacknowledged:
+    """Undoes the acknowledgments of `devices`, each with its own time (ms since 1970 UTC; None: the present one).
+
+    One whose alarm went on meanwhile is left as it is. Raises Conflict if none was undone, Unavailable.
+    """
+    actor.check()
+    done: list[str] = []
+    left: list[str] = []
+    for device, at in devices.items():
+        try:
+            unacknowledge(actor, states, device, at)
+        except (Conflict, NotFound):
+            left.append(device)
+        else:
+            done.append(device)
+    if not done:
+        raise Conflict("no acknowledgment can be undone any more: the alarms went on meanwhile; nothing was changed")
+    return Unacknowledged(tuple(done), tuple(left))
 
 
 def shelve(actor: Actor, states: DeviceStates, device: str, until: int, why: str = "") -> State:
@@ -93,6 +136,6 @@ def _act(
 ) -> State:
     actor.check()
     before, after = states.act(device, act, actor.name, until, why)
-    facts = {"state": after} | ({} if until is None else {"until": iso(until), "why": why})
+    facts = {"state": after} | ({"until": iso(until), "why": why} if act == "shelve" and until is not None else {})
     actor.record(noted, device, {"state": before}, facts)
     return after

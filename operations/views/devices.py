@@ -138,6 +138,16 @@ class Devices:
         found: Any = self._client.zmscore(self._keys.devices, list(names)) if names else []
         return frozenset(name for name, at in zip(names, found, strict=True) if at is not None)
 
+    def acknowledgments(self, names: Sequence[str], who: str) -> dict[str, int]:
+        """When these alarms were acknowledged by a person (ms since 1970 UTC), without those that are not."""
+        records = zip(names, self._states.records(names), strict=True)
+        return {name: int(each.at) for name, each in records if each is not None and each.by == who and each.at}
+
+    def acknowledged_by(self, who: str, since: int, until: int, limit: int) -> dict[str, int]:
+        """Devices whose alarms a person acknowledged in a period, and when (ms since 1970 UTC); `limit` are read."""
+        found = self.acknowledgments(self._states.acknowledged(since, until, limit), who)
+        return {name: at for name, at in found.items() if since <= at <= until}
+
     def counts(self) -> dict[State, int]:
         """The number of devices in each state; those of which no reading was classified yet are not among them."""
         return self._states.counts()

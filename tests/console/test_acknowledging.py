@@ -67,7 +67,7 @@ def test_all_alarms_that_were_seen_are_acknowledged_each_with_an_entry_of_the_au
 
 @pytest.mark.skipif(not ALL, reason="slow; set TEST_CONSOLE=1")
 def test_the_button_names_its_device_and_keeps_the_focus(chromium: Browser, site: Site) -> None:
-    """The panel is replaced about once a second. After the press, the focus is on the heading of the panel."""
+    """The panel is replaced about once a second. After the press, the focus is on what was done."""
     with window(chromium, site, "operator") as found:
         page = found.open("/console/overview")
         alarm(site, "drill-09")
@@ -84,7 +84,8 @@ def test_the_button_names_its_device_and_keeps_the_focus(chromium: Browser, site
         button.press("Enter")
         expect(button).to_be_hidden()
         page.wait_for_url("**/console/overview")
-        expect(page.locator("#att")).to_be_focused()
+        expect(page.locator("#said")).to_be_focused()
+        expect(page.locator("#said")).to_have_text("Alarm of drill-09 acknowledged")
         assert found.said == []
     with site.client("viewer") as client:
         assert client.get("/v1/devices/drill-09").json()["state"] == "acknowledged"

@@ -40,6 +40,24 @@ def label_of(answer: httpx.Response) -> str:
     return found[1]
 
 
+def test_no_label_is_chosen_beforehand(site: Site) -> None:
+    """The operator says what it was; a form without a label is shown again, and nothing is labeled."""
+    with site.client("operator") as client:
+        before = client.get("/v1/labels").json()["total"]
+        for path, back in (("labels", ""), ("devices/press-07", "device")):
+            radios = [e for e in shape(client.get(f"/console/{path}")).of("input") if e.get("name") == "label"]
+            assert radios and not [each for each in radios if "checked" in each], path
+            wanted = {"device": "press-07", "from": "2026-11-20T10:00", "to": "2026-11-20T11:00", "back": back}
+            answer = client.post("/console/labels", data=wanted, headers={"Referer": f"{site.url}/console/{path}"})
+            assert answer.status_code == 422
+            assert "The label is missing." in answer.text
+            page = shape(answer)
+            (group,) = [each for _, each in page.tags if each.get("aria-invalid")]
+            assert group["role"] == "radiogroup"
+            assert "autofocus" in next(e for e in page.of("input") if e.get("name") == "label")
+        assert client.get("/v1/labels").json()["total"] == before
+
+
 def test_a_period_is_labeled_undone_and_given_again_by_forms(site: Site) -> None:
     """A period of the plant's time; the readings in it get the label, lose it, and get it again."""
     now = time.time()
@@ -143,6 +161,9 @@ def test_the_button_says_how_many_readings_a_period_has(chromium: Browser, site:
         expect(button).to_be_visible()
         expect(page.locator("#lt")).to_be_disabled()
         page.uncheck("#lt-open")
+        page.get_by_role("button", name="Rotular 3 leituras").press("Enter")
+        expect(page.get_by_role("radio", name="sim")).to_be_focused()  # none is chosen yet, and the browser says so
+        page.keyboard.press("Space")
         page.get_by_role("button", name="Rotular 3 leituras").press("Enter")
         expect(page.locator("#done")).to_be_focused()
         assert found.said == []

@@ -16,6 +16,7 @@ from zelador.alarms import Rule, Track, step
 from zelador.alarms.store import DeviceStates
 from zelador.buffer import Outcome, Refused, Sighting, Sightings
 from zelador.clock import now_ms
+from zelador.errors import Conflict
 from zelador.settings import Settings
 
 
@@ -239,6 +240,89 @@ def test_acts_of_people_change_the_state(plant: Plant) -> None:
     assert plant.see("press", "hhh", START + 20_000).state == "retired"
     assert plant.act("press", "restore")[2] == "acknowledged"
     assert plant.in_state("retired") == [] and plant.in_state("acknowledged") == ["press"]
+
+
+def test_the_undo_of_an_acknowledgment_changes_that_one_alone(plant: Plant) -> None:
+    """If the alarm ended meanwhile, or another one was acknowledged, nothing changes."""
+    states = DeviceStates(plant.client, plant.keys.prefix)
+
+    def undo(at: float | None) -> tuple[str, str]:
+        return states.act("press", "unacknowledge", "eva", int(at or 0))
+
+    plant.see("press", "hhh", rule=Rule(hold_s=0.0))
+    raised = plant.record("press")
+    with pytest.raises(Conflict, match="no alarm that is acknowledged"):
+        undo(None)
+    assert plant.record("press") == raised
+    plant.act("press", "acknowledge")
+    first = plant.record("press").at
+    assert states.acknowledged(int(first or 0), int(first or 0), 9) == ["press"]
+    assert undo(first) == ("acknowledged", "alarm")
+    again = plant.record("press")
+    assert (again.by, again.at, again.label, again.reading) == (None, None, raised.label, raised.reading)
+    assert plant.in_state("alarm") == ["press"] and plant.in_state("acknowledged") == []
+    assert plant.events()[-1] == ("press", "acknowledged", "alarm")
+    assert plant.waiting()["press"] == str(again.version) and again.version > raised.version
+
+    plant.act("press", "acknowledge")
+    second = plant.record("press").at
+    assert plant.see("press", "l" * 60, START + 60_000, Rule(off_s=5.0, hold_s=0.0)).state == "ok"
+    for at in (first, second):
+        with pytest.raises(Conflict, match="nothing was changed"):
+            undo(at)
+    assert plant.record("press").state == "ok"
+    plant.see("press", "hhh", START + 200_000, rule=Rule(hold_s=0.0))
+    plant.act("press", "acknowledge")
+    with pytest.raises(Conflict, match="another one began"):
+        undo(second)
+    assert plant.record("press").state == "acknowledged"
+
+
+def test_an_acknowledgment_is_undone_while_the_device_is_shelved(plant: Plant) -> None:
+    states = DeviceStates(plant.client, plant.keys.prefix)
+    plant.see("press", "hhh")
+    plant.act("press", "acknowledge")
+    at = int(plant.record("press").at or 0)
+    plant.act("press", "shelve", now_ms() + 3_600_000)
+    assert states.act("press", "unacknowledge", "eva", at) == ("shelved", "shelved")
+    assert plant.act("press", "unshelve")[1:] == ["shelved", "alarm"]
+
+
+acts_and_readings = st.lists(st.sampled_from(["acknowledge", "undo", "undo an old one", "h", "l"]), max_size=30)
+
+
+@given(steps=acts_and_readings)
+@examples(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_after_an_undo_the_alarm_is_as_if_nobody_had_acknowledged_it(plant: Plant, steps: list[str]) -> None:
+    """The readings alone decide whether there is an alarm; acts decide only who has it."""
+    states, rule = DeviceStates(plant.client, plant.keys.prefix), Rule(hold_s=0.0, off_s=0.0)
+    plant.client.delete(plant.keys.states)
+    track, now, clock, by = Track(), now_ms(), 0, False
+    for what in steps:
+        if what in "hl":
+            clock += 1_000
+            plant.see("press", what, START + clock, rule)
+            track = step(track, START + clock, what, rule, now)
+            by = by and track.condition == "alarm"
+        elif what == "acknowledge":
+            done = plant.act("press", "acknowledge")
+            if track.condition == "alarm" and clock:
+                by = True
+            else:
+                assert done in (["absent"], ["not in alarm"])
+        elif clock:
+            present = plant.record("press").at if by else None
+            at = 1.0 if what == "undo an old one" or present is None else present
+            if by and at == present:
+                states.act("press", "unacknowledge", "eva", int(at))
+                by = False
+            else:
+                with pytest.raises(Conflict):
+                    states.act("press", "unacknowledge", "eva", int(at))
+        if clock:
+            record = plant.record("press")
+            expected = "acknowledged" if by else track.condition
+            assert (record.state, record.by is not None) == (expected, by)
 
 
 def test_shelving_ends_automatically(plant: Plant, eventually: Callable[..., None]) -> None:

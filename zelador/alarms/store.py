@@ -8,14 +8,16 @@ from typing import Any, Literal
 import redis
 
 from zelador.alarms.state import STATES, Record, State, decode_record
+from zelador.alarms.undo import NOT_ACKNOWLEDGED
 from zelador.buffer.keys import Keys
 from zelador.buffer.library import Library
 from zelador.errors import Conflict, NotFound
 
-DeviceAct = Literal["acknowledge", "shelve", "unshelve", "retire", "restore"]
+DeviceAct = Literal["acknowledge", "unacknowledge", "shelve", "unshelve", "retire", "restore"]
 
 OBJECTIONS = {
     "not in alarm": "is not in alarm",
+    "not acknowledged": NOT_ACKNOWLEDGED,
     "not shelved": "is not shelved",
     "retired": "is retired; restore it first",
     "not retired": "is not retired",
@@ -51,9 +53,17 @@ class DeviceStates:
         names: Any = self._client.zrangebyscore(self._keys.in_state("alarm"), "-inf", until, start=0, num=limit)
         return [name.decode("utf-8", "replace") for name in names]
 
+    def acknowledged(self, since: int, until: int, limit: int) -> list[str]:
+        """Up to `limit` devices that became acknowledged in a period (ms since 1970 UTC), the newest first."""
+        names: Any = self._client.zrevrangebyscore(
+            self._keys.in_state("acknowledged"), until, since, start=0, num=limit
+        )
+        return [name.decode("utf-8", "replace") for name in names]
+
     def act(self, device: str, act: DeviceAct, by: str, until: int | None = None, why: str = "") -> tuple[State, State]:
         """Changes a state by hand; returns it before and after. `until` is in ms since 1970 UTC.
 
+        For `unacknowledge`, `until` is when the alarm was acknowledged: another acknowledgment is not undone.
         Raises NotFound, Conflict.
         """
         arguments = [device, act, by, "" if until is None else until, why]

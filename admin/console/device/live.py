@@ -10,6 +10,7 @@ import redis
 from admin.console.console import Console
 from admin.console.device.timeline import TimelineEntry, timeline
 from admin.console.overview.live import FeatureShown, features_of
+from admin.console.pulse import moment
 from admin.console.render import Renderer
 from admin.console.seen import Usual, seen_by_model
 from admin.console.stream import Live, Topic
@@ -21,6 +22,7 @@ from operations.views.labels import LabelFilter, LabelView
 from operations.views.plant import PlantView
 from operations.views.stream import Reading
 from zelador.alarms import Rule
+from zelador.alarms.undo import UNDO_S
 from zelador.errors import NotFound
 
 PARTS = ("line", "actions", "state", "last", "events")  # macros; the ids of their elements begin with "dev-"
@@ -45,6 +47,7 @@ class Present:
     may_act: bool
     rule: Rule  # of its alarm
     silent_s: float | None  # after which it is silent; None if this depends on its usual gaps
+    acknowledged: int | None  # when its alarm was acknowledged (ms since 1970 UTC), if that can be undone
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,15 @@ def present(console: Console, renderer: Renderer, role: Role, device: DeviceView
         role != "viewer",
         now.rule_of(name),
         console.services.settings.alarm.silent_s,
+        _undoable(device, now.at),
     )
+
+
+def _undoable(device: DeviceView, now: int) -> int | None:
+    if device.state != "acknowledged" or device.acknowledged_at is None:
+        return None
+    at = round(1_000 * moment(device.acknowledged_at))
+    return at if now - at <= UNDO_S * 1_000 else None
 
 
 def past_of(console: Console, device: DeviceView) -> Past:

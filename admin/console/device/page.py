@@ -23,6 +23,7 @@ from admin.console.language import Language
 from admin.console.overview.live import FeatureShown, features_of
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.pulse import moment
+from admin.console.said import Said
 from admin.console.seen import Usual, seen_by_model
 from admin.console.sent import Sent, sent_by_address
 from admin.console.visitor import Visiting, Visitor
@@ -46,6 +47,7 @@ NEWEST = 240  # readings in the table of the newest ones
 NOTHING_ASKED = AskedPeriod()
 SHELVE_HOURS = (1, 8, 24)  # for which one press of a button shelves a device
 DAY_MS = 86_400_000
+BACK = {"overview": "/console/overview", "list": "/console/states/acknowledged"}  # pages that a form returns to
 TALL, LOW = 240, 104  # heights of charts
 
 
@@ -150,8 +152,23 @@ def confirm_retirement(device: DeviceId, console: Shown, visitor: Visiting) -> R
 def acknowledge(
     device: DeviceId, console: Shown, actor: Acting, back: Annotated[str, Form(max_length=10)] = ""
 ) -> Response:
-    acts.acknowledge(actor, console.services.device_states, device)
-    return go("/console/overview") if back == "overview" else _to(device)
+    states = console.services.device_states
+    acts.acknowledge(actor, states, device)
+    (record,) = states.records([device])
+    at = {} if record is None or record.at is None else {"at": int(record.at)}
+    return _to(device, Said("acknowledged", device, at, back), back)
+
+
+@router.post("/{device}/unacknowledge", **needs("operator"))
+def unacknowledge(
+    device: DeviceId,
+    console: Shown,
+    actor: Acting,
+    at: Annotated[int | None, Form(ge=0, le=2**53)] = None,
+    back: Annotated[str, Form(max_length=10)] = "",
+) -> Response:
+    acts.unacknowledge(actor, console.services.device_states, device, at)
+    return _to(device, Said("unacknowledged", device), back)
 
 
 @router.post("/{device}/shelve", **needs("operator"))
@@ -168,25 +185,25 @@ def shelve(
     if until.strip():
         end = renderer(console, visitor).language.typed(until.strip(), "until")
     acts.shelve(actor, console.services.device_states, device, end, why)
-    return _to(device)
+    return _to(device, Said("shelved", device, {"until": end}))
 
 
 @router.post("/{device}/unshelve", **needs("operator"))
 def unshelve(device: DeviceId, console: Shown, actor: Acting) -> Response:
     acts.unshelve(actor, console.services.device_states, device)
-    return _to(device)
+    return _to(device, Said("unshelved", device))
 
 
 @router.post("/{device}/retire", **needs("operator"))
 def retire(device: DeviceId, console: Shown, actor: Acting) -> Response:
     acts.retire(actor, console.services.device_states, device)
-    return _to(device)
+    return _to(device, Said("retired", device))
 
 
 @router.post("/{device}/restore", **needs("operator"))
 def restore(device: DeviceId, console: Shown, actor: Acting) -> Response:
     acts.restore(actor, console.services.device_states, device)
-    return _to(device)
+    return _to(device, Said("restored", device))
 
 
 def trouble_since(events: Sequence[DeviceEventView]) -> str | None:
@@ -264,8 +281,8 @@ def _ask(console: Console, visitor: Visitor, name: str, template: str) -> Respon
     return show(console, visitor, template, context, section="devices")
 
 
-def _to(device: str) -> Response:
-    return go(f"/console/devices/{quote(device, safe='')}")
+def _to(device: str, said: Said, back: str = "") -> Response:
+    return go(BACK.get(back) or f"/console/devices/{quote(device, safe='')}", said)
 
 
 ROUTERS = (router,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
@@ -9,10 +10,12 @@ from fastapi import Query, Response
 
 from admin.access.roles import needs
 from admin.console.console import Console, Shown
-from admin.console.devices.live import MAX_OFFSET, Asked, Sort, devices, read_rows, topic_of
+from admin.console.devices.live import MAX_OFFSET, Asked, Sort, Undoable, devices, read_rows, topic_of
 from admin.console.page import go, pages, show, signed_in
 from admin.console.visitor import Visiting, Visitor
+from operations.acts.devices import MAX_AT_ONCE
 from zelador.alarms.state import State
+from zelador.alarms.undo import UNDO_S
 
 router = pages("devices")
 by_state = pages("states")
@@ -41,9 +44,22 @@ def show_devices_in(console: Shown, visitor: Visiting, state: State) -> Response
 def _list(console: Console, visitor: Visitor, asked: Asked) -> Response:
     found, now = read_rows(console, asked), console.plant.read()
     context = devices(console, signed_in(visitor).role, asked, found, now)
+    if asked.state == "acknowledged":
+        context = replace(context, undoable=_undoable(console, visitor, now.at))
     topic = topic_of(asked, now)
     live = "watch" if topic is None else f"devices?{urlencode({'about': topic})}"
     return show(console, visitor, "devices/page.html", context, section="devices", live=live)
+
+
+def _undoable(console: Console, visitor: Visitor, now: int) -> Undoable | None:
+    """Returns which acknowledgments of this person can still be undone together."""
+    key = signed_in(visitor)
+    is_said = visitor.said is not None and visitor.said.what == "acknowledged all"  # it has the same button
+    if is_said or not key.may("operator"):
+        return None
+    since = now - round(1_000 * UNDO_S)
+    found = console.services.devices.acknowledged_by(f"key {key.id}", since, now, MAX_AT_ONCE).values()
+    return Undoable(len(found), min(found), max(found)) if found else None
 
 
 ROUTERS = (router, by_state)

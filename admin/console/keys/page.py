@@ -13,7 +13,9 @@ from admin.access.identity import Acting
 from admin.access.roles import needs
 from admin.console.console import Console, Shown
 from admin.console.page import go, pages, show, signed_in
+from admin.console.said import Said
 from admin.console.visitor import Visiting, Visitor
+from admin.console.words import people
 from operations.acts import keys as acts
 from operations.key_file import MAX_NOTE, Role
 from operations.views.keys import KeyView, key_views
@@ -65,7 +67,7 @@ def confirm_revoking(key: Annotated[str, InPath(max_length=40)], console: Shown,
 @router.post("/{key}/revoke", **needs("admin"))
 def revoke(key: Annotated[str, InPath(max_length=40)], console: Shown, actor: Acting) -> Response:
     acts.revoke(actor, console.services.settings.api.keys_file, key)
-    return go("/console/keys")
+    return go("/console/keys", Said("key revoked", people(console.services).get(f"key {key}", key)))
 
 
 def _show(console: Console, visitor: Visitor, made: str = "", made_for: str = "", asked: str = "") -> Response:

@@ -19,6 +19,7 @@ from admin.console.console import Console, Shown
 from admin.console.labels.page import choices_of
 from admin.console.labels.words import is_of_rows
 from admin.console.page import go, pages, show, signed_in
+from admin.console.said import Said
 from admin.console.visitor import Visiting
 from operations.actor import Actor
 from operations.acts import labels as acts
@@ -191,7 +192,7 @@ def take(
     done = _imported(console, actor, console.uploads.get(token, owner).data, mapped, is_preview=False)
     console.uploads.drop(token, owner)
     if not done.labels:
-        return go("/console/labels")
+        return go("/console/labels", Said("nothing imported"))
     return go(f"/console/labels?imported={done.labels[0].at}")
 
 

@@ -14,6 +14,7 @@ from admin.console.console import Console, Shown
 from admin.console.device.history import asked_in
 from admin.console.language import Language
 from admin.console.page import go, pages, renderer, show, signed_in
+from admin.console.said import Said
 from admin.console.visitor import Visiting
 from admin.console.words import people
 from operations.acts import labels as acts
@@ -190,8 +191,8 @@ def undo_import(
     at: Annotated[int, Form(ge=0, le=2**53)],
     by: Annotated[str, Form(max_length=200)],
 ) -> Response:
-    acts.undo_import(actor, console.services.labels, at, by)
-    return go(f"/console/labels?imported={at}&undone=yes")
+    undone = acts.undo_import(actor, console.services.labels, at, by)
+    return go(f"/console/labels?imported={at}&undone=yes", Said("import undone", counts={"count": undone}))
 
 
 def wish_of(language: Language, device: str, begin: str, end: str | None, label: str, note: str) -> Wish:

@@ -13,6 +13,7 @@ from admin.access.roles import needs
 from admin.console.console import Console, Shown
 from admin.console.page import go, pages, show, signed_in
 from admin.console.render import Renderer
+from admin.console.said import Said
 from admin.console.stream import Live, Topic
 from admin.console.visitor import Visiting, Visitor
 from admin.console.words import known_devices, people
@@ -73,7 +74,7 @@ def select(
     services, forced = console.services, force == "yes"
     features = services.settings.features
     selections.select(actor, services.registry, name, features, force=forced, why=why, if_match=etag or None)
-    return go(f"/console/models/{name}")
+    return go(f"/console/models/{name}", Said("selected", name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def roll_back(
     services = console.services
     features, forced = services.settings.features, force == "yes"
     selection = selections.roll_back(actor, services.registry, features, force=forced, why=why, if_match=etag or None)
-    return go(f"/console/models/{selection.model}")
+    return go(f"/console/models/{selection.model}", Said("rolled back", selection.model))
 
 
 @router.post("/{name}/notes", **needs("operator"))
@@ -116,7 +117,7 @@ def annotate(
 ) -> Response:
     texts = {"notes": notes.replace("\r\n", "\n"), "description": description}
     acts.amend(actor, console.services.registry, name, texts, tags_of(tags), if_match=etag or None)
-    return go(f"/console/models/{name}#notes")
+    return go(f"/console/models/{name}#notes", Said("notes saved", name))
 
 
 @router.post("/{name}/delete", **needs("admin"))
@@ -126,7 +127,7 @@ def delete(
     if typed.strip() != name:
         raise InvalidInput(f"to delete {name}, type its name; nothing was deleted", field="typed")
     acts.delete(actor, console.services.registry, name, why=why)
-    return go("/console/models")
+    return go("/console/models", Said("deleted", name))
 
 
 def tags_of(text: str) -> list[str]:

@@ -13,6 +13,7 @@ from admin.access.identity import Acting
 from admin.access.roles import needs
 from admin.console.console import Shown
 from admin.console.page import go, pages, show, signed_in
+from admin.console.said import Said
 from admin.console.visitor import Visiting
 from admin.console.words import people
 from operations.acts import models as acts
@@ -122,7 +123,7 @@ def import_model(
     shown = acts.register(
         actor, console.services.registry, file.file.read(limit + 1), limit, name=name.strip() or None, why=why
     )
-    return go(f"/console/models/{shown['name']}")
+    return go(f"/console/models/{shown['name']}", Said("imported", shown["name"]))
 
 
 ROUTERS = (

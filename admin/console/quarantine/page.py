@@ -16,6 +16,7 @@ from admin.console.quarantine.payload import Form as Shape
 from admin.console.quarantine.payload import Payload, payload_of
 from admin.console.quarantine.reasons import REASONS, Group, device_of, groups, reason_of
 from admin.console.render import visible
+from admin.console.said import Said
 from admin.console.visitor import Visiting, Visitor
 from operations.acts import quarantine as acts
 from zelador.buffer.entry import order_of
@@ -87,17 +88,21 @@ def confirm_discarding(entry: Id, console: Shown, visitor: Visiting) -> Response
 
 @router.post("/{entry}/replay", **needs("operator"))
 def replay(entry: Id, console: Shown, actor: Acting) -> Response:
+    of = _device(console, entry)
     done = acts.replay(actor, console.services.quarantine, entry)
     stays: tuple[Outcome, ...] = ("still_refused", "not_whole")
-    return go(f"/console/quarantine/{entry}?outcome={done.outcome}" if done.outcome in stays else "/console/quarantine")
+    if done.outcome in stays:
+        return go(f"/console/quarantine/{entry}?outcome={done.outcome}")
+    return go("/console/quarantine", Said("replayed", of, {done.outcome: 1}))
 
 
 @router.post("/{entry}/discard", **needs("operator"))
 def discard(entry: Id, console: Shown, actor: Acting, typed: Annotated[str, Form(max_length=20)] = "") -> Response:
     if typed.strip().casefold() not in ("discard", "descartar"):
         raise InvalidInput("type the word to discard the message; nothing was discarded", field="typed")
+    of = _device(console, entry)
     acts.discard(actor, console.services.quarantine, entry)
-    return go("/console/quarantine")
+    return go("/console/quarantine", Said("discarded", of))
 
 
 actions = pages("quarantine-replay")
@@ -117,9 +122,13 @@ def replay_all(
         found = [entry for entry in _newest(console) if not reason or reason_of(entry) == reason]
         passes = quarantine.would_pass(found) if only else {}
         chosen = [entry.id for entry in found if not only or passes.get(entry.id)]
-    if chosen is None or chosen:
-        acts.replay_many(actor, quarantine, chosen)
-    return go("/console/quarantine")
+    done = acts.replay_many(actor, quarantine, chosen) if chosen is None or chosen else {}
+    return go("/console/quarantine", Said("replayed", counts={str(outcome): count for outcome, count in done.items()}))
+
+
+def _device(console: Console, entry: str) -> str:
+    """Returns the device of a message, or its topic if that names none. Raises NotFound."""
+    return visible(device_of(console.services.quarantine.get(entry), console.services.settings.topics.reading))
 
 
 def _newest(console: Console) -> list[QuarantinedMessage]:

@@ -22,6 +22,7 @@ from admin.console.pulse import moment
 from admin.console.render import Renderer, page_response
 from admin.console.runs.threshold import ThresholdShown, Typed, threshold_shown
 from admin.console.runs.words import canceled_by, decision_text, endings, verdict_text
+from admin.console.said import Said
 from admin.console.sent import Sent
 from admin.console.stream import Live, Topic
 from admin.console.visitor import Visiting, Visitor
@@ -248,7 +249,7 @@ def confirm_cancel(run: RunId, console: Shown, visitor: Visiting) -> Response:
 @router.post("/{run}/cancel", **needs("operator"))
 def cancel(run: RunId, console: Shown, actor: Acting) -> Response:
     acts.cancel(actor, console.services.runs, run)
-    return go(f"/console/runs/{run}")
+    return go(f"/console/runs/{run}", Said("run canceled", run))
 
 
 @router.get("/{run}/finish", **needs("operator"))
@@ -259,7 +260,7 @@ def confirm_finishing(run: RunId, console: Shown, visitor: Visiting) -> Response
 @router.post("/{run}/finish", **needs("operator"))
 def finish(run: RunId, console: Shown, actor: Acting) -> Response:
     acts.finish(actor, console.services.runs, run)
-    return go(f"/console/runs/{run}")
+    return go(f"/console/runs/{run}", Said("run finished", run))
 
 
 @router.post("/{run}/save", **needs("operator"))
@@ -279,11 +280,12 @@ def _save(console: Console, visitor: Visitor, actor: Actor, run: str, form: Form
         raise InvalidInput(f"at most {MAX_PICKS} models at once; nothing was saved")
     registry = console.services.registry
     proposed = {each.rank: each.proposed for each in candidates(registry, console.services.run_views.registered(run))}
-    acts.save(actor, registry, run, picks)
+    saved = acts.save(actor, registry, run, picks)
+    said = Said("models saved", ", ".join(model["name"] for model in saved), {"count": len(saved)})
     if not (typed := _left_over(form, proposed, ranks)):
-        return go(f"/console/runs/{run}#save")
+        return go(f"/console/runs/{run}#save", said)
     path = f"/console/runs/{run}"
-    return _show(console, replace(visitor, path=path, sent=Sent(f"{path}/save", typed)), run, None)
+    return _show(console, replace(visitor, path=path, sent=Sent(f"{path}/save", typed), said=said), run, None)
 
 
 def _left_over(form: FormData, proposed: Mapping[int, str], saved: Sequence[int]) -> dict[str, tuple[str, ...]]:

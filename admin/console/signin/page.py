@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from typing import Annotated, Literal
 
 import redis
-from fastapi import Form, Request, Response
+from fastapi import Form, Query, Request, Response
 from fastapi import Path as InPath
 from starlette.concurrency import run_in_threadpool
 
@@ -19,6 +19,7 @@ from admin.access.sessions import LASTS_S, cookie_name
 from admin.connections import share_of
 from admin.console.console import Console, Shown
 from admin.console.page import answer, go, pages, renderer
+from admin.console.said import Said, forget
 from admin.console.visitor import Visiting, Visitor, own_path
 from operations import sign_in_links
 from operations.key_file import Key
@@ -27,7 +28,7 @@ from zelador.errors import ZeladorError
 router = pages("")
 log = logging.getLogger(__name__)
 
-Trouble = Literal["", "ended", "key", "link", "redis"]
+Trouble = Literal["", "ended", "unsent", "key", "link", "redis"]
 FORWARDED = ("forwarded", "via", "x-real-ip", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto")
 NOT_SENT_ON = {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
 
@@ -46,11 +47,13 @@ def sign_in_form(
     visitor: Visiting,
     request: Request,
     next: str = "",  # noqa: A002 - a name in URLs
+    unsent: Annotated[str, Query(max_length=10)] = "",
 ) -> Response:
     if console.services.outage.since is not None:
         return _form(console, visitor, "redis", next=next)
     is_ended = bool(next) and visitor.key is None and cookie_name(request.scope["scheme"]) in request.cookies
-    return _form(console, visitor, "ended" if is_ended else "", next=next)
+    is_unsent = bool(unsent) and visitor.key is None
+    return _form(console, visitor, "unsent" if is_unsent else "ended" if is_ended else "", next=next)
 
 
 @router.post("/signin", **open_to_anyone())
@@ -103,7 +106,7 @@ def sign_out(console: Shown, visitor: Visiting, request: Request) -> Response:
             console.services.sessions.end(token)
         except (redis.RedisError, OSError) as error:
             log.warning("a session could not be ended in Redis: %s", error)
-    response = go("/console/signin")
+    response = go("/console/signin", Said("signed out"))
     response.delete_cookie(name, path="/", secure=visitor.is_secure, httponly=True, samesite="lax")
     return response
 
@@ -153,7 +156,10 @@ def _form(
     delay_s: float = 0.0,
 ) -> Response:
     context = SignIn(trouble, own_path(next), delay_s, version("zelador"))
-    return answer(renderer(console, visitor), visitor, "signin/page.html", context, status, {})
+    response = answer(renderer(console, visitor), visitor, "signin/page.html", context, status, {})
+    if visitor.said is not None:
+        forget(response, visitor.is_secure)
+    return response
 
 
 ROUTERS = (router,)

@@ -23,6 +23,9 @@ if (stream) {
     if (clock) clock.textContent = event.detail.data;
   });
   stream.addEventListener("ended", () => loadAgain());
+  stream.addEventListener("htmx-sse-after-connection", () => setTimeout(() => {  // a window that opened hidden ends its stream too
+    if (document.hidden) document.dispatchEvent(new Event("visibilitychange"));
+  }));
   setInterval(() => {
     const isLate = !document.hidden && performance.now() - heard > LATE_MS;
     if (isLate === wasLate) return;
@@ -109,7 +112,7 @@ const refocus = sent => {
   const same = $$("form button").find(button => buttonOf(button, button.form) === sent.button);
   const menu = same && !same.checkVisibility() && same.closest("[popover]");
   const shown = menu ? $(`[popovertarget=${menu.id}]`) : same?.checkVisibility() ? same : null;
-  const told = $("h2:is(#done, #imp-done, #fresh, #out)"), left = sent.key && $$("a[href], button, [id]").find(each => keyOf(each) === sent.key);
+  const told = $("h2:is(#said, #done, #imp-done, #fresh, #out)"), left = sent.key && $$("a[href], button, [id]").find(each => keyOf(each) === sent.key);
   takeFocus(wrong || (same?.closest(".switches") && shown) || told || left || shown || (sent.heading && document.getElementById(sent.heading)) || $("h1"));
 };
 addEventListener("load", () => {  // a "#" in the address has taken the focus away by then
@@ -147,10 +150,10 @@ document.addEventListener("click", event => {
   if (!dialog) return;
   event.preventDefault();
   dialog.showModal();
-  dialog.addEventListener("close", () => {  // the link may have been sent again meanwhile, or is gone with what it asked
-    const now = link.isConnected ? link : $(`[data-open=${dialog.id}]`);
-    if (!now?.checkVisibility()) takeFocus($("h1"));
-    else if (now !== link) now.focus();
+  dialog.addEventListener("close", () => {
+    if (link.checkVisibility()) return;
+    const again = $(`[data-open=${dialog.id}]`);  // the link was sent again, or there is nothing left to ask
+    takeFocus(again?.checkVisibility() ? again : $("h1"));
   }, { once: true });
 });
 $$("[data-close]").forEach(button => button.addEventListener("click", () => button.closest("dialog").close()));
@@ -203,6 +206,12 @@ $$("[data-chosen]").forEach(button => {
 $$("[data-ends]").forEach(box => {  // without an end, the field of the end says nothing
   const follow = () => { document.getElementById(box.dataset.ends).disabled = box.checked; };
   box.addEventListener("input", follow);
+  follow();
+});
+// A label must be chosen or typed; without scripts, the server says so.
+$$("[name=other]").forEach(other => {
+  const follow = () => $$("[name=label]", other.form).forEach(each => { each.required = !other.value.trim(); });
+  other.addEventListener("input", follow);
   follow();
 });
 $$("[data-readings]").forEach(button => {

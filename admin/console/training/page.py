@@ -19,6 +19,7 @@ from admin.console.numbers import number_of
 from admin.console.overview.live import FeatureShown, features_of
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.runs.page import Runs, runs_of
+from admin.console.said import Said
 from admin.console.sent import Sent, typed_of
 from admin.console.training.facts import Facts
 from admin.console.visitor import Visiting, Visitor
@@ -243,7 +244,7 @@ def start(
     for name in more or ():
         wanted[name] = True
     run = acts.request(actor, console.services.registry, console.services.runs, wanted)
-    return go(f"/console/runs/{run.id}")
+    return go(f"/console/runs/{run.id}", Said("run started", run.id))
 
 
 def _amount(language: Language, field: str, text: str, name: str, most: float) -> float:
@@ -258,7 +259,7 @@ def _amount(language: Language, field: str, text: str, name: str, most: float) -
 @router.post("/again", **needs("viewer"))
 def load_again(console: Shown) -> Response:
     console.facts.forget()
-    return go("/console/training")
+    return go("/console/training", Said("loaded again"))
 
 
 ROUTERS = (router,)

@@ -1,6 +1,7 @@
 -- Changes a device's state as a person asks. KEYS  1 states  2 announce  3 events  4 due  5 devices
--- ARGV  1 device  2 acknowledge, shelve, unshelve, retire or restore  3 by  4 until (ms, of shelve)  5 why (of shelve, or '')
--- Returns {'', before, after}, or {why not}: absent, not in alarm, not shelved, retired, not retired.
+-- ARGV  1 device  2 acknowledge, unacknowledge, shelve, unshelve, retire or restore  3 by  5 why (of shelve, or '')
+--       4 until (ms, of shelve), or when the alarm was acknowledged (ms, of unacknowledge)
+-- Returns {'', before, after}, or {why not}: absent, not in alarm, not acknowledged, not shelved, retired, not retired.
 local now = redis.call('TIME')
 now = now[1] * 1000 + math.floor(now[2] / 1000)
 local a = alarms_open(KEYS[1], KEYS[2], KEYS[3], KEYS[4])
@@ -13,6 +14,9 @@ if r.retired and act ~= 'restore' then return {'retired'} end
 if act == 'acknowledge' then
   if r.c ~= 'alarm' then return {'not in alarm'} end
   if not r.by then r.by, r.at = by, now end           -- a second one changes nothing: the first person has it
+elseif act == 'unacknowledge' then
+  if not r.by or r.at ~= till then return {'not acknowledged'} end  -- the alarm has ended, or another one was acknowledged
+  r.by, r.at = nil, nil
 elseif act == 'shelve' then
   if till > now then
     r['until'], r.why, r.sby = till, why ~= '' and why or nil, by

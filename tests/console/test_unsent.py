@@ -1,0 +1,183 @@
+"""A form that is refused before its route runs, or while Redis is away, is not lost: 401, 403, 413, 429 and 503."""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, expect
+
+from operations.key_file import new_key
+from tests.attacks.own_redis import OwnRedis
+from tests.console.conftest import Site, serving, window
+from tests.console.outline import shape
+
+ALL = os.environ.get("TEST_CONSOLE") == "1"  # make test-console
+NOTES = {"notes": "first <line>\n\nsecond", "description": "one line", "tags": "a, b"}
+SHELVE = {"hours": "8", "until": "", "why": "bearing <on> order"}
+
+
+@pytest.fixture
+def client(site: Site) -> Iterator[httpx.Client]:
+    """With a key of its own, so that its limits are its own."""
+    _, key = new_key(site.settings.api.keys_file, "operator", "own")
+    with site.client(None) as found:
+        assert found.post("/console/signin", data={"key": key}).status_code == 303
+        yield found
+
+
+def main(answer: httpx.Response) -> str:
+    shape(answer)
+    return html.unescape(answer.text.partition("<main")[2])
+
+
+def use_up(client: httpx.Client) -> None:
+    """Makes as many changes as a key may. A long form counts as many."""
+    long = {"notes": "x" * 19_000}
+    for _ in range(40):
+        if client.post("/console/models/other/notes", data=long).status_code == 429:
+            return
+    raise AssertionError("the rate is not limited")
+
+
+def test_too_many_changes_keep_what_was_typed(site: Site, client: httpx.Client) -> None:
+    use_up(client)
+    answer = client.post("/console/models/other/notes", data=NOTES)
+    assert (answer.status_code, answer.headers["retry-after"].isdecimal()) == (429, True)
+    assert f">\n{html.escape(NOTES['notes'])}</textarea>" in answer.text
+    assert "Nothing was done. Wait a moment, and send it again." in main(answer)
+    assert shape(answer).of("body")[0]["data-address"] == "/console/models/other"
+    sent_from = {"Referer": f"{site.url}/console/devices/press-07?range=6h", "Accept-Language": "pt-BR"}
+    answer = client.post("/console/devices/press-07/shelve", data=SHELVE, headers=sent_from)
+    page = shape(answer)
+    assert [each["id"] for each in page.of("dialog") if "open" in each] == ["shelve"]
+    assert page.of("body")[0]["data-address"] == "/console/devices/press-07?range=6h"
+    assert SHELVE["why"] in {each.get("value") for each in page.of("input")}
+    assert "Nada foi feito. Espere um momento e envie de novo." in main(answer)
+
+
+def test_what_was_typed_is_listed_where_its_form_is_not(client: httpx.Client) -> None:
+    """Such as that of a device that is gone: the list of devices says so."""
+    answer = client.post("/console/devices/none/shelve", data=SHELVE)
+    assert answer.status_code == 404
+    assert "What you typed" in main(answer)
+    assert SHELVE["why"] in main(answer)
+    assert "This was not done" in main(answer)
+    assert "What you typed" not in client.post("/console/labels", data={"device": "a/b", "note": "x"}).text
+
+
+def test_a_form_that_is_too_large_says_that_it_is_not_kept(site: Site, client: httpx.Client) -> None:
+    more = site.settings.api.max_body_bytes + 1
+    for length in (more, 70_000 + more):
+        answer = client.post("/console/models/other/notes", data={**NOTES, "more": "x" * length})
+        assert answer.status_code == 413
+        assert "Nothing was done, and what was typed could not be kept. It must be typed again." in main(answer)
+        assert answer.text.count('id="refused"') == 1
+        assert NOTES["description"] not in answer.text
+
+
+def test_after_a_session_that_ended_the_sign_in_leads_back_to_the_form(site: Site) -> None:
+    for referer, page in (
+        (f"{site.url}/console/devices/press-07?range=6h", "/console/devices/press-07?range=6h"),
+        ("", "/console/devices/press-07/shelve"),
+        ("http://evil.example//console/x", "/console/devices/press-07/shelve"),
+    ):
+        with site.client(None) as client:
+            sent_from = {"Referer": referer} if referer else {}
+            answer = client.post("/console/devices/press-07/shelve", data=SHELVE, headers=sent_from)
+            assert answer.status_code == 303
+            asked = client.get(answer.headers["location"])
+            assert "Nothing was done. Sign in to go back to the form" in main(asked)
+            assert SHELVE["why"] not in html.unescape(asked.text)
+            follow = next(str(e["value"]) for e in shape(asked).of("input") if e["name"] == "next")
+            answer = client.post("/console/signin", data={"next": follow, "key": site.keys["operator"]})
+            assert answer.headers["location"] == page
+            assert client.get(page).status_code == 200
+
+
+def test_a_form_of_another_site_is_not_shown_again(client: httpx.Client) -> None:
+    """Otherwise that site could fill a form of this one."""
+    foreign = {"Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site"}
+    answer = client.post("/console/models/other/notes", data=NOTES, headers=foreign)
+    assert answer.status_code == 403
+    assert "What was typed is not shown again, because another site may have written it." in answer.text
+    assert NOTES["description"] not in answer.text
+
+
+def test_a_key_is_never_shown_again(site: Site, client: httpx.Client) -> None:
+    key = site.keys["admin"]
+    use_up(client)
+    for path, fields in (
+        ("signin", {"key": key, "next": "x" * 2_000}),
+        ("models/other/notes", {"key": key, "password": key, "notes": "x" * 20_001}),
+        ("devices/none/shelve", {"key": key, "password": key, **SHELVE}),
+    ):
+        answer = client.post(f"/console/{path}", data=fields)
+        assert answer.status_code in (413, 422, 429), path
+        assert key not in answer.text, path
+
+
+@pytest.mark.skipif(not ALL, reason="make test-console: a server of its own")
+def test_a_client_that_asks_too_often_gets_a_page_that_costs_little(
+    tmp_path: Path, redis_url: str, mqtt_url: str
+) -> None:
+    """What was typed is in it, and can be sent again."""
+    with (
+        serving(tmp_path, redis_url, mqtt_url, rate_per_s=0.5, rate_burst=30) as site,
+        site.client("operator") as client,
+    ):
+        for _ in range(40):
+            sent_from = {"Referer": f"{site.url}/console/devices/press-07"}
+            answer = client.post("/console/devices/press-07/unshelve", data=SHELVE, headers=sent_from)
+            if answer.status_code == 429:
+                break
+        assert "What you typed" in main(answer)
+        assert 'id="his"' not in answer.text  # not the page of the device
+        form = re.search(r'<form class="actions" method="post" action="([^"]+)".*?</form>', answer.text, re.DOTALL)
+        assert form is not None
+        assert form[1] == "/console/devices/press-07/unshelve"
+        fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form[0]))
+        assert {name: html.unescape(value) for name, value in fields.items()} == {
+            **SHELVE, "page": "/console/devices/press-07",
+        }  # fmt: skip
+
+
+@pytest.mark.skipif(not ALL, reason="make test-console: a plant of its own, whose Redis hangs")
+def test_what_was_typed_is_kept_while_redis_does_not_answer(
+    tmp_path: Path, mqtt_url: str, chromium: Browser, eventually: Callable[..., None]
+) -> None:
+    """On the page of the form, if it needs no Redis; else in an error page. It is sent again when Redis is back."""
+    (tmp_path / "redis").mkdir()
+    server = OwnRedis(tmp_path / "redis")
+    try:
+        with serving(tmp_path, f"redis://127.0.0.1:{server.port}/0", mqtt_url) as site, site.client("admin") as client:
+            with window(chromium, site, "admin") as found:
+                page = found.open("/console/devices/press-07")
+                page.get_by_role("link", name="Shelve…").click()
+                page.fill("#swhy", SHELVE["why"])
+                server.process.send_signal(signal.SIGSTOP)
+                try:
+                    page.get_by_role("button", name="Shelve", exact=True).click()
+                    expect(page.get_by_role("heading", name="What you typed")).to_be_visible()
+                    expect(page.locator("dd", has_text=SHELVE["why"])).to_be_visible()
+                    form = {"metric": "MCC", "notes": "why <not>", "candidates": ["lr"]}
+                    answer = client.post("/console/training", data=form)
+                    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+                    assert "why <not>" in main(answer)
+                    assert shape(answer).of("body")[0]["data-address"] == "/console/training"
+                finally:
+                    server.process.send_signal(signal.SIGCONT)
+                eventually(lambda: client.get("/console/devices").status_code == 200, "Redis")
+                page.get_by_role("button", name="Send it again").click()
+                expect(page.locator("h2#said, h2#refused")).to_be_visible()
+            device = client.get("/v1/devices/press-07").json()
+            assert (device["state"], device["reason"]) == ("shelved", SHELVE["why"])
+    finally:
+        server.kill()
+        server.client.close()
