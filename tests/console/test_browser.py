@@ -28,7 +28,7 @@ PAGES = (
 SELDOM = (
     *(f"runs/{run}" for run in ENDED[1:]), f"runs/{CLEAR}/by/MCC", f"training/like/{CLEAR}", "rollback",
     "devices/press-07/readings", "devices/press-07/shelve", "devices/press-07/retire", "states/retired",
-    "models?q=nothing", "labels?q=nothing", "audit?q=nothing", "devices?q=nothing",
+    "models?q=nothing", "labels?q=nothing", "audit?q=nothing", "devices?q=nothing", "runs?q=no such run",
 )  # fmt: skip
 RAIL_COUNTS = """() => parseInt(document.querySelector("#alarms-count .alarm")?.textContent) ===
     parseInt(document.querySelector("#watch .alarm").textContent)"""
@@ -277,6 +277,10 @@ def test_axe_finds_nothing_and_no_page_is_wider_than_its_window(
     with window(chromium, site, None, **look) as found:
         found.page.goto("/console/signin")
         assert findings(found.page) == []
+        found.page.goto("/docs?q=quarantine replay")
+        found.page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+        assert findings(found.page) == []
+        assert found.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_without_scripts_a_page_shows_everything(chromium: Browser, site: Site) -> None:

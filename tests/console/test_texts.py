@@ -29,7 +29,8 @@ from admin.console.models.page import Import, Models
 from admin.console.overview.live import Overview
 from admin.console.quarantine.page import QuarantinePage
 from admin.console.render import Renderer, visible
-from admin.console.runs.page import RunPage, Runs
+from admin.console.runs.page import RunPage
+from admin.console.runs.run_list import Runs
 from admin.console.signin.page import SignIn
 from admin.console.training.page import Training
 from admin.console.words import ACTS

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta, timezone, tzinfo
+from datetime import datetime, timedelta, timezone
 from typing import Annotated, Literal
-from urllib.parse import urlencode
 
 import redis
 from fastapi import Path as InPath
@@ -20,8 +19,9 @@ from admin.console.console import Console, Shown
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.pulse import moment
 from admin.console.render import Renderer, page_response
+from admin.console.runs.run_list import end_of, runs_of
 from admin.console.runs.threshold import ThresholdShown, Typed, threshold_shown
-from admin.console.runs.words import canceled_by, decision_text, endings, verdict_text
+from admin.console.runs.words import canceled_by, decision_text, verdict_text
 from admin.console.said import Said
 from admin.console.sent import Sent
 from admin.console.stream import Live, Topic
@@ -35,15 +35,13 @@ from operations.views.comparison import Comparison, comparison, progress_of, wit
 from operations.views.plant import PlantView
 from operations.views.report import Report, candidate_report
 from operations.views.run_progress import ProgressView, Step, progress_view
-from operations.views.run_search import RunSearch
-from operations.views.runs import RunView, saved_models
+from operations.views.runs import RunView
 from zelador.errors import InvalidInput, NotFound, ZeladorError
 from zelador.model_metrics import METRICS
 from zelador.training_queue.event import RunEvent
 
 router = pages("runs")
 
-PAGE_ROWS = 50
 CURRENT_S = 1.0
 FACTS_S = 5.0
 REPORT_S = 60.0
@@ -53,34 +51,6 @@ PARTS = {"pr": "heading", "timing": "timing", "track": "track", "progress": "pro
 
 RunId = Annotated[str, InPath(max_length=64)]
 Amount = Annotated[str, Query(max_length=40)]
-
-
-@dataclass(frozen=True, slots=True)
-class RunRow:
-    run: RunView
-    found: Comparison
-    saved: int  # models that come from it
-
-    @property
-    def recommended(self) -> CandidateRow | None:
-        first = self.found.first
-        return first if first is not None and first.is_recommended else None
-
-
-@dataclass(frozen=True, slots=True)
-class Runs:
-    """`whole`: also those that only Redis has, because it answers. A search knows neither `first` nor `later`."""
-
-    rows: tuple[RunRow, ...]
-    first: int  # place of the first one among all, from 0
-    total: int
-    earlier: str | None  # path
-    later: str | None
-    until: str  # the last day that was asked for, such as 2026-11-24
-    names: dict[str, str]
-    whole: bool
-    q: str = ""  # the text that was searched
-    searched_to: str | None = None  # ISO 8601; None if all were searched
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,49 +133,9 @@ def show_runs(
     q: Annotated[str, Query(max_length=64)] = "",
 ) -> Response:
     """Shows runs, the newest first; with `until`, those up to the end of that day in the plant's time zone."""
-    end = _end_of(until, renderer(console, visitor).language.zone)
+    end = end_of(until, renderer(console, visitor).language.zone)
     context = replace(runs_of(console, visitor, before or end, q=q.strip()), until=until if end else "")
     return show(console, visitor, "runs/list.html", context, section="runs")
-
-
-def runs_of(console: Console, visitor: Visitor, before: str | None = None, limit: int = PAGE_ROWS, q: str = "") -> Runs:
-    views, whole = console.services.run_views, True
-    names = people(console.services) if signed_in(visitor).may("admin") else {}
-    wanted = RunSearch(q, endings(renderer(console, visitor).language), names) if q else None
-    try:
-        found = views.listed(limit, before, wanted)
-    except (redis.RedisError, OSError):
-        found, whole = views.registered_page(limit, before, wanted), False
-    saved = saved_models(console.services.registry)
-    rows = tuple(RunRow(run, comparison(run), len(saved.get(run.id, ()))) for run in found.rows)
-    earlier, later = _path(found.earlier, q), _path(found.later, q)
-    searched_to = None if found.searched_to is None else _time_of(found.searched_to)
-    return Runs(rows, found.first, found.total, earlier, later, "", names, whole, q, searched_to)
-
-
-def _path(before: str | None, q: str) -> str | None:
-    """Returns the path of the page before which a run lies; None without one."""
-    if before is None:
-        return None
-    query = urlencode({name: text for name, text in (("q", q), ("before", before)) if text})
-    return f"/console/runs?{query}" if query else "/console/runs"
-
-
-def _time_of(run: str) -> str | None:
-    """Returns the time with which a run's id begins, ISO 8601; None if it begins with something else."""
-    try:
-        return datetime.strptime(run[:15], "%Y%m%d_%H%M%S").replace(tzinfo=timezone.utc).isoformat()
-    except ValueError:
-        return None
-
-
-def _end_of(day: str, zone: tzinfo) -> str | None:
-    """Returns the beginning of the ids of later days (an id begins with its time in UTC); None for no valid day."""
-    try:
-        following = datetime.combine(date.fromisoformat(day.strip()) + timedelta(days=1), time(), zone)
-    except (ValueError, OverflowError):
-        return None
-    return f"{following.astimezone(timezone.utc):%Y%m%d_%H%M%S}"
 
 
 @router.get("/{run}", **needs("viewer"))

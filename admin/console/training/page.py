@@ -18,7 +18,7 @@ from admin.console.language import Language
 from admin.console.numbers import number_of
 from admin.console.overview.live import FeatureShown, features_of
 from admin.console.page import go, pages, renderer, show, signed_in
-from admin.console.runs.page import Runs, runs_of
+from admin.console.runs.run_list import Runs, runs_of
 from admin.console.said import Said
 from admin.console.sent import Sent, typed_of
 from admin.console.training.facts import Facts

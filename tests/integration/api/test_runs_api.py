@@ -85,6 +85,8 @@ def test_some_candidates_are_saved_weeks_after_their_run(
         found = [(model["name"], model["rank"], model["notes"]) for model in answer.json()["models"]]
         assert found == [("third", 3, "for line 2"), (default, 1, "for line 2")]
         assert saved_as(client) == [[default], [], ["third"]]
+        for text, count in ((RUN[:8], 1), ("THIRD", 1), ("logistic", 1), ("none of it", 0)):
+            assert len(client.get("/v1/runs", params={"q": text}).json()["runs"]) == count, text
         assert registry.sync().selection is None
         assert [each["what"] for each in client.get("/v1/audit").json()["changes"]].count("model registered") == 2
 
