@@ -150,12 +150,12 @@ document.addEventListener("click", event => {
   if (!dialog) return;
   event.preventDefault();
   dialog.showModal();
-  dialog.addEventListener("close", () => {
-    if (link.checkVisibility()) return;
-    const again = $(`[data-open=${dialog.id}]`);  // the link was sent again, or there is nothing left to ask
-    takeFocus(again?.checkVisibility() ? again : $("h1"));
-  }, { once: true });
 });
+$$("dialog").forEach(dialog => dialog.addEventListener("close", () => {
+  if (document.activeElement !== document.body && !dialog.contains(document.activeElement)) return;
+  const link = $(`[data-open=${dialog.id}]`);  // the one that had the focus was sent again, or there is nothing left to ask
+  takeFocus(link?.checkVisibility() ? link : $("h1"));
+}));
 $$("[data-close]").forEach(button => button.addEventListener("click", () => button.closest("dialog").close()));
 
 // A form that was refused is on its page again, whose address replaces that of the form; a dialog is modal again.
