@@ -63,11 +63,11 @@ class Plant:
         text: Any = self.client.hget(self.keys.states, device)
         return decode_record(text)
 
-    def sweep(self, silent_ms: int | str = "") -> list[Any]:
+    def sweep(self, silent_ms: int | str = "", limit: int = 1_000) -> list[Any]:
         keys = self.keys
         names = [keys.states, keys.announce, keys.device_events, keys.due, keys.devices, keys.quarantine]
         names.append(keys.silence_seen)
-        return list(self.library.call("sweep", names, [1_000, silent_ms, keys.device("")]))
+        return list(self.library.call("sweep", names, [limit, silent_ms, keys.device("")]))
 
     def look_now(self) -> None:
         """Makes every device due for a check."""

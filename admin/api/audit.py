@@ -68,7 +68,13 @@ def list_changes(
     before: Annotated[
         str | None, Query(max_length=20, pattern="^[0-9]{1,20}$", description="`next` of the previous page.")
     ] = None,
-    who: Annotated[str, Query(max_length=400, description="Only changes by this author, as in `who`.")] = "",
+    who: Annotated[
+        str,
+        Query(
+            max_length=400,
+            description="Only changes by this author, as in `who`; without its brackets, all of them.",
+        ),
+    ] = "",
     what: Annotated[Kind | None, Query(description="Only changes of this kind.")] = None,
     q: Annotated[
         str,

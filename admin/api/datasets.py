@@ -75,7 +75,9 @@ Moment = str | int | float
 class WantedDataset(BaseModel):
     """A query: which readings, with the labels that were known at which moment."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [dict(QUERY)]})
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"from": QUERY["from"], "devices": QUERY["devices"]}]}
+    )
 
     begin: Annotated[
         Moment | None,

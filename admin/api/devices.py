@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -56,6 +57,7 @@ EXAMPLE = {
     "repeating": False,
 }
 
+SOON = f"{datetime.now(timezone.utc) + timedelta(days=180):%Y-%m-%dT06:00:00Z}"  # an example that can be sent
 SINCE = "2026-11-17T10:00:00.000Z"
 
 DeviceId = Annotated[str, InPath(description="The device's id, as in the topic.", examples=["press-07"])]
@@ -110,7 +112,7 @@ class Shelving(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"until": "2026-11-25T06:00:00Z", "why": "bearing on order"}]},
+        json_schema_extra={"examples": [{"until": SOON, "why": "bearing on order"}]},
     )
 
     until: Annotated[AwareDatetime, Field(description="Until when, ISO 8601 with a zone; at most a year ahead.")]

@@ -312,7 +312,7 @@ def register_candidates(run: Id, wanted: WantedModels, services: Held, actor: Ac
 @router.post(
     "/{run}/finish",
     status_code=202,
-    summary="Finish a running run with the candidates that it has compared",
+    summary="Finish a running run early, with the candidates that it has compared",
     description="The candidate in progress is ended. The best of those that were compared are kept and registered as "
     "requested, within a minute or so. A run that has compared none fails. Refused with 409 once all are compared.",
     responses={**answer(202, "The run, still running.", EXAMPLE), **responses(404, 409)},

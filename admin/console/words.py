@@ -52,7 +52,7 @@ ACTS: Mapping[str, str] = {
     Act.REGISTRY_COLLECTED: _("%(who)s freed space in the registry"),
     Act.REGISTRY_TRUSTED: _("%(who)s vouched for the registry's entries"),
 }
-VIA = re.compile(r"(?P<name>.+) \((?P<via>[^()]+)\)")  # an author, as operations.actor writes it
+VIA = re.compile(r"(?P<name>.+?) \((?P<via>.+)\)")  # an author, as operations.actor writes it
 MAX_TARGET, MAX_REASON = 80, 200
 YES, NO = _("yes"), _("no")
 

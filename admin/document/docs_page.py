@@ -34,7 +34,8 @@ POLICY = (
 )
 
 MAX_SEARCH = 100  # characters
-VARIABLES = "ZELADOR=127.0.0.1:8000   # host and port of this page\nKEY=zlk_...              # zelador keys new"
+HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
+USUAL_PLACE = "127.0.0.1:8000"
 HEADINGS = (
     '<div class="head" aria-hidden="true"><span>Method</span><span>Path</span><span>What it does</span>'
     "<span>Role</span></div>"
@@ -51,8 +52,16 @@ def document(request: Request) -> Response:
 
 @router.get("/docs", include_in_schema=False, **open_to_anyone())
 def docs(request: Request, q: Annotated[str, Query(max_length=MAX_SEARCH)] = "") -> Response:
-    data = _docs(_document(request.app), " ".join(q.split()))
+    data = _docs(_document(request.app), " ".join(q.split()), _place(request))
     return _answer(request, data, "text/html; charset=utf-8", {"Content-Security-Policy": POLICY})
+
+
+def _place(request: Request) -> str:
+    """Returns where this page is, as curl takes it: host and port, over TLS with the scheme."""
+    host = request.headers.get("host", "")
+    if not HOST.fullmatch(host):
+        return USUAL_PLACE
+    return f"https://{host}" if request.scope["scheme"] == "https" else host
 
 
 def _answer(request: Request, data: bytes, kind: str, headers: dict[str, str]) -> Response:
@@ -78,8 +87,8 @@ def _document(app: FastAPI) -> bytes:
 
 
 @lru_cache(maxsize=8)
-def _docs(document: bytes, search: str) -> bytes:
-    return page(*_parsed(document), search).encode()
+def _docs(document: bytes, search: str, place: str) -> bytes:
+    return page(*_parsed(document), search, place).encode()
 
 
 @lru_cache(maxsize=2)
@@ -101,7 +110,7 @@ def _operations(document: Document) -> Iterator[_Rendered]:
         for method, operation in operations.items():
             (group,) = operation["tags"]
             html = _operation(document, method.upper(), path, operation)
-            yield _Rendered(group, _searched(method, path, operation), html)
+            yield _Rendered(group, f"{group} {_searched(method, path, operation)}", html)
 
 
 @lru_cache(maxsize=8)
@@ -109,11 +118,15 @@ def _tag(data: bytes) -> str:
     return f'"{hashlib.sha256(data).hexdigest()[:32]}"'
 
 
-def page(document: Document, rendered: Iterable[_Rendered], search: str = "") -> str:
+def page(document: Document, rendered: Iterable[_Rendered], search: str = "", place: str = USUAL_PLACE) -> str:
     """Renders the document as one HTML page: operations in groups, each collapsed until it is opened.
 
-    With `search`, shows only the operations that have all its words in path, summary, description or parameters.
+    With `search`, shows only the operations that have all its words in group, path, summary, description, parameters or
+    role. `place`: the address of the API, for the commands.
     """
+    variables = (
+        f"ZELADOR={place}  # host and port of this page\nKEY=zlk_...{' ' * max(1, len(place) - 2)} # zelador keys new"
+    )
     groups: dict[str, list[str]] = {}
     words = search.casefold().split()
     for operation in rendered:
@@ -139,7 +152,7 @@ def page(document: Document, rendered: Iterable[_Rendered], search: str = "") ->
         '<p>The whole document, for tools: <a href="/openapi.json">/openapi.json</a></p>'
         "<p>Open a row for parameters, a command to copy, and answers. <b>Role</b> is the least role of a key for the "
         "operation: a viewer looks, an operator also makes changes, an admin does everything. The commands use:</p>"
-        f'<pre tabindex="0">{VARIABLES}</pre>'
+        f'<pre tabindex="0" class="copy">{escape(variables)}</pre>'
         '<form action="/docs" role="search"><input type="search" name="q" aria-label="Search the operations" '
         f'placeholder="Search, such as quarantine replay" maxlength="{MAX_SEARCH}" value="{escape(search)}">'
         f"<button>Search</button>{again}</form>"
@@ -154,14 +167,16 @@ def _operation(document: Document, method: str, path: str, operation: Document) 
     role = operation.get(FIELD, "no key")
     description = operation.get("description", "").removesuffix(f"Role: {role}.").strip()
     parts = [f"<p>{_text(description)}</p>" if description else "", _parameters(operation)]
-    parts.append(f'<h3>Try it</h3><pre tabindex="0">{escape(curl(document, method, path, operation))}</pre>')
+    parts.append(
+        f'<h3>Try it</h3><pre tabindex="0" class="copy">{escape(curl(document, method, path, operation))}</pre>'
+    )
     body = operation.get("requestBody", {}).get("content", {})
     for kind, content in body.items():
         parts.append(f"<h3>Body <span>{escape(kind)}</span></h3>{_json(_example(document, content))}")
     parts.append(_answers(document, operation))
     return (
         f'<details><summary><b class="{method.lower()}">{method}</b><code>{escape(path)}</code>'
-        f"<span>{escape(operation.get('summary', ''))}</span><i>{escape(role)}</i></summary>"
+        f"<span>{escape(operation.get('summary', ''))}</span><i><small>Role: </small>{escape(role)}</i></summary>"
         f"<div>{''.join(parts)}</div></details>\n"
     )
 
@@ -179,7 +194,8 @@ def curl(document: Document, method: str, path: str, operation: Document) -> str
         lines.append('-H "Authorization: Bearer $KEY"')
     query = []
     for each in operation.get("parameters", ()):
-        if each.get("required") and each["in"] == "header":
+        is_needed = each.get("required") or (each["name"].lower() == "if-match" and "428" in operation["responses"])
+        if is_needed and each["in"] == "header":
             lines.append("-H " + shell_word(f"{each['name']}: *"))
         if each.get("required") and each["in"] == "query":
             query.append(f"{each['name']}={each['name'].upper()}")
@@ -202,7 +218,7 @@ def _parameters(operation: Document) -> str:
         f"{_limits(each['schema'])}</td></tr>"
         for each in operation.get("parameters", ())
     ]
-    return _table(("Parameter", "In", ""), rows) if rows else ""
+    return _table(("Parameter", "In", "Description"), rows) if rows else ""
 
 
 def _limits(schema: Document) -> str:
@@ -230,7 +246,7 @@ def _answers(document: Document, operation: Document) -> str:
             for kind, content in kinds.items()
         )
         rows.append(f'<tr><th scope="row">{escape(status)}</th><td>{_text(answer["description"])}{shown}</td></tr>')
-    return _table(("Answer", ""), rows)
+    return _table(("Answer", "Description"), rows)
 
 
 def _fields(document: Document, schema: Document) -> str:
@@ -247,7 +263,7 @@ def _fields(document: Document, schema: Document) -> str:
                 f'<tr><th scope="row"><code>{escape(key)}</code></th><td>{escape(kind)}</td>'
                 f"<td>{_text(description[0].upper() + description[1:])}</td></tr>"
             )
-        found.append(f"<h3>{escape(name)}</h3>{_table(('Field', 'Type', ''), rows)}")
+        found.append(f"<h3>{escape(name)}</h3>{_table(('Field', 'Type', 'Description'), rows)}")
     return "".join(found)
 
 

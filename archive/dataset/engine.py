@@ -35,8 +35,9 @@ class OpenEngines:
         with self._changed:
             self._open.add(connection)
 
-    def remove(self, connection: Any) -> None:
-        with self._changed:
+    def close(self, connection: Any) -> None:
+        with self._changed:  # so that no closed connection is interrupted
+            connection.close()
             self._open.discard(connection)
             self._changed.notify_all()
 
@@ -77,7 +78,7 @@ class Engine:
         return DESCRIPTORS / str(self._open[-1])
 
     def close(self) -> None:
-        self._connection.close()
+        """Closes the held files."""
         while self._open:
             os.close(self._open.pop())
 
@@ -140,8 +141,8 @@ def open_engine(limits: DatasetSettings) -> Iterator[Engine]:
         try:
             yield engine
         finally:
+            OPEN.close(connection)
             engine.close()
-            OPEN.remove(connection)
 
 
 def _folder(cache: Path) -> tempfile.TemporaryDirectory[str]:

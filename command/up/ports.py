@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import random
 import resource
 import socket
 from collections.abc import Collection, Mapping, Sequence
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 from zelador.errors import Unavailable
 
 HOST = "127.0.0.1"
 MAX_FILES = 1_000_000  # if a process has no limit
+FREE = range(20_000, 30_000)  # below the ports that systems give to outgoing connections, so one stays free
+OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")
 PORT_HELP = "The port for {}. Default: the one that the home had before, or a free one."
 
 
@@ -84,14 +90,33 @@ def choose(
                 chosen[name] = old
         for name in names:
             if name not in chosen:
-                probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+                probe = _free((*chosen.values(), *taken))
                 open_sockets.append(probe)  # stays open until all are chosen, so that no two ports are equal
-                probe.bind((HOST, 0))
                 chosen[name] = probe.getsockname()[1]
     finally:
         for probe in open_sockets:
             probe.close()
     return chosen
+
+
+_turn = count(random.randrange(len(FREE)))  # so that two programs that start at once choose different ports
+
+
+def _free(chosen: Collection[int]) -> socket.socket:
+    """Returns a socket that is bound to a free port of HOST, which is none of `chosen`."""
+    for _ in FREE if _may_choose() else ():
+        port = FREE[next(_turn) % len(FREE)]
+        with contextlib.suppress(OSError):
+            if port not in chosen:
+                return _bound(port, reuse=False)
+    return _bound(0, reuse=False)
+
+
+def _may_choose() -> bool:
+    try:
+        return int(OUTGOING.read_text().split()[0]) >= FREE.stop
+    except (OSError, ValueError, IndexError):
+        return True
 
 
 def _error(port: int, chosen: Collection[int]) -> OSError | None:

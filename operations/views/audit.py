@@ -35,7 +35,7 @@ KINDS: Mapping[Kind, tuple[Act, ...]] = {
 class AuditFilter:
     """Times are in ms since 1970 UTC. Empty and None: any."""
 
-    who: str = ""  # as in the log
+    who: str = ""  # as in the log; without the way in which it came, as `author` returns it, all of that author
     kind: Kind | None = None
     text: str = ""  # in who, what or target, of any case
     since: int | None = None
@@ -84,7 +84,9 @@ def _matcher(wanted: AuditFilter, names: Mapping[str, str]) -> Callable[[Change]
     text = wanted.text.strip().casefold()
 
     def is_wanted(change: Change) -> bool:
-        if (wanted.who and change.who != wanted.who) or (acts is not None and change.what not in acts):
+        if wanted.who and wanted.who not in (change.who, author(change.who)):
+            return False
+        if acts is not None and change.what not in acts:
             return False
         said = f"{change.who} {names.get(change.who, '')} {change.what} {change.target}"
         return not text or text in said.casefold()
@@ -93,8 +95,14 @@ def _matcher(wanted: AuditFilter, names: Mapping[str, str]) -> Callable[[Change]
 
 
 def authors(audit: AuditFile) -> tuple[str, ...]:
-    """Who made the newest changes, as in the log."""
-    return tuple(dict.fromkeys(change.who for change in islice(audit.newest(), AUTHORS_READ)))
+    """Who made the newest changes, each once, however they came: a trainer has another run each time."""
+    return tuple(dict.fromkeys(author(change.who) for change in islice(audit.newest(), AUTHORS_READ)))
+
+
+def author(who: str) -> str:
+    """Who made a change, without the way in which it came: `trainer-1` of `trainer-1 (run 20261124_115838-a38d)`."""
+    name, bracket, way = who.partition(" (")
+    return name if bracket and name and way.endswith(")") else who
 
 
 def _first(before: str | None, until: int | None) -> str | None:

@@ -37,7 +37,7 @@ FEWEST_OF_A_CLASS = 4  # blocks
 FEWEST_PAIRED, FEWEST_PAIRED_OF_A_CLASS = 5, 2
 TOUCH = 1.3  # on simulated answers that err in runs, 95 % intervals then hold the truth in 93 to 97 % of the sets
 MAX_UNITS = 1_000  # more blocks than this are put together at random
-FEWEST_DAYS = 7  # of a class; with fewer, draws without it make the interval useless
+FEWEST_GROUPS = 7  # days or devices of a class; with fewer, draws without it make the interval useless
 CHANCE = {"AUC": 0.5}  # the score of a model that guesses; 0 for the others
 BINS = 256  # of probabilities, for AUC and PR-AUC of the resamples
 DEFINED = 0.8  # share of the resamples in which a metric must be defined
@@ -157,12 +157,15 @@ def _narrow(k: int) -> float:
     return float(stdtrit(k - 1, (1 + LEVEL) / 2) * np.sqrt(k / (k - 1)) / 1.96)
 
 
-def between_days(answers: Answers, days: Resamples) -> dict[str, Interval | None]:
-    """The difference of a score between days, which devices share and hours do not show. Empty with few days."""
-    k = days.rarest(answers)[1]
-    if k < FEWEST_DAYS:
+def between(answers: Answers, groups: Resamples) -> dict[str, Interval | None]:
+    """The interval from draws of whole days, which devices share and hours do not show, or of whole devices.
+
+    What the rows of a group share does not show in draws of its parts. Empty with few groups of a class.
+    """
+    k = groups.rarest(answers)[1]
+    if k < FEWEST_GROUPS:
         return {}
-    return _spans(answers, days, _narrow(k))
+    return _spans(answers, groups, _narrow(k))
 
 
 def unknown(found: Intervals, why: str) -> Intervals:

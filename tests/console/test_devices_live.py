@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from admin.console.devices.live import Asked, asked_in
+from tests.attacks.api import wait_for
 from tests.console.conftest import Site, window
 from tests.console.plant import DEVICES, GOOD
 from tests.console.test_device_live import alarm, first_message
@@ -25,6 +26,7 @@ def test_what_a_list_shows_is_read_from_its_stream_s_address() -> None:
 
 def test_a_list_has_a_stream_of_its_own_unless_it_is_searched_or_sorted(site: Site) -> None:
     with site.client("operator") as client:
+        wait_for(lambda: client.get("/v1/devices?limit=1").json()["total"] == len(DEVICES), "the devices")
         for path, topic in (("devices", "%3A0"), ("states/ok", "ok%3A0"), ("devices?offset=50", "%3A50")):
             page = client.get(f"/console/{path}").text
             assert f'/console/stream/devices?about={topic}"' in page
@@ -38,6 +40,7 @@ def test_a_list_has_a_stream_of_its_own_unless_it_is_searched_or_sorted(site: Si
         assert all(f'"#{part}"' in found for part in PARTS)
         assert all(f"/console/devices/{device}" in found for device in DEVICES)
         assert '"#list-rows"' not in first_message(client, "devices?about=nonsense")
+        assert "event: ended" in first_message(client, "devices?about=")  # a page without a device is loaded again
     with site.client("viewer") as client:
         assert '"#list-actions"' not in first_message(client, "devices?about=%3A0")
 

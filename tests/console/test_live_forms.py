@@ -149,7 +149,7 @@ def test_an_alarm_is_acknowledged_shelved_and_retired_by_forms(site: Site) -> No
         )
         assert re.search(r'href="/console/states/acknowledged">\d+ acknowledged alarm', overview)
         lede = re.sub(
-            r"<[^>]+>", "", client.get("/console/devices").text.partition('class="lede">')[2].partition("</p>")[0]
+            r"<[^>]+>", "", client.get("/console/devices").text.partition('id="list-head">')[2].partition("</p>")[0]
         )
         whole, *parts = map(int, re.findall(r"\d+", lede))
         assert ", 1 acknowledged" in lede

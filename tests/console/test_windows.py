@@ -100,6 +100,24 @@ def test_ten_windows_are_live_and_others_take_the_place_of_those_that_go(
     assert said == []
 
 
+@pytest.mark.skipif(not ALL, reason="slow; set TEST_CONSOLE=1")
+def test_a_window_that_opens_hidden_is_live_when_it_is_shown(chromium: Browser, site: Site) -> None:
+    with window(chromium, site, "viewer") as found:
+        hidden = found.page.context.new_page()
+        hidden.add_init_script("Object.defineProperty(document, 'hidden', { get: () => !window.shown })")
+        asked = Asked(found.page.context)
+        hidden.goto("/console/models")
+        hidden.wait_for_timeout(3_000)  # it connects, and ends its stream
+        assert asked.at[hidden]
+        before = hidden.locator("#clock").text_content()
+        asked.at.clear()
+        hidden.wait_for_timeout(3_000)
+        assert hidden.locator("#clock").text_content() == before
+        assert not asked.at
+        hidden.evaluate("window.shown = true; document.dispatchEvent(new Event('visibilitychange'))")
+        all_live([hidden])
+
+
 def test_a_window_without_a_stream_hears_that_its_session_has_ended(site: Site) -> None:
     with site.client("viewer") as client, contextlib.ExitStack() as streams:
         for _ in range(SESSION_STREAMS):

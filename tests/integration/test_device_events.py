@@ -1,4 +1,4 @@
-"""The events of a device: they join, and the last one says the present state."""
+"""The events of a device: they join, and the last one says the present state. Also how many devices a sweep takes."""
 
 from __future__ import annotations
 
@@ -81,3 +81,19 @@ def test_a_device_that_stays_silent_after_the_fleet_was_well_before(plant: Plant
     assert changes(plant) == [("ok", "unknown")] and plant.record("press").reason == "silent"
     plant.see("press", "l", START + 20_000)
     assert changes(plant) == [("ok", "unknown"), ("unknown", "ok")]
+
+
+def test_a_sweep_takes_many_devices_that_are_well_and_a_limited_number_of_others(plant: Plant) -> None:
+    well, silent = [f"well-{number}" for number in range(30)], [f"silent-{number}" for number in range(25)]
+    for device in [*well, *silent]:
+        plant.see(device, "l")
+    plant.client.set(plant.keys.silence_seen, "+inf")  # only those in `due`
+    plant.look_now()
+    looked = plant.sweep(limit=10)[0]
+    assert looked == 40, "none of them needs more than a look"
+    plant.sweep(limit=10)
+    plant.heard_before(100, *silent)
+    plant.client.zadd(plant.keys.due, dict.fromkeys([*well, *silent], 1))
+    steps = [plant.sweep(limit=10) for _ in range(5)]
+    assert sum(silent for _, silent, _ in steps) == 25 and max(silent for _, silent, _ in steps) == 10
+    assert plant.in_state("unknown") == sorted(silent)

@@ -12,7 +12,7 @@ from operations.audit import Act
 from operations.audit_entry import Change, encode
 from operations.audit_file import AuditFile
 from operations.views import audit as view
-from operations.views.audit import KINDS, MAX_STRAY, AuditFilter, Kind, authors, search
+from operations.views.audit import KINDS, MAX_STRAY, AuditFilter, Kind, author, authors, search
 
 AT = 1_795_000_000_000  # ms since 1970 UTC
 MINUTE = 60_000
@@ -52,6 +52,7 @@ def test_each_filter_and_all_together(audit: AuditFile) -> None:
     assert found(audit, since=AT + MINUTE, until=AT + 3 * MINUTE, who="key 1", kind="labels") == ["c"]
     assert found(audit, since=AT + MINUTE, until=AT) == []
     assert found(audit, who="key") == []
+    assert found(audit, who="joe (command line)") == found(audit, who="joe") == ["d"]
 
 
 def test_pages_follow_each_other_without_a_gap(audit: AuditFile) -> None:
@@ -94,4 +95,16 @@ def test_every_act_is_of_one_kind() -> None:
 
 
 def test_the_authors_are_those_of_the_newest_changes(audit: AuditFile) -> None:
-    assert authors(audit) == ("joe (command line)", "key 1", "key 2")
+    assert authors(audit) == ("joe", "key 1", "key 2")
+
+
+def test_a_trainer_is_one_author_whatever_made_it_act(tmp_path: Path) -> None:
+    """Each of its runs registers models: the filter would list hundreds of authors."""
+    ways = ("run 7", "run 8", "the schedule (2026-11-24 02:30 UTC)")
+    audit = log_of(
+        tmp_path, *((AT + place, f"trainer-1 ({way})", Act.MODEL_REGISTERED, way) for place, way in enumerate(ways))
+    )
+    assert authors(audit) == ("trainer-1",)
+    assert len(found(audit, who="trainer-1")) == 3
+    assert found(audit, who="trainer-1 (run 7)") == ["run 7"]
+    assert author("Ana (") == "Ana ("

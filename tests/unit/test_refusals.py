@@ -90,7 +90,7 @@ def test_each_objection_to_an_act_and_each_file_that_is_no_table_has_a_translati
 def test_each_finding_of_a_data_set_is_said_with_its_figures() -> None:
     sentences = {
         (kind, sample(node.args[1]))
-        for name in ("findings.py", "course.py")
+        for name in ("findings.py", "time_checks.py")
         for node in ast.walk(ast.parse((ROOT / "archive" / "dataset" / name).read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Finding"
         for kind in [sample(node.args[0])]

@@ -114,7 +114,7 @@ def test_a_run_can_be_canceled_until_its_models_are_registered() -> None:
 def test_what_the_trainer_says_decides_whether_candidates_are_left() -> None:
     """The rule reads the messages of the steps, so those that the trainer writes are held here."""
     root = Path(__file__).parents[2] / "trainer" / "run"
-    work, more, compared = ((root / f"{name}.py").read_text() for name in ("work", "more", "compared"))
+    work, more, compared = ((root / f"{name}.py").read_text() for name in ("work", "tuned_and_combined", "compared"))
     assert all(f'say("{begin}' in work or f'say(f"{begin}' in work for begin in AFTER_MORE)
     assert all(f'say(f"{begin}' in more for begin in MORE)
     assert 'say(f"compared {len(judged)} of {total} classifiers")' in compared

@@ -174,7 +174,7 @@ def test_rows_that_are_left_out_for_one_reason_are_named_together() -> None:
 )
 def test_the_reason_of_a_worker_that_refuses_a_model_is_translated(reason: str, said: str) -> None:
     assert worker_reason(PT, reason) == said
-    assert worker_reason(language("en", timezone.utc), reason) == ""
+    assert bool(worker_reason(language("en", timezone.utc), reason)) == bool(said)
 
 
 def test_the_worst_device_is_named_by_the_error_that_it_has_most() -> None:

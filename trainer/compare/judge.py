@@ -13,7 +13,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 
-from registry.evaluation.bootstrap import Interval, Intervals, Resamples, between_days, intervals, joined, unknown
+from registry.evaluation.bootstrap import Interval, Intervals, Resamples, between, intervals, joined, unknown
 from registry.evaluation.scores import Answers, Scores, positive_place, scores
 from trainer.evaluate import calibrate, threshold
 from trainer.evaluate.balance import balanced
@@ -39,7 +39,7 @@ class Bench:
     positive: str | None
     aim: Aim
     resamples: Resamples | None  # bootstrap samples of the counted rows; None if no class can be evaluated
-    days: Resamples | None = None  # bootstrap samples of the same rows by day; None if the days are not known
+    groups: tuple[Resamples, ...] = ()  # bootstrap samples of the same rows by day and by device, where known
     unsure: str | None = None  # why there is no interval, whatever the blocks are
 
     def answers(self, found: Array, folds: Codes, middle: float) -> Answers:
@@ -66,6 +66,7 @@ class Judged:
     within: Scores | None
     by_fold: list[Scores]
     holdout: float | None = None  # the Matthews correlation on the hold-out; None if it is not known
+    asked: tuple[Scores, ...] = ()  # the scores on the hold-out, and on the rows of each question
     chance: Interval | None = None  # of the Matthews correlation, to compare with guessing, even if `unsure` is set
 
 
@@ -88,7 +89,9 @@ def _sure(answers: Answers, bench: Bench) -> Intervals | None:
     if bench.resamples is None:
         return None
     found = intervals(answers, bench.resamples)
-    return found if bench.days is None or found.reason else joined(found, between_days(answers, bench.days))
+    for groups in bench.groups if found.reason is None else ():
+        found = joined(found, between(answers, groups))
+    return found
 
 
 def widened(judged: Judged, holdout: Sequence[Scores]) -> Judged:
@@ -98,13 +101,18 @@ def widened(judged: Judged, holdout: Sequence[Scores]) -> Judged:
     seen is outside the interval, the interval was too narrow.
     """
     if judged.intervals is None:
-        return judged
+        return replace(judged, asked=tuple(holdout))
     found = dict(judged.intervals.of)
     for metric, interval in judged.intervals.of.items():
         known = [score for each in holdout if (score := each.get(metric)) is not None]
         if interval is not None:
             found[metric] = (min(interval[0], *known), max(interval[1], *known)) if known else interval
-    return replace(judged, intervals=replace(judged.intervals, of=found), holdout=holdout[0].get("MCC"))
+    return replace(
+        judged,
+        intervals=replace(judged.intervals, of=found),
+        holdout=holdout[0].get("MCC"),
+        asked=tuple(holdout),
+    )
 
 
 def shuffled(

@@ -33,6 +33,7 @@ class Contender:
     calibrated: bool = True
     us_per_row: float | None = None
     holdout: float | None = None  # the Matthews correlation on the hold-out; None without one, or if it is not built
+    asked: tuple[float | None, ...] = ()  # the score on the hold-out, and on the rows of each question
 
     @property
     def may_guess(self) -> bool:
@@ -68,7 +69,9 @@ def decide(
     `classes` is the number of classes that can be evaluated; `alone` has those that cannot, and why. `few` says why
     even a good model could fail to show that it is one; None if there are enough stretches.
     """
-    tied = [each for each in contenders if each.lead is None or not each.lead.is_clear]
+    tied = [
+        each for each in contenders if each.lead is None or not each.lead.is_clear or _overtakes(each, contenders[0])
+    ]
     names = tuple(each.name for each in tied) if len(tied) > 1 else ()
     take = _model_to_take(tied) or next((each.name for each in contenders if each.built), None)
     if alone or classes < 2:
@@ -80,6 +83,15 @@ def decide(
     if len(tied) > 1:
         return Verdict("tied", _tied_sentence(tied, take, metric), names, take)
     return Verdict("clear", _clear_sentence(contenders, metric) + _replacement(contenders, take), (), take)
+
+
+def _overtakes(other: Contender, first: Contender) -> bool:
+    """Returns whether `other` is better than the first on the hold-out, or on the rows of a question.
+
+    Folds by block have each device on both sides, and so favor a model that knows devices by heart.
+    """
+    pairs = zip(first.asked, other.asked, strict=False)
+    return any(one is not None and more is not None and more > one + AS_GOOD for one, more in pairs)
 
 
 def _model_to_take(tied: Sequence[Contender]) -> str | None:
@@ -128,6 +140,8 @@ def _guess_reason(learnable: Learnable) -> str:
 
 def _tied_sentence(tied: Sequence[Contender], take: str | None, metric: str) -> str:
     reason = next((each.lead.reason for each in tied if each.lead is not None and each.lead.reason), None)
+    if reason is None and any(each.lead is not None and each.lead.is_clear for each in tied):
+        reason = "the hold-out disagrees with the folds"
     why = f" ({reason})" if reason else ""
     first = tied[0].name
     taken = next((each for each in tied if each.name == take), None)

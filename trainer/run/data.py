@@ -74,7 +74,7 @@ class Data:
             self.positive,
             self.aim,
             Resamples.of(self.arrays.stretches[kept], runs=None if runs is None else runs[kept]) if len(kept) else None,
-            None if self.days is None or not len(kept) else Resamples.of(self.days[kept]),
+            tuple(Resamples.of(of[kept]) for of in (self.days, self.arrays.devices) if of is not None and len(kept)),
             self.request.unsure,
         )
 

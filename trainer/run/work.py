@@ -234,6 +234,7 @@ def _verdict(
                 lead=lead,
                 mcc=found.chance,
                 holdout=found.holdout,
+                asked=tuple(each.get(metric) for each in found.asked),
                 correlation=each.scores.get("MCC"),
                 built=model is not None,
                 calibrated=model is not None and model.calibrated,

@@ -23,9 +23,10 @@ from zelador.alarms.state import State
 
 PAGE_ROWS = 50
 MAX_OFFSET = 10_000_000
+NO_DEVICE = ""  # what the stream is about until there is a device
 ROWS_S = 1.0  # how often the stream reads the rows
-SHOWN: tuple[State, ...] = (*NOT_OK, "ok")
-FILTERS: tuple[State, ...] = (*SHOWN, "retired")
+STATE_ORDER: tuple[State, ...] = (*NOT_OK, "ok")
+FILTERS: tuple[State, ...] = (*STATE_ORDER, "retired")
 
 Sort = Literal["", "alarm_minutes"]
 
@@ -83,11 +84,11 @@ class Devices:
 def topic_of(asked: Asked, now: PlantView) -> str | None:
     """Returns what the stream of a list is about; None if the list is not live.
 
-    What is searched or sorted is not: it takes a look at all devices. A list without devices has nothing to update.
+    What is searched or sorted is not: it takes a look at all devices.
     """
-    if asked.q or asked.sort or not (asked.state or now.device_count):
+    if asked.q or asked.sort:
         return None
-    return f"{asked.state}:{asked.offset}"
+    return f"{asked.state}:{asked.offset}" if asked.state or now.device_count else NO_DEVICE
 
 
 def asked_in(about: str) -> Asked | None:
@@ -100,6 +101,8 @@ def asked_in(about: str) -> Asked | None:
 
 
 def look(console: Console, renderer: Renderer, topic: Topic, now: PlantView) -> Live:
+    if topic.about == NO_DEVICE:  # once there is one, the page is loaded again
+        return Live({}, {"ended": "devices"} if now.device_count else {})
     asked = asked_in(topic.about)
     if asked is None:
         return Live({})
@@ -123,7 +126,7 @@ def read_rows(console: Console, asked: Asked) -> tuple[list[DeviceView], int]:
     """Reads the rows of the list, and how many devices match. Raises redis.RedisError."""
     states: tuple[State, ...] = (asked.state,) if asked.state else ()
     read, q = console.services.devices.page, asked.q.strip()
-    rows, total = read(PAGE_ROWS, asked.offset, states or SHOWN, q or None, asked.sort or None)
+    rows, total = read(PAGE_ROWS, asked.offset, states or STATE_ORDER, q or None, asked.sort or None)
     if not states and not rows and not q:  # no device was classified yet, so none has a state
         return read(PAGE_ROWS, asked.offset)
     return rows, total

@@ -39,8 +39,6 @@ MESSAGES = Messages(REASONS)
 
 def worker_reason(language: Language, reason: str) -> str:
     """Returns the reason in the reader's language; empty for an unknown one."""
-    if language.tag == "en":
-        return ""
     return MESSAGES.translated(language, reason, lambda _name, part: _figure(language, part))
 
 

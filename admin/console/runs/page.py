@@ -45,6 +45,7 @@ router = pages("runs")
 
 PAGE_ROWS = 50
 CURRENT_S = 1.0
+FACTS_S = 5.0
 REPORT_S = 60.0
 MAX_PICKS = 20
 EVENTS = 12
@@ -306,9 +307,19 @@ def look(console: Console, renderer: Renderer, _topic: Topic, _now: PlantView) -
     if run is None:
         return Live({}, {"idle": "none"})
     shown = console.window.kept.get(("progress", run.id), CURRENT_S, lambda: progress(console, run))
-    state = renderer.macro("runs/parts.html", "run_state", run, None)
     parts = {name: renderer.macro("runs/progress.html", macro, run, shown) for name, macro in PARTS.items()}
-    return Live({"run-state": state, **parts}, {"idle": run.id})
+    parts["run-state"] = renderer.macro("runs/parts.html", "run_state", run, None)
+    if (facts := console.window.kept.get(("facts", run.id), FACTS_S, lambda: _facts(console, run.id))) is not None:
+        parts["run-facts"] = renderer.macro("runs/parts.html", "run_facts", run, facts)
+    return Live(parts, {"idle": run.id})
+
+
+def _facts(console: Console, run: str) -> Comparison | None:
+    """What a run learns from, which its document has once the readings are loaded; None if it cannot be read."""
+    try:
+        return comparison(console.services.run_views.whole(run))
+    except ZeladorError:
+        return None
 
 
 def _report(console: Console, run: RunView, found: Comparison) -> Report | None:

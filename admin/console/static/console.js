@@ -23,6 +23,9 @@ if (stream) {
     if (clock) clock.textContent = event.detail.data;
   });
   stream.addEventListener("ended", () => loadAgain());
+  stream.addEventListener("htmx-sse-after-connection", () => setTimeout(() => {  // a window that opened hidden ends its stream too
+    if (document.hidden) document.dispatchEvent(new Event("visibilitychange"));
+  }));
   setInterval(() => {
     const isLate = !document.hidden && performance.now() - heard > LATE_MS;
     if (isLate === wasLate) return;
@@ -41,9 +44,9 @@ if (run) {
   // What can still be asked: to finish, while a candidate has ended and another one has not; to cancel, until models are registered.
   const offered = $$("[data-open=finish], [data-open=cancel]");
   if (offered.length) new MutationObserver(() => {
-    const left = offered.filter(link => link === document.activeElement && !$(`[data-may=${link.dataset.open}]`, run));
+    const focused = document.activeElement;
     offered.forEach(link => { link.hidden = !$(`[data-may=${link.dataset.open}]`, run); });
-    if (left.length) takeFocus(offered.find(link => !link.hidden) || $("h1"));
+    if (offered.includes(focused) && focused.hidden) takeFocus($("h1"));
   }).observe(run, { childList: true, subtree: true });
 }
 
@@ -147,10 +150,10 @@ document.addEventListener("click", event => {
   if (!dialog) return;
   event.preventDefault();
   dialog.showModal();
-  dialog.addEventListener("close", () => {  // the link may have been sent again meanwhile, or is gone with what it asked
-    const now = link.isConnected ? link : $(`[data-open=${dialog.id}]`);
-    if (!now?.checkVisibility()) takeFocus($("h1"));
-    else if (now !== link) now.focus();
+  dialog.addEventListener("close", () => {
+    if (link.checkVisibility()) return;
+    const again = $(`[data-open=${dialog.id}]`);  // the link was sent again, or there is nothing left to ask
+    takeFocus(again?.checkVisibility() ? again : $("h1"));
   }, { once: true });
 });
 $$("[data-close]").forEach(button => button.addEventListener("click", () => button.closest("dialog").close()));

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
+import os
 import re
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -128,6 +131,31 @@ def test_the_page_can_be_searched_and_has_commands_to_copy(api_settings: Setting
     (select,) = re.findall(r"curl -X PUT[^<]*/v1/selection&quot;</pre>", whole)
     assert "Authorization: Bearer $KEY" in select
     assert "-d " in select
+    assert "<i><small>Role: </small>operator</i>" in whole
+    assert '<th scope="col"></th>' not in whole
+
+
+def test_the_commands_of_the_page_name_its_own_address_and_are_accepted(api_settings: Settings) -> None:
+    """They are run as they are: with the examples of the bodies, and the If-Match without which a change is refused."""
+    select_one(api_settings.registry.url)
+    with serving(api_settings) as client:
+        page = html.unescape(client.get("/docs").text)
+        (place, key) = f"{client.base_url.host}:{client.base_url.port}", client.headers["Authorization"].split()[1]
+        assert f"ZELADOR={place}  # host" in page
+        commands = re.findall(r'<pre tabindex="0" class="copy">(curl .*?)</pre>', page, re.DOTALL)
+        asked = {}
+        for path in ("/v1/classify", "/v1/labels", "/v1/keys", "/v1/quarantine/replay", "/v1/models/NAME"):
+            (command, *_) = [each for each in commands if each.endswith(f'$ZELADOR{path}"') and " -d " in each]
+            run = command.replace("/NAME", "/small") + " -s -o /dev/null -w '%{http_code}'"
+            done = subprocess.run(
+                ["/bin/sh", "-c", run], env={"ZELADOR": place, "KEY": key, "PATH": os.environ["PATH"]},
+                capture_output=True, text=True, timeout=60,
+            )  # fmt: skip
+            asked[path] = done.stdout
+        elsewhere = client.get("/docs", headers={"Host": "<b>.example"}).text
+    assert set(asked.values()) <= {"200", "201"}, asked
+    assert "<b>.example" not in elsewhere
+    assert "ZELADOR=127.0.0.1:8000 " in elsewhere
 
 
 def test_every_type_of_problem_is_in_the_reference() -> None:

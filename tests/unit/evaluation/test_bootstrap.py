@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from registry.evaluation.bootstrap import Resamples, between_days, difference, intervals, joined, too_few
+from registry.evaluation.bootstrap import Resamples, between, difference, intervals, joined, too_few
 from registry.evaluation.scores import Answers, scores
 from zelador.model_metrics import METRICS
 
@@ -138,7 +138,7 @@ def test_days_that_differ_widen_what_hours_do_not_show() -> None:
     wrong = draw.random(8_000) < np.array([0.02, 0.4, 0.1, 0.3, 0.05, 0.35, 0.02, 0.2])[days]
     answers = Answers(expected, np.where(wrong, 1 - expected, expected), None, ("a", "b"), "b")
     narrow = intervals(answers, Resamples.of(blocks))
-    wide = joined(narrow, between_days(answers, Resamples.of(days))).of["Accuracy"]
+    wide = joined(narrow, between(answers, Resamples.of(days))).of["Accuracy"]
     assert narrow.of["Accuracy"] is not None and narrow.of["Accuracy"][0] > 0.75
     assert wide is not None and wide[0] < 0.73
-    assert between_days(answers, Resamples.of(days // 2)) == {}  # four days say nothing about others
+    assert between(answers, Resamples.of(days // 2)) == {}  # four days say nothing about others

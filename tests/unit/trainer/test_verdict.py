@@ -73,6 +73,19 @@ def test_a_small_p_is_not_enough_if_no_model_is_better_than_guessing() -> None:
     assert said(weak, learnable=Learnable(None, "too few ways")).kind == "clear"
 
 
+def test_a_model_that_the_hold_out_overtakes_is_not_called_clearly_better() -> None:
+    """Folds had each machine on both sides, so a forest that knew them by heart was clear; new ones said otherwise."""
+    first = contender("forest", 0.757, None, 9.0, asked=(0.74, 0.70, 0.75))
+    better = contender("logistic", 0.72, CLEAR, asked=(0.73, 0.74, 0.72))  # on the new machines
+    worse = contender("bayes", 0.6, CLEAR, asked=(0.6, 0.6, 0.6))
+    found = said(first, better, worse)
+    assert (found.kind, found.take, found.tied) == ("tied", "forest", ("forest", "logistic"))
+    assert "cannot be told apart by MCC (the hold-out disagrees with the folds); take forest" in found.sentence
+    assert said(first, replace(better, asked=(0.73, 0.705, 0.72)), worse).kind == "clear"  # as good, within 0.01
+    assert said(first, replace(better, asked=(0.73, None, 0.72)), worse).kind == "clear"
+    assert said(first, replace(better, asked=()), worse).kind == "clear"  # it was not built
+
+
 def test_too_few_stretches_cannot_show_that_there_is_nothing_to_learn() -> None:
     """Six recordings of each of three states: "nothing to learn", and sixty later ones were told apart at 0.7."""
     few = "the class 'fault' is in 5 independent stretches only"

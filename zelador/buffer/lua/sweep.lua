@@ -1,4 +1,4 @@
--- Finds devices that have fallen silent, or whose shelving has ended, a limited number. A device is silent when it was not heard for longer than
+-- Finds devices that have fallen silent, or whose shelving has ended, a limited number; more of those that turn out to be well. A device is silent when it was not heard for longer than
 -- 5 times the 99th percentile of its own gaps, and at least LEAST_SILENCE; or for silent_ms, if that is set. If several devices are silent because
 -- nothing was heard of any device, that is one event.
 -- Two kinds of devices are looked at: those that were last heard before the least silence, which is where they stand in `devices`, in its order and
@@ -11,7 +11,7 @@ local now = redis.call('TIME')
 now = now[1] * 1000 + math.floor(now[2] / 1000)
 local a = alarms_open(KEYS[1], KEYS[2], KEYS[3], KEYS[4])
 local limit, silent_ms = tonumber(ARGV[1]), tonumber(ARGV[2])
-local LEAST_FLEET = 3
+local LEAST_FLEET, WELL = 3, 4                           -- nearly all that are due are well: so many times as many of them are taken at once
 local newest = redis.call('ZREVRANGE', KEYS[5], 0, 0, 'WITHSCORES')[2]
 newest = newest and tonumber(newest) or 0
 local fleet = redis.call('HGET', a.states, '')        -- no device has an empty name
@@ -22,8 +22,8 @@ if fleet and newest > tonumber(fleet) then            -- some device is heard ag
     'at', string.format('%.0f', now), 'why', 'fleet')
   fleet = nil
 end
-local found, calm = 0, {}
-local names = redis.call('ZRANGEBYSCORE', a.due, '-inf', string.format('%.0f', now), 'LIMIT', 0, limit)
+local found, examined, calm = 0, 0, {}
+local names = redis.call('ZRANGEBYSCORE', a.due, '-inf', string.format('%.0f', now), 'LIMIT', 0, fleet and limit or WELL * limit)
 local taken_due = #names                              -- those that stay in `due` are added again: cheaper than removing the others by name
 if taken_due > 0 then redis.call('ZREMRANGEBYRANK', a.due, 0, taken_due - 1) end
 local least = silent_ms or LEAST_SILENCE
@@ -57,7 +57,10 @@ for i, device in ipairs(names) do
       redis.call('ZREM', a.states .. '-' .. alarms_read(text).s, device)
       redis.call('HSET', a.announce, device, 'gone')
     end
+  elseif examined >= limit and i <= taken_due then    -- these cost more: in the next step
+    alarms_queue(a, 'ZADD', a.due, string.format('%.0f', now), device)
   else
+    examined = examined + 1
     local r, facts = alarms_read(text)
     heard = tonumber(heard)
     local unseen = not r                              -- heard, and never classified
