@@ -42,7 +42,7 @@ def test_a_model_that_the_plant_cannot_feed_is_selected_only_with_force(site: Si
         assert refused.status_code == 409
         assert "does not send what this model needs" in refused.text
         assert client.post("/console/models/hungry/select", data={"force": "yes"}).status_code == 303
-        wait_for(lambda: "1 of 1 workers refused" in client.get("/console/models/hungry").text, "the refusal")
+        wait_for(lambda: "the worker refused this model" in client.get("/console/models/hungry").text, "the refusal")
         client.post("/console/models/small/select")
         assert "Roll back…" in client.get("/console/models/small").text
         asked = client.get("/console/rollback")
