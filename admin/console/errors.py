@@ -21,6 +21,8 @@ from admin.console.stream import ENDED
 from admin.console.visitor import Visitor, own_path, visitor_of
 from admin.document.problems import Problem
 
+LATER = b": later\n\n"  # the browser asks again; a page would be put into the open one
+STREAM = "text/event-stream"
 SIGN_IN, STREAMS = "/console/signin", "/console/stream/"
 
 
@@ -45,9 +47,10 @@ def page(request: Request, problem: Problem, headers: Mapping[str, str]) -> Resp
     """Returns the answer to a request of the console that failed."""
     console: Console = request.app.state.console
     visitor = visitor_of(request)
+    if visitor.path.startswith(STREAMS) and "authorization" not in request.headers:  # an open page, not a person
+        ended = problem.status == 401
+        return Response(ENDED if ended else LATER, 200 if ended else problem.status, headers, STREAM)
     if problem.status == 401 and visitor.path.partition("?")[0] != SIGN_IN:
-        if visitor.path.startswith(STREAMS) and "authorization" not in request.headers:  # an open page, not a person
-            return Response(ENDED, media_type="text/event-stream")
         is_form = request.method == "POST"
         back = quote(own_path(address_of_form(request) if is_form else visitor.path), safe="/")
         return go(f"{SIGN_IN}?next={back}{'&unsent=yes' if is_form else ''}")
