@@ -79,7 +79,7 @@ $$("#attention, #dev-actions").forEach(region => {
     if (shown() !== before) changed = performance.now();
     before = shown();
   }).observe(region, { childList: true });
-  region.addEventListener("submit", event => { if (performance.now() - changed < HASTY_MS) event.preventDefault(); });
+  for (const kind of ["click", "submit"]) region.addEventListener(kind, event => { if (performance.now() - changed < HASTY_MS) event.preventDefault(); });
 });
 
 // A region that is sent again keeps the focus of a keyboard: on the same link, button or heading, else on its first link.
@@ -123,14 +123,14 @@ addEventListener("load", () => {  // a "#" in the address has taken the focus aw
   } catch { /* without a store, the browser decides */ }
 });
 
-// Pause stops the list of predictions, nothing else. It waits too while the keyboard is in it.
+// Pause stops the list of predictions, nothing else.
 let paused = false;
 const pause = $("[data-pause]");
 if (pause) {
   pause.hidden = false;
   pause.addEventListener("click", () => { paused = !paused; pause.setAttribute("aria-pressed", String(paused)); });
   document.addEventListener("htmx-sse-before-message", event => {  // with "-" as htmx's metaCharacter (head.html)
-    if ((paused || $("#feed").contains(document.activeElement)) && !event.detail.message.event && event.detail.message.data.includes('"#feed"')) event.preventDefault();
+    if (paused && !event.detail.message.event && event.detail.message.data.includes('"#feed"')) event.preventDefault();
   });
 }
 
