@@ -12,6 +12,22 @@ const loadAgain = () => {
   location.reload();
 };
 
+// A session that ends while a form is half filled: the page stays, and nothing is sent until somebody has signed in, as in another tab.
+const out = $("#ended");
+let isTyped = Boolean(document.body.dataset.address);
+const endSession = has => {
+  if (!out || out.hidden !== has) return;
+  if (has) ($("dialog:modal") || document.body).append(out);
+  out.hidden = !has;
+};
+document.addEventListener("input", () => { isTyped = true; }, true);
+document.addEventListener("submit", event => {
+  if (!out || out.hidden || event.target.method !== "post") return;
+  event.preventDefault();
+  ($("dialog:modal") || document.body).append(out);
+  $("a", out).focus();
+}, true);
+
 // The stream. Its "tick" is the time of the plant, once a second; without it nothing on the page is fresh.
 const LATE_MS = 3500, HASTY_MS = 400;
 const stream = $("#stream"), clock = $("#clock"), late = $("#late");
@@ -19,10 +35,11 @@ let wasLate = Boolean(late && !late.hidden), heard = wasLate ? -Infinity : perfo
 if (stream) {
   stream.addEventListener("tick", event => {
     heard = performance.now();
+    endSession(false);
     if ($("[data-recovers]")) loadAgain();
     if (clock) clock.textContent = event.detail.data;
   });
-  stream.addEventListener("ended", () => loadAgain());
+  stream.addEventListener("ended", event => event.detail.data || !isTyped ? loadAgain() : endSession(true));
   stream.addEventListener("htmx-sse-after-connection", () => setTimeout(() => {  // a window that opened hidden ends its stream too
     if (document.hidden) document.dispatchEvent(new Event("visibilitychange"));
   }));
