@@ -102,7 +102,7 @@ class Renderer:
             step=lambda message: step_text(language, message or ""),
             period=lambda label: period(language, label["from"], label["to"]),
             device_state=lambda state: language.text(STATES.get(state, state)),
-            device_why=lambda device, names: device_why(language, device, names),
+            device_why=lambda device, names, with_since=False: device_why(language, device, names, with_since),
         )
         found.globals.update(
             icon=icon,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timezone
 
 import pytest
 
 from admin.console import charts
+from admin.console.device.timeline import timeline
 from admin.console.language import Language, language
 from admin.console.words import act, device_event, is_told, named, sentence
 from operations.audit import Act
@@ -31,7 +33,31 @@ def test_no_device_is_left_suspect_among_what_happened() -> None:
         ("acknowledged", "suspect", "press: no longer “Acknowledged”"),
     ):
         assert is_told(change(before, state))
-        assert device_event(EN, change(before, state)).sentence == said
+        assert device_event(EN, change(before, state), {}).sentence == said
+
+
+@pytest.mark.parametrize(
+    ("before", "state", "by", "said", "in_timeline"),
+    [
+        ("acknowledged", "alarm", "key 1", "acknowledgment undone by Ana", True),
+        ("shelved", "alarm", "key 1", "shelving ended by Ana", True),
+        ("shelved", "alarm", None, "shelving ended", True),
+        ("retired", "alarm", "joe (command line)", "brought back by joe", True),
+        ("retired", "ok", "key 1", "brought back by Ana", False),
+        ("shelved", "ok", "key 1", "shelving ended by Ana", False),
+    ],
+)
+def test_a_person_who_brings_an_alarm_back_did_not_raise_it(
+    before: str, state: str, by: str | None, said: str, in_timeline: bool
+) -> None:
+    """The events of the device and of the overview say what the person did."""
+    event = replace(change(before, state), by=by, label="yes", probability=0.97)
+    names = {"key 1": "Ana"}
+    assert [each.text for each in timeline(EN, [event], [], names, 9)] == [said]
+    if in_timeline:
+        assert device_event(EN, event, names).sentence == f"press is in alarm: {said}"
+    raised = replace(change("suspect", "alarm"), label="yes", probability=0.97)
+    assert [each.text for each in timeline(EN, [raised], [], names, 9)] == ["“yes”, probability 0.97"]
 
 
 @pytest.mark.parametrize(("reader", "half"), [(EN, "0.5"), (PT, "0,5")])
