@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +12,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from operations.views.alarm_time import AlarmTimeReader
+from operations.views.devices import Devices
 from tests.device_states import START, Plant
 from zelador.alarms import Rule, Track, step
+from zelador.alarms.state import IN_ALARM, optional_iso, published
 from zelador.alarms.store import DeviceStates
 from zelador.buffer import Outcome, Refused, Sighting, Sightings
 from zelador.clock import now_ms
@@ -263,6 +267,7 @@ def test_the_undo_of_an_acknowledgment_changes_that_one_alone(plant: Plant) -> N
     assert plant.in_state("alarm") == ["press"] and plant.in_state("acknowledged") == []
     assert plant.events()[-1] == ("press", "acknowledged", "alarm")
     assert plant.waiting()["press"] == str(again.version) and again.version > raised.version
+    assert again.since == raised.since
 
     plant.act("press", "acknowledge")
     second = plant.record("press").at
@@ -288,32 +293,81 @@ def test_an_acknowledgment_is_undone_while_the_device_is_shelved(plant: Plant) -
     assert plant.act("press", "unshelve")[1:] == ["shelved", "alarm"]
 
 
-acts_and_readings = st.lists(st.sampled_from(["acknowledge", "undo", "undo an old one", "h", "l"]), max_size=30)
+def test_an_alarm_that_came_back_keeps_its_place_and_is_not_acknowledged_unseen(
+    plant: Plant, eventually: Callable[..., None]
+) -> None:
+    """Who read the list while it was not in it has not seen it, however long ago it began."""
+    states, times = DeviceStates(plant.client, plant.keys.prefix), AlarmTimeReader(plant.client, plant.keys.prefix)
+    for device in ("press", "lathe", "mill", "saw"):
+        plant.see(device, "hhh")
+        begun = now_ms()
+        eventually(lambda begun=begun: now_ms() > begun, "the next millisecond")
+    order = ["press", "lathe", "mill", "saw"]
+    begins = [plant.record(device).since for device in order]
+    assert plant.in_state("alarm") == order and begins == sorted(set(begins))
+    plant.act("press", "acknowledge")
+    at = int(plant.record("press").at or 0)
+    plant.act("lathe", "shelve", now_ms() + 3_600_000)
+    plant.act("mill", "retire")
+    eventually(lambda: now_ms() > at, "the next millisecond")
+    seen = now_ms()
+    eventually(lambda: now_ms() > seen, "the next millisecond")
+    states.act("press", "unacknowledge", "eva", at)
+    plant.act("lathe", "unshelve")
+    plant.act("mill", "restore")
+    assert [plant.record(device).since for device in order] == begins
+    assert plant.in_state("alarm") == order
+    assert states.in_alarm(seen, 9) == ["saw"] == states.in_alarm(seen, 1)
+    assert states.in_alarm(now_ms(), 9) == order
+    assert states.in_alarm(now_ms(), 2) == order[:2]
+    spent = times.read()
+    assert spent.ms["press"] >= spent.until - begins[0] - 1, "the time in alarm counts on"
+    assert spent.ms["lathe"] < spent.until - begins[1], "without the time in which it was shelved"
+    device = json.loads(published("press", plant.record("press")))
+    plant.act("press", "acknowledge")
+    again = json.loads(published("press", plant.record("press")))
+    assert (again["since"], again["acknowledged_by"]) == (device["since"], "ana")
+    assert again["acknowledged_at"] == optional_iso(plant.record("press").at)
+    (shown,) = Devices(plant.client, plant.keys.prefix).page(1, 0, ("acknowledged",))[0]
+    assert (shown.since, shown.acknowledged_at) == (again["since"], again["acknowledged_at"])
+
+
+PEOPLE = ["acknowledge", "undo", "undo an old one", "shelve", "unshelve", "retire", "restore"]
+acts_and_readings = st.lists(st.sampled_from([*PEOPLE, "h", "h", "h", "l"]), max_size=30)
 
 
 @given(steps=acts_and_readings)
 @examples(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_after_an_undo_the_alarm_is_as_if_nobody_had_acknowledged_it(plant: Plant, steps: list[str]) -> None:
-    """The readings alone decide whether there is an alarm; acts decide only who has it."""
+    """The readings alone decide whether there is an alarm, and since when; acts decide only who has it."""
     states, rule = DeviceStates(plant.client, plant.keys.prefix), Rule(hold_s=0.0, off_s=0.0)
     plant.client.delete(plant.keys.states)
-    track, now, clock, by = Track(), now_ms(), 0, False
+    track, now, clock, by, over, begun = Track(), now_ms(), 0, False, "", (0.0, 0.0)
     for what in steps:
         if what in "hl":
             clock += 1_000
+            before = now_ms()
             plant.see("press", what, START + clock, rule)
-            track = step(track, START + clock, what, rule, now)
+            was, track = track, step(track, START + clock, what, rule, now)
             by = by and track.condition == "alarm"
+            if track.condition == "alarm" != was.condition:
+                begun = (before, now_ms())
+        elif what in ("shelve", "unshelve", "retire", "restore"):
+            done = plant.act("press", what, now_ms() + 3_600_000 if what == "shelve" else "")
+            if done[0] == "":
+                over = {"shelve": "shelved", "retire": "retired"}.get(what, "")
+                if what == "restore":
+                    over = "shelved" if plant.record("press").until else ""
         elif what == "acknowledge":
             done = plant.act("press", "acknowledge")
-            if track.condition == "alarm" and clock:
+            if track.condition == "alarm" and clock and over != "retired":
                 by = True
             else:
-                assert done in (["absent"], ["not in alarm"])
+                assert done in (["absent"], ["not in alarm"], ["retired"])
         elif clock:
             present = plant.record("press").at if by else None
             at = 1.0 if what == "undo an old one" or present is None else present
-            if by and at == present:
+            if by and at == present and over != "retired":
                 states.act("press", "unacknowledge", "eva", int(at))
                 by = False
             else:
@@ -321,8 +375,13 @@ def test_after_an_undo_the_alarm_is_as_if_nobody_had_acknowledged_it(plant: Plan
                     states.act("press", "unacknowledge", "eva", int(at))
         if clock:
             record = plant.record("press")
-            expected = "acknowledged" if by else track.condition
+            expected = over or ("acknowledged" if by else track.condition)
             assert (record.state, record.by is not None) == (expected, by)
+            if expected in IN_ALARM:
+                assert begun[0] <= record.since <= begun[1], "the readings say since when"
+                begun = (record.since, record.since)
+                score = plant.client.zscore(plant.keys.in_state(expected), "press")
+                assert score == (record.at if by else record.since)
 
 
 def test_shelving_ends_automatically(plant: Plant, eventually: Callable[..., None]) -> None:
