@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from operations.views.models import numbers, pair_of, text_of
+from operations.views.metadata import Pair, integer, mapping, numbers, pair_of, text_of
 
 BASELINE = ("Dummy", "dummy")
 LEFT_OUT = ("it was not compared: ", "it was not finished: ")  # begins the trouble of such a candidate
-
-Pair = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +109,3 @@ def _is_tied(from_first: Pair | None, by: By, *names: object) -> bool:
     if from_first is not None:
         return from_first[0] <= 0 <= from_first[1]
     return by.is_own and any(name in by.tied for name in names)
-
-
-def mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def integer(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
