@@ -25,7 +25,7 @@ class CandidateRow:
     holdout_interval: Pair | None
     shuffled: float | None
     optimism: float | None
-    us_per_row: float | None
+    us_per_row: float | None  # in batches
     threshold: float | None
     served_by: str
     agreement: str  # why it runs as pipeline or ONNX
@@ -63,9 +63,6 @@ def row_of(each: Mapping[str, Any], by: By, is_first: bool) -> CandidateRow:
     matrix = mapping(each.get("confusion")).get("counts") or ()
     model_type = text_of(each.get("model_type"))
     from_first = pair_of(mapping(each.get("from_first_intervals")).get(metric))
-    speed = numbers(each).get("us_per_row")
-    if speed is None:
-        speed = numbers(agreement).get("onnx_us" if each.get("served_by") == "onnx" else "pipeline_us")
     return CandidateRow(
         integer(each.get("rank", each.get("place"))),
         model_type,
@@ -76,7 +73,7 @@ def row_of(each: Mapping[str, Any], by: By, is_first: bool) -> CandidateRow:
         pair_of(mapping(each.get("holdout_intervals")).get(metric)),
         numbers(each.get("shuffled")).get(metric),
         _optimism(each, by),
-        speed,
+        numbers(each).get("us_per_row"),
         numbers(each).get("threshold"),
         text_of(each.get("served_by")),
         text_of(agreement.get("reason")),

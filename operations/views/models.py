@@ -78,7 +78,7 @@ class TrainedOn:
 
 @dataclass(frozen=True, slots=True)
 class AgreementFacts:
-    """Why a model runs as pipeline or ONNX."""
+    """Why a model runs as pipeline or ONNX; what each takes for one reading, in batches."""
 
     reason: str
     rows: int | None
@@ -199,7 +199,7 @@ def model_detail(registry: Registry, name: str) -> ModelDetail:
         ),
         classes,
         positive if isinstance(positive, str) else classes[-1] if len(classes) == 2 else None,
-        _agreement(mapping(model.metadata.get("agreement"))),
+        _agreement(model.metadata),
         _trained_on(mapping(model.metadata.get("data"))),
         {str(k): str(v) for k, v in mapping(model.metadata.get("versions")).items()},
         sum(file.size for file in manifest.files.values()),
@@ -239,16 +239,25 @@ def _trained_on(data: Mapping[str, Any]) -> TrainedOn:
     return TrainedOn(known, time_of(data.get("from")), time_of(data.get("to")), shares, text_of(data.get("sha256")))
 
 
-def _agreement(found: Mapping[str, Any]) -> AgreementFacts:
-    figures = numbers(found)
+def _agreement(facts: Mapping[str, Any]) -> AgreementFacts:
+    found = mapping(facts.get("agreement"))
+    figures, times = numbers(found), _times(facts)
     rows, differ = figures.get("rows"), figures.get("labels_that_differ")
     return AgreementFacts(
         text_of(found.get("reason")),
         None if rows is None else int(rows),
         None if differ is None else int(differ),
-        figures.get("onnx_us"),
-        figures.get("pipeline_us"),
+        times.get("onnx"),
+        times.get("pipeline"),
     )
+
+
+def _times(facts: Mapping[str, Any]) -> dict[str, float]:
+    """The µs that each form takes for a reading. The agreement has those of all readings that were timed together."""
+    took = numbers(facts.get("agreement"))
+    together = {form: took[f"{form}_us"] for form in ("onnx", "pipeline") if took.get(f"{form}_us", 0.0) > 0}
+    served, each = together.get(text_of(facts.get("served_by"))), numbers(facts).get("us_per_row")
+    return {} if served is None or each is None else {form: us * each / served for form, us in together.items()}
 
 
 def _range(minimum: float | None, maximum: float | None) -> Range | None:

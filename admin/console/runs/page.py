@@ -80,6 +80,11 @@ class Progress:
         return self.view.steps if self.asked is None else tuple(s for s in self.view.steps if s.state != "waiting")
 
     @property
+    def has_baseline(self) -> bool:
+        """True if one of those that are counted is the baseline."""
+        return any(each.id == "dummy" for each in self.view.steps)
+
+    @property
     def may_finish(self) -> bool:
         """True while there is a candidate to finish with, and another one to leave out."""
         has_one = any(each.score is not None and each.id != "dummy" for each in self.view.leaderboard)
