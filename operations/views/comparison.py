@@ -219,7 +219,7 @@ def comparison(run: RunView, metric: str | None = None) -> Comparison:
         _question("learned", mapping(split.get("learned"))) if split.get("learned") else None,
         _moved(mapping(verdict.get("moved"))),
         _seen(mapping(split.get("seen"))),
-        _cost(run.request, document, models),
+        cost_of(document, _costs(run.request)),
     )
 
 
@@ -266,11 +266,14 @@ def _live(found: Mapping[str, Any], metric: str) -> Live | None:
     )
 
 
-def _cost(
-    request: Mapping[str, Any], document: Mapping[str, Any], models: Sequence[Mapping[str, Any]]
-) -> CostPair | None:
+def _costs(request: Mapping[str, Any]) -> Pair | None:
     names = {"missed": "cost_missed", "false_alarm": "cost_false_alarm", "recall": "recall"}
-    costs = costs_of({name: request.get(key) for name, key in names.items()})
+    return costs_of({name: request.get(key) for name, key in names.items()})
+
+
+def cost_of(document: Mapping[str, Any], costs: Pair | None) -> CostPair | None:
+    """What the errors of a run's first candidate and of the live model cost on the same readings, if that is known."""
+    models = [each for each in document.get("models") or () if isinstance(each, Mapping)]
     live = numbers(mapping(document.get("reference")).get("holdout"))
     positive = text_of(document.get("positive"))
     return cost_pair(mapping(models[0].get("confusion")), positive, live, costs) if models else None

@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 from operations.views.metadata import Pair, integer, mapping, numbers, pair_of, text_of
 from registry.log.state import Model, State
+from zelador.alarms.policy import policy
+from zelador.settings import AlarmSettings
 
 PER = 1_000  # readings
 SAME = 5e-4  # a precision that differs by less is the same; scores are rounded
@@ -126,6 +128,16 @@ def warnings(found: Doubts) -> list[str]:
                 f"instead of {cost.other:.1f} in 1,000 readings"
             )
     return said
+
+
+def false_alarms(model: Model | None, settings: AlarmSettings) -> float | None:
+    """False alarms per device and day, as training counted them by its own rule; None if the plant has another."""
+    if model is None:
+        return None
+    known = numbers(model.metadata.get("alarm"))
+    rule = policy(settings, [], model.metadata).rules[0]
+    is_own = all(known.get(name) == getattr(rule, name) for name in ("on_count", "window", "high"))
+    return known["per_device_and_week"] / 7 if is_own and known.get("per_device_and_week", -1.0) >= 0 else None
 
 
 def cost_pair(
