@@ -9,6 +9,7 @@ from admin.console.catalog import Messages, Plural, plural
 from admin.console.catalog import mark as _
 from admin.console.language import Language
 from admin.console.runs.notes import NOTES
+from admin.console.words import label_text
 from operations.views.comparison import Comparison
 
 VERDICTS: Mapping[str, str] = {
@@ -186,7 +187,11 @@ def decision_text(language: Language, found: Comparison) -> str:
 
 def said_text(language: Language, said: str) -> str:
     """Translates the trainer's message about a candidate or the test; empty for an unknown one."""
-    return SAID_MESSAGES.translated(language, said, lambda _name, part: _figure(language, part))
+
+    def part_of(_name: str, part: str) -> str:
+        return label_text(language, part) if part in ("yes", "no") else _figure(language, part)
+
+    return SAID_MESSAGES.translated(language, said, part_of)
 
 
 def error_text(language: Language, error: str) -> str:
