@@ -118,7 +118,7 @@ def make_services(settings: Settings) -> Services:
         labels,
         LabelReader(labels.labels, ReadingTimes(client, prefix, ArchivedCounts(settings))),
         RequestMetrics(),
-        DatasetReader(settings, patient),
+        DatasetReader(settings, patient, client),
         HistoryReader(settings, client, labels.labels, events),
         RunStreams(RunEvents(run_views, registry, runs), max(8, settings.api.connections // 4)),
         LedgerMarks(client, prefix),

@@ -25,7 +25,14 @@ class AuditLog(Protocol):
         """
 
     def add(
-        self, who: str, what: str, target: str, before: Any = None, after: Any = None, address: str | None = None
+        self,
+        who: str,
+        what: str,
+        target: str,
+        before: Any = None,
+        after: Any = None,
+        address: str | None = None,
+        on_behalf_of: str | None = None,
     ) -> object:
         """Records an act. Raises Unavailable, whose message says that the act was done but not recorded."""
 
@@ -39,6 +46,7 @@ class Actor:
     """Whoever acts: a person, or the trainer.
 
     `name` is written to the registry's history; `name` and `via` to the audit log. `address` is the client's, if any.
+    `on_behalf_of` is who requested the run, of an act of the trainer.
     `wake` notifies the workers of a selection; if it fails, they notice the selection within a second.
     """
 
@@ -47,6 +55,7 @@ class Actor:
     address: str | None = None
     via: str = ""  # "command line", or for the trainer its run or reason; empty for the API and the console
     wake: Callable[[int], None] = nobody_to_wake
+    on_behalf_of: str | None = None
 
     @property
     def full_name(self) -> str:
@@ -58,7 +67,7 @@ class Actor:
 
     def record(self, act: Act, target: object, before: Any = None, after: Any = None) -> None:
         """Records an act of this actor, after it was done. Raises Unavailable."""
-        self.audit.add(self.full_name, act.value, str(target), before, after, self.address)
+        self.audit.add(self.full_name, act.value, str(target), before, after, self.address, self.on_behalf_of)
 
 
 def waker(client: redis.Redis, prefix: str) -> Callable[[int], None]:

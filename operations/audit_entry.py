@@ -32,6 +32,7 @@ class Change(msgspec.Struct, frozen=True):
     before: Any = None
     after: Any = None
     address: str | None = None
+    on_behalf_of: str | None = None  # who asked for it, of an act of the trainer
 
 
 _decoder = msgspec.json.Decoder(Change)
@@ -40,11 +41,13 @@ _decoder = msgspec.json.Decoder(Change)
 def encode(change: Change) -> bytes:
     """One line of at most MAX_ENTRY bytes."""
     texts = {name: _short(getattr(change, name)) for name in ("who", "what", "target")}
-    address = None if change.address is None else _short(change.address)
+    optional = {
+        name: None if (text := getattr(change, name)) is None else _short(text) for name in ("address", "on_behalf_of")
+    }
     values = {name: _cut(getattr(change, name)) for name in ("before", "after")}
-    line = _json(msgspec.structs.replace(change, **texts, **values, address=address)) + b"\n"
+    line = _json(msgspec.structs.replace(change, **texts, **values, **optional)) + b"\n"
     if len(line) > MAX_ENTRY:
-        line = _json(msgspec.structs.replace(change, **texts, before=None, after=None, address=address)) + b"\n"
+        line = _json(msgspec.structs.replace(change, **texts, before=None, after=None, **optional)) + b"\n"
     return line
 
 

@@ -45,14 +45,22 @@ class AuditFile:
         self._counted = (-COUNT_EVERY_S, 0)  # time of the count, and bytes of all files
 
     def add(
-        self, who: str, what: str, target: str, before: Any = None, after: Any = None, address: str | None = None
+        self,
+        who: str,
+        what: str,
+        target: str,
+        before: Any = None,
+        after: Any = None,
+        address: str | None = None,
+        on_behalf_of: str | None = None,
     ) -> Change:
         """Records a change; it is on the disk when this returns. Long values are cut and replaced by their digest.
 
         Raises Unavailable, whose message names the change: it has been made by then.
         """
         moment = time.time_ns()
-        change = Change(f"{moment:020d}", iso(moment // 1_000_000), who, what, target, before, after, address)
+        at = iso(moment // 1_000_000)
+        change = Change(f"{moment:020d}", at, who, what, target, before, after, address, on_behalf_of)
         log.info("%s by %s: %s", what, clean(who), clean(target[:200]))
         line = encode(change)
         try:

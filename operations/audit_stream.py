@@ -37,6 +37,7 @@ class SentAct(msgspec.Struct, frozen=True):
     before: Any = None
     after: Any = None
     address: str | None = None
+    on_behalf_of: str | None = None
 
 
 class AuditStream:
@@ -54,10 +55,17 @@ class AuditStream:
             raise Unavailable(f"nothing can be changed now: Redis does not accept writes ({error})") from None
 
     def add(
-        self, who: str, what: str, target: str, before: Any = None, after: Any = None, address: str | None = None
+        self,
+        who: str,
+        what: str,
+        target: str,
+        before: Any = None,
+        after: Any = None,
+        address: str | None = None,
+        on_behalf_of: str | None = None,
     ) -> None:
         """Sends an act; a long one without its values. Raises Unavailable: the act was done, but not recorded."""
-        act = SentAct(who, what, target, before, after, address)
+        act = SentAct(who, what, target, before, after, address, on_behalf_of)
         data = msgspec.json.encode(act)
         if len(data) > MAX_ACT_BYTES:
             data = msgspec.json.encode(msgspec.structs.replace(act, target=target[:256], before=None, after=None))
@@ -118,7 +126,7 @@ class AuditMover:
         except (msgspec.MsgspecError, RecursionError) as error:
             log.error("an act in Redis cannot be read and is not in the audit file: %s", error)
             return
-        self._file.add(act.who, act.what, act.target, act.before, act.after, act.address)
+        self._file.add(act.who, act.what, act.target, act.before, act.after, act.address, act.on_behalf_of)
 
     def _step(self) -> float:
         self.move()

@@ -42,6 +42,21 @@ def upload(with_probabilities: bool = True, features: tuple[str, ...] = FEATURES
     )
 
 
+def upload_compared(against: str) -> Upload:
+    """A model whose run, with costs of 5 and 1, recommended none; `against` was live then, and did better."""
+    more = {
+        "run": "20261124_120000-aaaa", "rank": 1, "metric": "F1", "positive": "yes", "not_recommended": True,
+        "holdout": {"F1": 0.43, "Recall": 0.55, "Precision": 0.423077, "Accuracy": 0.76},
+        "confusion": {"labels": ["no", "yes"], "counts": [[65, 15], [9, 11]]},
+        "costs": {"missed": 5.0, "false_alarm": 1.0, "recall": None}, "reference": against,
+        "difference": {"F1": -0.4, "Recall": -0.2, "Precision": -0.576923, "Accuracy": -0.19},
+        "difference_intervals": {"F1": [-0.5, -0.3]},
+    }  # fmt: skip
+    given = upload()
+    given.metadata.update(more)
+    return given
+
+
 def select_one(folder: Path | str, name: str = "small") -> Registry:
     """A registry with one model, selected."""
     registry = Registry.open(folder)

@@ -182,11 +182,11 @@ class Trainer:
             dataset = from_stream(self._connection.client, settings, query_for(settings, request))
             for note in dataset.notes:
                 log.info("run %s: %s", job.run.id, note)
-            record = recorded_by(partial(self._actor, f"run {job.run.id}"), self._stop)
+            record = recorded_by(partial(self._actor, f"run {job.run.id}", job.run.by), self._stop)
             document = train(dataset, settings, self._registry, options, self._stop, recorder, child, control, record)
         if training.promote == "better":
             recorder.add("step", PROMOTING)
-            promote(document, self._registry, self._actor(f"run {job.run.id}"), settings)
+            promote(document, self._registry, self._actor(f"run {job.run.id}", job.run.by), settings)
         return document
 
     def _child(self) -> Child:
@@ -198,10 +198,12 @@ class Trainer:
             warm.close()
         return Child(nice=self._settings.training.nice)
 
-    def _actor(self, why: str) -> Actor:
-        """Returns the actor of the trainer's own acts."""
+    def _actor(self, why: str, run_by: str | None = None) -> Actor:
+        """Returns the actor of the trainer's own acts. `run_by` is who requested the run in which it acts."""
         client, prefix = self._connection.client, self._settings.redis.prefix
-        return Actor(self._name, AuditStream(client, prefix), via=why, wake=waker(client, prefix))
+        audit, wake = AuditStream(client, prefix), waker(client, prefix)
+        asked_by = None if run_by == self._name else run_by
+        return Actor(self._name, audit, via=why, wake=wake, on_behalf_of=asked_by)
 
     def _report(self, job: Job, event: RunEvent) -> None:
         try:

@@ -28,6 +28,7 @@ EXAMPLE = {
     "before": {"model": "LightGBM_20261124_115838"},
     "after": {"model": "RandomForest_20261124_115838"},
     "address": "127.0.0.1",
+    "on_behalf_of": None,
 }
 
 
@@ -44,6 +45,10 @@ class Change(TypedDict):
     address: Annotated[
         str | None,
         Field(description="Client address; behind a proxy that is not trusted, the proxy's; null if not over HTTP."),
+    ]
+    on_behalf_of: Annotated[
+        str | None,
+        Field(description="Who asked for the run, if the trainer made the change in one; null if it is not known."),
     ]
 
 
@@ -72,7 +77,7 @@ def list_changes(
         str,
         Query(
             max_length=400,
-            description="Only changes by this author, as in `who`; without its brackets, all of them.",
+            description="Only changes by this author, as in `who`, or on their behalf; without brackets, all of them.",
         ),
     ] = "",
     what: Annotated[Kind | None, Query(description="Only changes of this kind.")] = None,
@@ -80,7 +85,7 @@ def list_changes(
         str,
         Query(
             max_length=100,
-            description="Only changes with this text in author (or the note of their key), act or target.",
+            description="Only changes with this text in author, on whose behalf (or notes of keys), act or target.",
         ),
     ] = "",
     since: Annotated[

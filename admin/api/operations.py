@@ -69,6 +69,18 @@ class Operation(facts.Selection):
     ]
 
 
+class Begun(Operation):
+    """The progress of a selection that was just made, with what is against it."""
+
+    warnings: Annotated[
+        list[str],
+        Field(
+            description="Why the choice may be a bad one: its run did not recommend it, or it is worse than the model "
+            "that was selected, on the same readings. It is selected all the same."
+        ),
+    ]
+
+
 @router.get(
     "/{operation}",
     summary="Get the progress of a selection: pending, done, refused or superseded, and the state of each worker",

@@ -18,6 +18,7 @@ from admin.document.problems import responses
 from admin.services import Held
 from operations.acts import selection as acts
 from operations.views import rollout
+from operations.views.same_test import doubts, warnings
 from registry.facts import describe_selection
 
 router = APIRouter(route_class=Route, prefix="/v1/selection", tags=["selection"])
@@ -32,6 +33,19 @@ EXAMPLE = {
     "rolled_back": False,
     "workers": {"live": 3, "of": 3, "refused": []},
 }
+EXAMPLE_BEGUN = {
+    **operations.EXAMPLE,
+    "warnings": [
+        "it is worse than the selected model on the same readings (F1 -0.061, 95 % interval -0.103 to -0.022)"
+    ],
+}
+BEGUN = answer(
+    202,
+    "The model is selected; the workers load it within seconds. `Location` is the operation that shows their progress, "
+    "and `warnings` says what is against the choice.",
+    EXAMPLE_BEGUN,
+    {**ETAG, **location("URL of the operation, which shows the progress of this selection.", "/v1/operations/7")},
+)
 ACCEPTED = answer(
     202,
     "The model is selected; the workers load it within seconds. `Location` is the operation that shows their progress.",
@@ -99,19 +113,21 @@ def get_selection(services: Held, response: Response) -> PresentSelection:
     summary="Select a model",
     description="A model that needs a feature which the plant does not send (`ZELADOR_FEATURES`) is refused with 409 "
     "`features-missing`, unless `force` is true. `If-Match` is optional. With it, the model is selected only if the "
-    "registry has not changed since.",
-    responses={**ACCEPTED, **responses(404, 409, 412)},
+    "registry has not changed since. `warnings` in the response says if the model's run did not recommend it, or if it "
+    "is worse than the model that was selected, on the same readings.",
+    responses={**BEGUN, **responses(404, 409, 412)},
     **needs("operator"),
 )
 def select_model(
     choice: Choice, services: Held, actor: Acting, response: Response, if_match: IfMatch = None
-) -> operations.Operation:
+) -> operations.Begun:
     features, force = services.settings.features, choice.force
+    found = doubts(services.registry.sync(), choice.model)
     selection = acts.select(
         actor, services.registry, choice.model, features, force=force, why=choice.why, if_match=if_match
     )
     tagged(response, services.registry.state)
-    return operations.begun(services, selection, response)
+    return {**operations.begun(services, selection, response), "warnings": warnings(found)}
 
 
 @router.post(

@@ -27,7 +27,8 @@ def select(
 ) -> None:
     """Select the model that classifies readings. Workers load it within seconds.
 
-    A model that needs a feature which ZELADOR_FEATURES does not list is refused, because no worker could use it.
+    A model that needs a feature which ZELADOR_FEATURES does not list is refused, because no worker could use it. A
+    warning is printed if its run did not recommend it, or if it is worse than the selected model on the same readings.
     """
     _print_selection(open_target(home, url, key, "change").select(name, why, force), as_json)
 
@@ -112,6 +113,8 @@ def _print_selection(selection: Facts, as_json: bool) -> None:
         print_json(selection)
         return
     say(f"selected {selection['model']} (selection {selection['sequence']}); workers will load it")
+    for doubt in selection.get("warnings", ()):
+        say(f"warning: {doubt}", error=True)
 
 
 def _pair(text: str) -> tuple[str, Any]:

@@ -10,6 +10,7 @@ from command.models.target import Use
 from operations.actor import Actor
 from operations.acts import models, runs, selection
 from operations.local import local_actor
+from operations.views.same_test import doubts, warnings
 from registry.facts import describe_model, describe_selection
 from registry.model.classifier import Classifier
 from registry.model.rows import Answer, answers_of
@@ -63,8 +64,9 @@ class Local:
         return [describe_selection(each) for each in reversed(self.registry.state.history)]
 
     def select(self, name: str, why: str, force: bool = False) -> Facts:
+        against = doubts(self.registry.sync(), name)
         found = selection.select(self.actor, self.registry, name, self._settings.features, force=force, why=why)
-        return describe_selection(found)
+        return {**describe_selection(found), "warnings": warnings(against)}
 
     def roll_back(self, why: str, force: bool = False) -> Facts:
         found = selection.roll_back(self.actor, self.registry, self._settings.features, force=force, why=why)

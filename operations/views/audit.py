@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
+import msgspec
+
 from operations.audit import Act
 from operations.audit_entry import Change
 from operations.audit_file import AuditFile
@@ -35,7 +37,7 @@ KINDS: Mapping[Kind, tuple[Act, ...]] = {
 class AuditFilter:
     """Times are in ms since 1970 UTC. Empty and None: any."""
 
-    who: str = ""  # as in the log; without the way in which it came, as `author` returns it, all of that author
+    who: str = ""  # as in the log, or on whose behalf; without the way in which it came (`author`), all of that author
     kind: Kind | None = None
     text: str = ""  # in who, what or target, of any case
     since: int | None = None
@@ -70,10 +72,11 @@ def search(
                 break
         else:
             strays = 0
-            if is_wanted(change):
+            credited = credit(change)
+            if is_wanted(credited):
                 if len(found) == limit:
                     return Found(tuple(found), found[-1].id)
-                found.append(change)
+                found.append(credited)
         if looked == MAX_SEARCHED:
             return Found(tuple(found), change.id, change.at)
     return Found(tuple(found), None)
@@ -84,19 +87,32 @@ def _matcher(wanted: AuditFilter, names: Mapping[str, str]) -> Callable[[Change]
     text = wanted.text.strip().casefold()
 
     def is_wanted(change: Change) -> bool:
-        if wanted.who and wanted.who not in (change.who, author(change.who)):
+        if wanted.who and wanted.who not in (change.who, author(change.who), change.on_behalf_of):
             return False
         if acts is not None and change.what not in acts:
             return False
-        said = f"{change.who} {names.get(change.who, '')} {change.what} {change.target}"
+        asked_by = change.on_behalf_of or ""
+        people = f"{change.who} {names.get(change.who, '')} {asked_by} {names.get(asked_by, '')}"
+        said = f"{people} {change.what} {change.target}"
         return not text or text in said.casefold()
 
     return is_wanted
 
 
 def authors(audit: AuditFile) -> tuple[str, ...]:
-    """Who made the newest changes, each once, however they came: a trainer has another run each time."""
-    return tuple(dict.fromkeys(author(change.who) for change in islice(audit.newest(), AUTHORS_READ)))
+    """Who made the newest changes, each once, however they came, and on whose behalf: a trainer acts in many runs."""
+    newest = map(credit, islice(audit.newest(), AUTHORS_READ))
+    people = ((author(change.who), change.on_behalf_of) for change in newest)
+    return tuple(dict.fromkeys(who for each in people for who in each if who))
+
+
+def credit(change: Change) -> Change:
+    """The change with on whose behalf it was made; entries that do not say it may name who saved the model."""
+    if change.on_behalf_of is not None or change.what != Act.MODEL_REGISTERED or not isinstance(change.after, dict):
+        return change
+    saved_by = change.after.get("saved_by")
+    is_other = isinstance(saved_by, str) and saved_by not in ("", author(change.who))
+    return msgspec.structs.replace(change, on_behalf_of=saved_by) if is_other else change
 
 
 def author(who: str) -> str:

@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from operations.views.models import numbers, pair_of, text_of
+from operations.views.metadata import Pair, integer, mapping, numbers, pair_of, text_of
 
 BASELINE = ("Dummy", "dummy")
 LEFT_OUT = ("it was not compared: ", "it was not finished: ")  # begins the trouble of such a candidate
-
-Pair = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +25,7 @@ class CandidateRow:
     holdout_interval: Pair | None
     shuffled: float | None
     optimism: float | None
-    us_per_row: float | None
+    us_per_row: float | None  # in batches
     threshold: float | None
     served_by: str
     agreement: str  # why it runs as pipeline or ONNX
@@ -65,9 +63,6 @@ def row_of(each: Mapping[str, Any], by: By, is_first: bool) -> CandidateRow:
     matrix = mapping(each.get("confusion")).get("counts") or ()
     model_type = text_of(each.get("model_type"))
     from_first = pair_of(mapping(each.get("from_first_intervals")).get(metric))
-    speed = numbers(each).get("us_per_row")
-    if speed is None:
-        speed = numbers(agreement).get("onnx_us" if each.get("served_by") == "onnx" else "pipeline_us")
     return CandidateRow(
         integer(each.get("rank", each.get("place"))),
         model_type,
@@ -78,7 +73,7 @@ def row_of(each: Mapping[str, Any], by: By, is_first: bool) -> CandidateRow:
         pair_of(mapping(each.get("holdout_intervals")).get(metric)),
         numbers(each.get("shuffled")).get(metric),
         _optimism(each, by),
-        speed,
+        numbers(each).get("us_per_row"),
         numbers(each).get("threshold"),
         text_of(each.get("served_by")),
         text_of(agreement.get("reason")),
@@ -111,11 +106,3 @@ def _is_tied(from_first: Pair | None, by: By, *names: object) -> bool:
     if from_first is not None:
         return from_first[0] <= 0 <= from_first[1]
     return by.is_own and any(name in by.tied for name in names)
-
-
-def mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def integer(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

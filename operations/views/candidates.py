@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from operations.views.models import text_of
+from operations.views.metadata import text_of
 from operations.views.runs import RunView, saved_names
 from registry.log.state import Model
 from registry.registry import Registry

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from operations.views.candidate_row import By, CandidateRow, Pair, integer, mapping, row_of
-from operations.views.models import numbers, pair_of, text_of, time_of
+from operations.views.candidate_row import By, CandidateRow, row_of
+from operations.views.metadata import Pair, integer, mapping, numbers, pair_of, text_of, time_of
 from operations.views.runs import RunView
+from operations.views.same_test import CostPair, cost_pair, costs_of
 from zelador.model_metrics import METRICS
 from zelador.training_queue.event import Standing
 
@@ -131,6 +132,7 @@ class Comparison:
     learned: Question | None
     moved: Moved | None
     seen: Seen | None  # only if a class cannot be evaluated
+    cost: CostPair | None  # of the first candidate and the live model, if the run has costs
 
     @property
     def first(self) -> CandidateRow | None:
@@ -217,6 +219,7 @@ def comparison(run: RunView, metric: str | None = None) -> Comparison:
         _question("learned", mapping(split.get("learned"))) if split.get("learned") else None,
         _moved(mapping(verdict.get("moved"))),
         _seen(mapping(split.get("seen"))),
+        cost_of(document, _costs(run.request)),
     )
 
 
@@ -261,6 +264,19 @@ def _live(found: Mapping[str, Any], metric: str) -> Live | None:
         pair_of(mapping(found.get("holdout_intervals")).get(metric)),
         text_of(found.get("note")),
     )
+
+
+def _costs(request: Mapping[str, Any]) -> Pair | None:
+    names = {"missed": "cost_missed", "false_alarm": "cost_false_alarm", "recall": "recall"}
+    return costs_of({name: request.get(key) for name, key in names.items()})
+
+
+def cost_of(document: Mapping[str, Any], costs: Pair | None) -> CostPair | None:
+    """What the errors of a run's first candidate and of the live model cost on the same readings, if that is known."""
+    models = [each for each in document.get("models") or () if isinstance(each, Mapping)]
+    live = numbers(mapping(document.get("reference")).get("holdout"))
+    positive = text_of(document.get("positive"))
+    return cost_pair(mapping(models[0].get("confusion")), positive, live, costs) if models else None
 
 
 def _decision(found: Mapping[str, Any]) -> Decision | None:

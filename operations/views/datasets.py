@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from threading import Lock
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
 import msgspec
 import redis
@@ -16,7 +16,10 @@ from archive.dataset.fewest import DRAWN_HOLDOUT, FOLDS, fewest_rows
 from archive.dataset.load import Loaded, archive_of, find, load
 from archive.dataset.query import query_of
 from operations.views.dataset_description import DescriptionView
+from zelador.buffer import history
+from zelador.buffer.keys import Keys
 from zelador.errors import NotFound, Unavailable
+from zelador.labels import past
 from zelador.messages import iso
 from zelador.settings import Settings
 
@@ -53,12 +56,21 @@ class CachedView(DatasetView):
     described: Annotated[bool, Field(description="True if its description is cached too.")]
 
 
+class DataMark(NamedTuple):
+    """Changes when the data does: `labels` with each label that is added or undone, `readings` with each reading."""
+
+    labels: tuple[object, ...]
+    readings: object
+
+
 class DatasetReader:
     """Loads and describes data sets, one at a time: each may take as much memory as the settings allow."""
 
-    def __init__(self, settings: Settings, client: redis.Redis) -> None:
+    def __init__(self, settings: Settings, client: redis.Redis, quick: redis.Redis) -> None:
+        """`client` may wait for as long as a load needs; `quick` asks what a page waits for."""
         self._settings = settings
         self._client = client
+        self._quick = quick
         self._lock = Lock()
 
     def load(self, asked: dict[str, object]) -> Loaded:
@@ -70,6 +82,12 @@ class DatasetReader:
             return load(self._client, self._settings, query, archive_of(self._settings), described=True)
         finally:
             self._lock.release()
+
+    def mark(self) -> DataMark:
+        """What identifies the labels and the readings so far. Raises redis.RedisError."""
+        prefix = self._settings.redis.prefix
+        late = [int(self._quick.hlen(name)) for name in Keys(prefix).late_labels]
+        return DataMark((past.last_entry(self._quick, prefix), *late), history.bounds(self._quick, prefix))
 
     def find(self, id_: str) -> Loaded:
         """A cached data set, with its description. Raises NotFound."""

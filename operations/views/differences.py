@@ -14,12 +14,11 @@ from typing import Annotated, Any
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from operations.views.models import numbers, pair_of
+from operations.views.metadata import Pair, numbers, pair_of
 from zelador.errors import NotFound
 from zelador.model_metrics import in_order
 from zelador.table.formula import harmless
 
-Pair = tuple[float, float]
 Facts = Mapping[str, Any]
 
 PLAIN = (

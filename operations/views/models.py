@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal
 
+from operations.views.metadata import Pair, mapping, numbers, pair_of, text_of, time_of
 from operations.views.report import Range, Report, report_of
+from operations.views.same_test import Doubts, SameTest, doubts, metric_of, same_test
 from registry.listing import Query
 from registry.log.state import Model, Selection, State
 from registry.registry import Registry
 from zelador.model_metrics import METRICS
 
 ModelState = Literal["selected", "before", "never"]  # whether it was selected
-MAX_TEXT = 4_000  # characters of a text from the metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,7 @@ class MetricRow:
     interval: tuple[float, float] | None
     selected: float | None  # of the selected model
     difference: float | None
+    difference_interval: Pair | None  # if both were tested on the same readings
     folds: tuple[float, float, float] | None  # low, mean and high of cross-validation, if no interval is known
 
 
@@ -78,7 +78,7 @@ class TrainedOn:
 
 @dataclass(frozen=True, slots=True)
 class AgreementFacts:
-    """Why a model runs as pipeline or ONNX."""
+    """Why a model runs as pipeline or ONNX; what each takes for one reading, in batches."""
 
     reason: str
     rows: int | None
@@ -123,7 +123,9 @@ class ModelDetail:
     is_not_recommended: bool  # by the verdict of its run
 
     selected_threshold: float | None
-    is_same_test: bool  # it comes from the run of the selected model: both were tested on the same readings
+    metric: str  # that its run ranked by
+    same: SameTest  # with the selected model, by what their runs stored
+    doubts: Doubts
 
     @property
     def axis(self) -> tuple[float, float]:
@@ -133,6 +135,11 @@ class ModelDetail:
         low, high = min(known, default=0.0), max(known, default=1.0)
         room = (high - low) * 0.05 or 0.05
         return (max(-1.0, low - room), min(1.0, high + room))
+
+    @property
+    def is_same_test(self) -> bool:
+        """True if a run tested it and the selected model on the same readings."""
+        return bool(self.same.differences)
 
     @property
     def is_compared(self) -> bool:
@@ -169,12 +176,13 @@ def model_detail(registry: Registry, name: str) -> ModelDetail:
     report = report_of(registry, name)
     values, is_held_out = scores(model)
     others = {} if selected is None or selected.name == name else scores(selected)[0]
-    intervals = _mapping(model.metadata.get("holdout_intervals"))
+    intervals = mapping(model.metadata.get("holdout_intervals"))
     classes = tuple(map(str, manifest.classes))
     positive = model.metadata.get("positive")
     has_interval = any(pair_of(each) for each in intervals.values())
     folds = {} if has_interval or not is_held_out else _folds(model)
-    rows = tuple(_metric(each, values, others, intervals, folds) for each in METRICS if each in values)
+    same = same_test(model, selected)
+    rows = tuple(_metric(each, values, others, intervals, folds, same) for each in METRICS if each in values)
     training = {} if report is None else report.training
     costs = numbers(model.metadata.get("costs"))
     held_out = model.metadata.get("holdout_rows")
@@ -191,9 +199,9 @@ def model_detail(registry: Registry, name: str) -> ModelDetail:
         ),
         classes,
         positive if isinstance(positive, str) else classes[-1] if len(classes) == 2 else None,
-        _agreement(_mapping(model.metadata.get("agreement"))),
-        _trained_on(_mapping(model.metadata.get("data"))),
-        {str(k): str(v) for k, v in _mapping(model.metadata.get("versions")).items()},
+        _agreement(model.metadata),
+        _trained_on(mapping(model.metadata.get("data"))),
+        {str(k): str(v) for k, v in mapping(model.metadata.get("versions")).items()},
         sum(file.size for file in manifest.files.values()),
         bool(manifest.signature),
         report,
@@ -205,9 +213,9 @@ def model_detail(registry: Registry, name: str) -> ModelDetail:
         model.metadata.get("calibrated") is True,
         model.metadata.get("not_recommended") is True,
         None if selected is None else numbers(selected.metadata).get("threshold"),
-        selected is not None
-        and model.metadata.get("run") is not None
-        and selected.metadata.get("run") == model.metadata.get("run"),
+        metric_of(model.metadata),
+        same,
+        doubts(state, name),
     )
 
 
@@ -219,30 +227,9 @@ def scores(model: Model) -> tuple[dict[str, float], bool]:
 
 def _folds(model: Model) -> dict[str, tuple[float, float, float]]:
     """Low, mean and high of cross-validation by metric, where it has an interval."""
-    means, intervals = numbers(model.metadata.get("metrics")), _mapping(model.metadata.get("intervals"))
+    means, intervals = numbers(model.metadata.get("metrics")), mapping(model.metadata.get("intervals"))
     pairs = {name: pair_of(intervals.get(name)) for name in means}
     return {name: (pair[0], means[name], pair[1]) for name, pair in pairs.items() if pair is not None}
-
-
-def numbers(value: Any) -> dict[str, float]:
-    """The finite numbers of a mapping: metadata may hold anything."""
-    return {
-        str(key): float(each)
-        for key, each in _mapping(value).items()
-        if isinstance(each, int | float) and not isinstance(each, bool) and math.isfinite(each)
-    }
-
-
-def text_of(value: Any) -> str:
-    return value[:MAX_TEXT] if isinstance(value, str) else ""
-
-
-def pair_of(value: Any) -> tuple[float, float] | None:
-    """An interval of the metadata, a list of two numbers."""
-    if isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(v, int | float) for v in value):
-        low, high = float(value[0]), float(value[1])
-        return (low, high) if math.isfinite(low) and math.isfinite(high) else None
-    return None
 
 
 def _trained_on(data: Mapping[str, Any]) -> TrainedOn:
@@ -252,28 +239,25 @@ def _trained_on(data: Mapping[str, Any]) -> TrainedOn:
     return TrainedOn(known, time_of(data.get("from")), time_of(data.get("to")), shares, text_of(data.get("sha256")))
 
 
-def _agreement(found: Mapping[str, Any]) -> AgreementFacts:
-    figures = numbers(found)
+def _agreement(facts: Mapping[str, Any]) -> AgreementFacts:
+    found = mapping(facts.get("agreement"))
+    figures, times = numbers(found), _times(facts)
     rows, differ = figures.get("rows"), figures.get("labels_that_differ")
     return AgreementFacts(
         text_of(found.get("reason")),
         None if rows is None else int(rows),
         None if differ is None else int(differ),
-        figures.get("onnx_us"),
-        figures.get("pipeline_us"),
+        times.get("onnx"),
+        times.get("pipeline"),
     )
 
 
-def time_of(value: Any) -> str | None:
-    """ISO 8601 text with a zone, if the value is one."""
-    try:
-        return value if isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None else None
-    except ValueError:
-        return None
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+def _times(facts: Mapping[str, Any]) -> dict[str, float]:
+    """The µs that each form takes for a reading. The agreement has those of all readings that were timed together."""
+    took = numbers(facts.get("agreement"))
+    together = {form: took[f"{form}_us"] for form in ("onnx", "pipeline") if took.get(f"{form}_us", 0.0) > 0}
+    served, each = together.get(text_of(facts.get("served_by"))), numbers(facts).get("us_per_row")
+    return {} if served is None or each is None else {form: us * each / served for form, us in together.items()}
 
 
 def _range(minimum: float | None, maximum: float | None) -> Range | None:
@@ -286,10 +270,16 @@ def _metric(
     others: Mapping[str, float],
     intervals: Mapping[str, Any],
     folds: Mapping[str, tuple[float, float, float]],
+    same: SameTest,
 ) -> MetricRow:
+    """The score of the selected model on the same readings, if a run tested it on them; else its own score."""
     value, other = values.get(name), others.get(name)
     difference = None if value is None or other is None else value - other
-    return MetricRow(name, value, pair_of(intervals.get(name)), other, difference, folds.get(name))
+    if same.differences:
+        difference = same.differences.get(name)
+        other = None if value is None or difference is None else value - difference
+    sure = same.intervals.get(name)
+    return MetricRow(name, value, pair_of(intervals.get(name)), other, difference, sure, folds.get(name))
 
 
 def _row(model: Model, state: State, last: Mapping[str, Selection]) -> ModelRow:
@@ -304,7 +294,7 @@ def _row(model: Model, state: State, last: Mapping[str, Selection]) -> ModelRow:
         text_of(metadata.get("model_type")) or "",
         tuple(map(str, model.tags)),
         values.get("F1"),
-        pair_of(_mapping(metadata.get("holdout_intervals")).get(metric if metric == "F1" else "F1")),
+        pair_of(mapping(metadata.get("holdout_intervals")).get(metric if metric == "F1" else "F1")),
         values.get("AUC"),
         rank if isinstance(rank, int) else None,
         run if isinstance(run, str) else None,

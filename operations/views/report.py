@@ -124,6 +124,13 @@ class Report(msgspec.Struct, frozen=True):
     errors: ErrorCounts | None = None
     by_device: ByDevice | None = None
 
+    def costs(self, label: str | None) -> tuple[float, float] | None:
+        """The costs of a missed row and of a false alarm, if the threshold was chosen by them and they differ."""
+        table = self.threshold.get(label or "")
+        if table is None or len(table.costs) != 2 or table.recall_kept is not None or table.costs[0] == table.costs[1]:
+            return None
+        return table.costs[0], table.costs[1]
+
     def works_at(self, label: str) -> tuple[float, float] | None:
         """The false positive rate and the recall of one of two classes, at the model's threshold."""
         if len(self.classes) != 2 or label not in self.classes or [len(row) for row in self.confusion] != [2, 2]:

@@ -76,7 +76,7 @@ def test_optimism_and_ties_are_of_the_metric_that_is_shown() -> None:
 def test_a_run_without_an_evaluation() -> None:
     found = comparison(run(models=[MODEL]), "MCC")
     assert (found.verdict, found.split_kind, found.axis) == ("", "", (0.0, 1.0))
-    assert (found.packed[0].score, found.packed[0].holdout, found.packed[0].us_per_row) == (0.9, None, 0.9)
+    assert (found.packed[0].score, found.packed[0].holdout, found.packed[0].us_per_row) == (0.9, None, None)
 
 
 @pytest.mark.parametrize("wrong", [None, 7, "x", [], {}, [1], {"F1": "x"}, {"F1": [1]}, {"F1": float("nan")}])

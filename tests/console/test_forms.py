@@ -6,11 +6,13 @@ import re
 
 import httpx
 
+from registry.registry import Registry
 from tests.attacks.api import wait_for
 from tests.console.conftest import Site
 from tests.console.ended_runs import CLEAR, FAILED, NOT_EVALUABLE, NOTHING, TIED
 from tests.console.outline import Outline, shape
 from tests.console.plant import BAD
+from tests.small_models import upload_compared
 
 
 def etag_of(text: str) -> str:
@@ -32,6 +34,27 @@ def test_a_model_is_selected_and_rolled_back_by_forms(site: Site) -> None:
         back = client.post("/console/rollback", data={"etag": etag_of(client.get("/console/models/other").text)})
         assert back.headers["location"] == "/console/models/small"
         assert client.get("/v1/selection").json()["model"] == "small"
+
+
+def test_the_form_says_what_is_against_a_model_and_selects_it_all_the_same(site: Site) -> None:
+    registry = Registry.open(site.settings.registry.url)
+    registry.save("worse", upload_compared("small"), by="test")
+    with site.client("operator") as client:
+        for path in ("/console/models/worse", "/console/models/worse/select"):
+            page = client.get(path)
+            shape(page)
+            assert "Its run recommends no model" in page.text
+            assert (
+                "It is worse than the selected model on the same readings (F1 −0.400, −0.500 to −0.300)." in page.text
+            )
+            assert "Both were tested on the same readings." in page.text
+            assert "<td>250.0</td><td>600.0</td>" in page.text  # of 20, 5 and 9 missed; of 80, 0 and 15 false alarms
+        assert client.post("/console/models/worse/select").status_code == 303
+        assert "It is worse" not in client.get("/console/models/small/select").text
+        assert client.post("/console/models/small/select").status_code == 303
+    with site.client("operator", **{"Accept-Language": "pt-BR"}) as client:
+        assert "A execução não recomenda nenhum modelo" in client.get("/console/models/worse/select").text
+    registry.delete("worse", by="test")
 
 
 def test_a_model_that_the_plant_cannot_feed_is_selected_only_with_force(site: Site) -> None:

@@ -30,6 +30,30 @@ def found(audit: AuditFile, limit: int = 50, before: str | None = None, **wanted
     return [change.target for change in search(audit, AuditFilter(**wanted), NAMES, limit, before).changes]  # type: ignore[arg-type]
 
 
+def test_the_person_who_asked_for_a_run_finds_what_the_trainer_did_in_it(tmp_path: Path) -> None:
+    """The five models that the run of the demo had registered were missing among what the demo did."""
+    trainer = "trainer-1 (run 20261124_115838-a38d)"
+    changes = [
+        Change("1".zfill(20), "", trainer, Act.MODEL_REGISTERED, "old", None, {"saved_by": "key 1"}),
+        Change("2".zfill(20), "", trainer, Act.PROMOTION_DECIDED, "new", on_behalf_of="key 1"),
+        Change("3".zfill(20), "", "key 2", Act.MODEL_REGISTERED, "own", None, {"saved_by": "key 2"}),
+        Change("4".zfill(20), "", "trainer-1 (the schedule)", Act.RUN_REQUESTED, "by itself"),
+    ]
+    (tmp_path / "audit.jsonl").write_bytes(b"".join(map(encode, changes)))
+    audit = AuditFile(tmp_path / "audit.jsonl", 10**9)
+    assert found(audit, who="key 1") == ["new", "old"]
+    assert found(audit, who="trainer-1") == ["by itself", "new", "old"]
+    assert found(audit, text="ana") == ["new", "old"]
+    assert found(audit, who="key 2") == ["own"]
+    assert set(authors(audit)) == {"key 1", "key 2", "trainer-1"}
+    assert [each.on_behalf_of for each in search(audit, AuditFilter(), NAMES, 9).changes] == [
+        None,
+        None,
+        "key 1",
+        "key 1",
+    ]
+
+
 @pytest.fixture
 def audit(tmp_path: Path) -> AuditFile:
     return log_of(

@@ -32,6 +32,7 @@ AUTHORS_S = 30.0
 class Row:
     at: str
     who: str
+    asked_by: str  # on whose behalf; empty if on their own
     act: str
     why: str
     through: str
@@ -83,6 +84,7 @@ def show_audit(
         row = Row(
             entry.at,
             named(entry.who, names),
+            named(entry.on_behalf_of, names) if entry.on_behalf_of else "",
             act(language, names, entry),
             reason_of(entry),
             through(entry.who, entry.address, language),
@@ -119,10 +121,19 @@ def export(console: Shown, visitor: Visiting, asked: Annotated[AskedFilter, Depe
 def _table(changes: Iterable[Change], names: Mapping[str, str]) -> str:
     text = io.StringIO()
     table = csv.writer(text)
-    table.writerow(("at", "who", "name", "what", "target", "address", "before", "after"))
+    table.writerow(("at", "who", "name", "what", "target", "address", "before", "after", "on_behalf_of"))
     for entry in changes:
         changed = (_json(entry.before), _json(entry.after))
-        row = (entry.at, entry.who, names.get(entry.who, ""), entry.what, entry.target, entry.address or "", *changed)
+        row = (
+            entry.at,
+            entry.who,
+            names.get(entry.who, ""),
+            entry.what,
+            entry.target,
+            entry.address or "",
+            *changed,
+            entry.on_behalf_of or "",
+        )
         table.writerow([harmless(each) for each in row])
     return text.getvalue()
 

@@ -21,6 +21,7 @@ from operations.acts import models as acts
 from operations.acts import selection as selections
 from operations.views.models import ModelDetail, model_detail
 from operations.views.plant import PlantView
+from operations.views.same_test import false_alarms
 from registry.log.state import State
 from zelador.errors import InvalidInput, ZeladorError
 
@@ -44,6 +45,7 @@ class ModelPage:
     previous: str | None  # the model that rolling back would select
     previous_lacks: tuple[str, ...]
     known: frozenset[str]  # devices of its report that have a page
+    false_alarms: tuple[float | None, float | None]  # per device and day, of the selected model and of this one
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,7 @@ def _show(console: Console, visitor: Visitor, name: str, template: str) -> Respo
     key = signed_in(visitor)
     model = model_detail(console.services.registry, name)
     previous = previous_of(console.services.registry.state)
+    models, alarm = console.services.registry.state.models, console.services.settings.alarm
     context = ModelPage(
         model,
         console.plant.read(),
@@ -174,6 +177,7 @@ def _show(console: Console, visitor: Visitor, name: str, template: str) -> Respo
         previous,
         _lacking(console, previous),
         known_devices(console.services, model.report),
+        (false_alarms(models.get(model.selected or ""), alarm), false_alarms(models.get(name), alarm)),
     )
     is_selected = context.model.row.is_selected
     return show(console, visitor, template, context, section="models", live="model" if is_selected else "watch")

@@ -31,7 +31,7 @@ from operations.actor import Actor
 from operations.acts import runs as acts
 from operations.views.candidate_row import CandidateRow
 from operations.views.candidates import SavedView, candidates
-from operations.views.comparison import Comparison, comparison, progress_of, with_standings
+from operations.views.comparison import Comparison, comparison, cost_of, progress_of, with_standings
 from operations.views.plant import PlantView
 from operations.views.report import Report, candidate_report
 from operations.views.run_progress import ProgressView, Step, progress_view
@@ -78,6 +78,11 @@ class Progress:
     def steps(self) -> tuple[Step, ...]:
         """The candidates in order; without those that a run that finishes early does not compare."""
         return self.view.steps if self.asked is None else tuple(s for s in self.view.steps if s.state != "waiting")
+
+    @property
+    def has_baseline(self) -> bool:
+        """True if one of those that are counted is the baseline."""
+        return any(each.id == "dummy" for each in self.view.steps)
 
     @property
     def may_finish(self) -> bool:
@@ -296,6 +301,8 @@ def _show(
     if so_far is not None and not view.is_active:
         found = with_standings(found, so_far.view.leaderboard)
     report = _report(console, view, found)
+    if found.cost is None:
+        found = replace(found, cost=cost_of(view.result, None if report is None else report.costs(found.positive)))
     threshold = threshold_shown(language, report, typed or Typed())
     status = 422 if threshold is not None and threshold.wrong else 200
     context = RunPage(

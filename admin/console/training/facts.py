@@ -1,4 +1,4 @@
-"""Describes what a run would learn from: the data set of a query. It is loaded on request, and cached for a while."""
+"""Describes what a run would learn from: the data set of a query, loaded on request and again when it changes."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import redis
 
 from archive.dataset.cache import Meta
 from archive.dataset.description import Description
-from operations.views.datasets import DatasetReader
+from operations.views.datasets import DataMark, DatasetReader
 from zelador.errors import ZeladorError
 
 KEPT_S = 900.0
 WAIT_S = 2.0  # that a page waits for the description
+LABELS_S, READINGS_S = 2.0, 60.0  # that a description is kept after labels, or only readings, have changed
+LABELS_TIMES, READINGS_TIMES = 3.0, 20.0  # or this many times as long as it took, if that is longer
 MAX_KEPT = 8  # queries
 
 log = logging.getLogger(__name__)
@@ -31,6 +33,7 @@ class Facts:
     description: Description | None = None
     age_s: float = 0.0
     trouble: str = ""
+    is_behind: bool = False  # labels or readings have changed since, and are being loaded
 
     @property
     def labeled(self) -> int:
@@ -52,8 +55,24 @@ class _Loading:
     """A data set that is being loaded. `ready` is set when it is."""
 
     begun: float
+    mark: DataMark | None  # before it was loaded; None if it was not known
     ready: threading.Event = field(default_factory=threading.Event)
     found: Facts = Facts()
+    took_s: float = 0.0
+    before: Facts = Facts()  # what is shown meanwhile
+
+    def is_old(self, mark: DataMark | None, now: float) -> bool:
+        """True if it must be loaded again, now that the data is as `mark` says."""
+        if not self.ready.is_set():
+            return False
+        age = now - self.begun
+        if self.found.trouble or age >= KEPT_S:
+            return True
+        if mark is None or mark == self.mark:
+            return False
+        is_relabeled = self.mark is None or mark.labels != self.mark.labels
+        least, times = (LABELS_S, LABELS_TIMES) if is_relabeled else (READINGS_S, READINGS_TIMES)
+        return age >= max(least, times * self.took_s)
 
 
 class DataFacts:
@@ -70,19 +89,28 @@ class DataFacts:
 
     def look(self, query: Mapping[str, object]) -> Facts:
         """Returns the description of a data set, after a short wait at most."""
-        key, now = repr(sorted(query.items())), self._clock()
+        key, now, mark = repr(sorted(query.items())), self._clock(), self._mark()
         with self._lock:
             loading = self._found.get(key)
-            if loading is None or (loading.ready.is_set() and (loading.found.trouble or now - loading.begun >= KEPT_S)):
-                loading = self._found[key] = _Loading(now)
+            if loading is None or loading.is_old(mark, now):
+                before = Facts() if loading is None or loading.found.trouble else self._aged(loading)
+                loading = self._found[key] = _Loading(now, mark, before=before)
                 while len(self._found) > MAX_KEPT:
                     self._found.popitem(last=False)
                 thread = threading.Thread(target=self._load, args=(loading, dict(query)), name="facts", daemon=True)
                 thread.start()
         if not loading.ready.wait(self._wait_s):
-            return Facts()
-        found = loading.found
-        return Facts(found.meta, found.description, max(0.0, self._clock() - loading.begun), found.trouble)
+            return replace(loading.before, is_behind=True) if loading.before.meta is not None else Facts()
+        return self._aged(loading)
+
+    def _aged(self, loading: _Loading) -> Facts:
+        return replace(loading.found, age_s=max(0.0, self._clock() - loading.begun))
+
+    def _mark(self) -> DataMark | None:
+        try:
+            return self._datasets.mark()
+        except (redis.RedisError, OSError):
+            return None
 
     def forget(self) -> None:
         """Forgets what was loaded. Loads in progress continue."""
@@ -102,4 +130,5 @@ class DataFacts:
             log.exception("the facts of a data set could not be loaded")
             loading.found = Facts(trouble="they could not be read; the admin server wrote why in its log")
         finally:
+            loading.took_s = self._clock() - loading.begun
             loading.ready.set()

@@ -12,7 +12,7 @@ from tests.integration.api.test_api import api_settings as api_settings
 from tests.integration.api.test_api import client as client
 from tests.integration.api.test_api import is_problem
 from tests.integration.test_quarantine import Site
-from tests.small_models import upload
+from tests.small_models import upload, upload_compared
 from zelador.buffer.keys import Keys
 from zelador.heartbeat import Heartbeat
 from zelador.messages import Arrival, Reading
@@ -56,6 +56,18 @@ def test_a_selection_is_followed_until_every_worker_confirmed(
         is_problem(client.get(f"/v1/operations/{unknown}"), 404, "not-found")
     change = client.get("/v1/audit").json()["changes"][1]
     assert (change["what"], change["before"]["model"], change["after"]["model"]) == ("model selected", "small", "other")
+
+
+def test_a_selection_says_what_is_against_the_model(client: httpx.Client, api_settings: Settings) -> None:
+    """A model of a run with nothing to learn was selected in place of a much better one, without a word."""
+    Registry.open(api_settings.registry.url).save("worse", upload_compared("small"), by="test")
+    found = client.put("/v1/selection", json={"model": "worse"})
+    assert found.status_code == 202
+    assert found.json()["warnings"] == [
+        "its run recommends no model: it found nothing to learn, or could not test it",
+        "it is worse than the selected model on the same readings (F1 -0.400, 95 % interval -0.500 to -0.300)",
+    ]
+    assert client.put("/v1/selection", json={"model": "small"}).json()["warnings"] == []
 
 
 def test_a_model_that_the_plant_cannot_feed_is_refused_unless_forced(

@@ -14,7 +14,7 @@ from registry.model import manifest
 from registry.registry import Registry
 from registry.restored.watch import Watch
 from tests.command import zelador
-from tests.small_models import fitted, rows_and_labels, upload
+from tests.small_models import fitted, rows_and_labels, upload, upload_compared
 from zelador.buffer.keys import Keys
 
 READING = ("lux=412", "temperature=61.4", "vibration=3.82")
@@ -171,6 +171,16 @@ def test_verify_asks_every_model(registry: Registry) -> None:
     (fault,) = [each["what"] for each in report.json["findings"] if each["fault"]]
     assert "liar: it does not answer its golden rows" in fault
     assert zelador("models", "verify", "--files-only").code == 0
+
+
+def test_select_warns_of_a_model_that_its_run_did_not_recommend(registry: Registry) -> None:
+    registry.save("worse", upload_compared("ridge"), by="test")
+    registry.select("ridge", by="test")
+    found = zelador("models", "select", "worse")
+    assert (found.code, found.out.startswith("selected worse")) == (0, True)
+    assert "warning: its run recommends no model" in found.err
+    assert "warning: it is worse than the selected model on the same readings (F1 -0.400" in found.err
+    assert zelador("models", "select", "ridge").err == ""
 
 
 def test_select_roll_back_and_their_history(registry: Registry) -> None:

@@ -141,7 +141,7 @@ def test_a_run_registers_and_records_what_was_requested(
     assert (act["who"], act["what"], act["target"]) == (
         f"{local.training.instance} (run {RUN})", "model registered", "second",
     )  # fmt: skip
-    assert (act["after"]["run"], act["after"]["rank"], act["after"]["saved_by"]) == (RUN, 2, "test")
+    assert (act["after"]["run"], act["after"]["rank"], act["on_behalf_of"]) == (RUN, 2, "test")
     assert registry.register_candidate(RUN, 1, "later", by="test").name == "later"
 
 

@@ -40,7 +40,14 @@ class Audit:
     def check(self) -> None: ...
 
     def add(
-        self, who: str, what: str, target: str, before: Any = None, after: Any = None, address: str | None = None
+        self,
+        who: str,
+        what: str,
+        target: str,
+        before: Any = None,
+        after: Any = None,
+        address: str | None = None,
+        on_behalf_of: str | None = None,
     ) -> None:
         if self._refuses:
             raise Unavailable("it was done, but not recorded")

@@ -23,7 +23,14 @@ class Audit:
     def check(self) -> None: ...
 
     def add(
-        self, who: str, what: str, target: str, before: Any = None, after: Any = None, address: str | None = None
+        self,
+        who: str,
+        what: str,
+        target: str,
+        before: Any = None,
+        after: Any = None,
+        address: str | None = None,
+        on_behalf_of: str | None = None,
     ) -> None:
         if self._refusals:
             self._refusals -= 1
