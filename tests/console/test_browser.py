@@ -244,6 +244,8 @@ def labels_just_made(page: Page) -> list[str]:
     page.goto("/console/labels")
     page.fill("#ld", "press-79")
     page.fill("#lf", "2026-11-20T10:00:00")
+    page.check("form.stack [name=open]")
+    page.locator("form.stack [name=label]").first.check()
     page.fill("#ln", str(time.time()))
     page.locator("form.stack button").click()
     page.wait_for_url("**/labels?done=*")
