@@ -102,26 +102,6 @@ def course(
     return svg(width, height, body, label, kind, stretch=True)
 
 
-def lines(series: Sequence[tuple[str, Sequence[float | None]]], label: str, high: float | None = None) -> Markup:
-    """Renders a chart for browsers without JavaScript, as high as the one that uPlot draws in its place."""
-    width, height = 560, 120
-    known = [value for _, values in series for value in values if value is not None]
-    top = high or bounds(known, 0.0)[1]
-    body = f'<path class="p-grid" d="M0,{height - 4}H{width}M0,{height / 2:g}H{width}M0,4H{width}"/>'
-    for kind, values in series:
-        step = width / max(1, len(values) - 1)
-        drawn, pen = [], "M"
-        for i, value in enumerate(values):
-            if value is None:
-                pen = "M"
-                continue
-            drawn.append(f"{pen}{i * step:.0f},{height - 4 - (height - 8) * min(value, top) / top:.0f}")
-            pen = "L"
-        if drawn:
-            body += f'<path class="{kind}" d="{"".join(drawn)}"/>'
-    return svg(width, height, body, label, stretch=True)
-
-
 def interval(
     low: float, middle: float, high: float, axis: Point, label: str = "", best: bool = False, tick: float | None = None
 ) -> Markup:

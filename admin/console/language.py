@@ -61,6 +61,13 @@ class Language:
         text = f"{value:,.6f}".rstrip("0").rstrip(".").replace("-", "−")
         return text.translate(SWAPPED) if self.tag == "pt-BR" else text
 
+    def figure(self, value: float) -> str:
+        """Formats a number of an axis, which has little room: thousands as k, millions as M."""
+        for unit, factor, least in (("M", 1e6, 1e7), ("k", 1e3, 1e4)):
+            if abs(value) >= least:
+                return f"{self.plain(value / factor)}{unit}"
+        return self.plain(value)
+
     def entry(self, value: float, digits: int = 12) -> str:
         """Formats a number for a form's field: significant digits only, without separators of thousands."""
         text = format(Decimal(f"{value + 0.0:.{digits}g}"), "f")
@@ -159,6 +166,9 @@ class Language:
     def day(self, moment: datetime | str | int) -> str:
         local = self.local(moment)
         return format_datetime(local, "EEEE, d MMM y", locale=self.locale)
+
+    def short_day(self, moment: datetime | str | int) -> str:
+        return format_datetime(self.local(moment), "d MMM", locale=self.locale)
 
     def offset_minutes(self, moment: datetime | str | int | None = None) -> int:
         """Returns the zone's offset from UTC in minutes, now or at a moment."""

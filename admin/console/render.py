@@ -14,7 +14,7 @@ from fastapi import Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from admin.console import charts
+from admin.console import axes, charts
 from admin.console.labels.table_words import note_text
 from admin.console.labels.words import finding_kind, finding_text, source_text
 from admin.console.language import Language
@@ -113,6 +113,7 @@ class Renderer:
         found.globals.update(
             icon=icon,
             static=lambda name: static_file(name).url,
+            axes=axes,
             charts=charts,
             run_charts=run_charts,
             language=language,

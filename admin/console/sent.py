@@ -94,9 +94,14 @@ def _exists(moment: str) -> bool:
 
 def sent_by_address(action: str, fields: Mapping[str, str], error: InvalidInput) -> Sent:
     """Returns a form whose fields are in the address of its page, and why it was refused."""
+    return refused_form(action, {name: (text,) for name, text in fields.items()}, error)
+
+
+def refused_form(action: str, fields: Mapping[str, tuple[str, ...]], error: InvalidInput) -> Sent:
+    """Returns a form that a page read itself, and why it was refused."""
     if (problem := problem_of(error)) is None:
         raise error
-    return _refused(action, {name: (text,) for name, text in fields.items()}, problem)
+    return _refused(action, fields, problem)
 
 
 def typed_of(pairs: Sequence[tuple[str, object]]) -> Sent:

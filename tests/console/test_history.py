@@ -160,3 +160,20 @@ def test_an_open_page_goes_on_with_a_period_until_now(chromium: Browser, site: S
         assert answer.value.status == 200
         expect(page.locator("[data-device-chart] .uplot").first).to_be_visible()
         assert found.said == []
+
+
+@pytest.mark.skipif(not ALL, reason="slow; set TEST_CONSOLE=1")
+@pytest.mark.parametrize("has_scripts", [True, False])
+def test_the_states_are_below_the_part_of_the_chart_that_they_are_about(
+    chromium: Browser, site: Site, has_scripts: bool
+) -> None:
+    with window(chromium, site, "viewer", java_script_enabled=has_scripts) as found:
+        page = found.open("/console/devices/press-07?range=1h")
+        plot = page.locator(".chart .u-over" if has_scripts else ".chart .axes > .spark").first.bounding_box()
+        lane = page.locator(".lane").bounding_box()
+        assert plot is not None
+        assert lane is not None
+        assert (round(plot["x"]), round(plot["width"])) == (round(lane["x"]), round(lane["width"]))
+        if not has_scripts:
+            assert page.locator(".axes").first.locator(".along text").count() > 1
+            assert page.locator(".axes").first.locator(".up text").count() > 1

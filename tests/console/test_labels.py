@@ -276,8 +276,13 @@ def test_dragging_over_a_chart_fills_the_form(chromium: Browser, site: Site) -> 
         expect(page.locator(".key", has_text="labeled “no”")).to_have_count(0)
         page.fill("#label-from", first)
         page.fill("#label-to", last)
+        page.get_by_label("Work order or note").fill("bearing <7>")
+        page.get_by_role("radio", name="yes").check()
         page.get_by_role("button", name="Show this period").click()
-        page.wait_for_url("**from=**")
+        page.wait_for_url("**/console/devices/*?from=*")
+        assert "bearing" not in page.url
+        expect(page.get_by_label("Work order or note")).to_have_value("bearing <7>")
+        expect(page.get_by_role("radio", name="yes")).to_be_checked()
         assert [page.locator(f"#label-{name}").input_value() for name in ("from", "to")] == [first, last]
         expect(page.locator("nav.seg [aria-current]")).to_have_count(0)
         assert found.said == []

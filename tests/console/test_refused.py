@@ -236,6 +236,27 @@ def test_what_was_typed_stays_when_the_readings_are_looked_at(client: httpx.Clie
     assert ("The last day, " in answer.text) and "Something broke" not in answer.text
 
 
+def test_what_was_typed_stays_when_a_period_is_shown(client: httpx.Client) -> None:
+    """Beside the period, the form of a label has its note and label: they stay, and are in no address."""
+    typed = {"device": "press-07", "label": "yes", "other": "", "note": "order <7>", "to": "2026-11-01T10:00"}
+    for begin, status in (("2026-11-01T09:00", 200), ("2026-11-02T09:00", 422), ("yesterday", 422), ("", 422)):
+        answer = client.post("/console/devices/press-07/period", data={**typed, "from": begin})
+        assert answer.status_code == status
+        page = shape(answer)
+        shown = {(each.get("name"), each.get("value")) for each in page.of("input")}
+        assert {("from", begin), ("to", typed["to"]), ("note", typed["note"])} <= shown
+        assert [each["value"] for each in page.of("input") if each.get("name") == "label" and "checked" in each] == [
+            "yes"
+        ]
+        address = str(page.of("body")[0]["data-address"])
+        assert address.startswith("/console/devices/press-07")
+        assert not re.search("note|label|order|=yes(&|$)", address)
+        assert answer.text.count('id="refused"') <= 1
+    answer = client.post("/console/devices/press-07/period", data={**typed, "from": "2026-11-01T09:00", "open": "yes"})
+    assert answer.status_code == 200
+    assert str(shape(answer).of("body")[0]["data-address"]).endswith("from=2026-11-01T09%3A00&open=yes")
+
+
 def test_blank_lines_of_notes_are_kept(client: httpx.Client) -> None:
     notes = "first\n\n\n  second\n"
     assert client.post("/console/models/other/notes", data={"notes": notes.replace("\n", "\r\n")}).status_code == 303

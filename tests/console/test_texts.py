@@ -32,6 +32,7 @@ from admin.console.render import Renderer, visible
 from admin.console.runs.page import RunPage
 from admin.console.runs.run_list import Runs
 from admin.console.signin.page import SignIn
+from admin.console.signin.unsent import Unsent
 from admin.console.training.page import Training
 from admin.console.words import ACTS
 from operations.audit import Act
@@ -68,6 +69,7 @@ PAGES: dict[str, type[Any]] = {
     "shell/error.html": ErrorPage,
     "shell/plain_error.html": ErrorPage,
     "signin/page.html": SignIn,
+    "signin/unsent.html": Unsent,
     "training/page.html": Training,
 }
 # Names, units and figures, which are the same in each language.

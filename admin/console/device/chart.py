@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
+from admin.console.axes import grid, with_axes
 from admin.console.charts import bounds, svg
 from admin.console.device.history import Point, Series, Shown, period_text
 from admin.console.language import Language
@@ -38,7 +39,8 @@ def chart_of(language: Language, device: str, shown: Shown, series: Series, heig
         low=language.measure(series.low),
         high=language.measure(series.high),
     )
-    return Chart(series, sentence, drawn(shown, series, sentence, height), height)
+    period, axis = (shown.begin, shown.end), bounds([series.low, series.high])
+    return Chart(series, sentence, with_axes(language, drawn(shown, series, sentence, height), period, axis), height)
 
 
 def drawn(shown: Shown, series: Series, sentence: str, height: int) -> Markup:
@@ -50,14 +52,14 @@ def drawn(shown: Shown, series: Series, sentence: str, height: int) -> Markup:
         return WIDTH * (at - shown.begin) / span
 
     def y(value: float) -> float:
-        return height - (height - STRIP) * (value - low) / (high - low)
+        return height - height * (value - low) / (high - low)
 
     def bar(begin: float, end: float, kind: str, tall: int) -> str:
         return (
             f'<rect class="{kind}" x="{x(begin):.1f}" y="0" width="{max(1.0, x(end) - x(begin)):.1f}" height="{tall}"/>'
         )
 
-    body = f'<path class="p-grid" d="M0,{height - 0.5}H{WIDTH}M0,{height / 2:g}H{WIDTH}"/>'
+    body = grid((low, high), WIDTH, height)
     body += "".join(bar(band.begin, band.end, "p-wash-alarm", height) for band in shown.alarms)
     for whole in unbroken(series.points):
         part = thinned(whole, -(-len(series.points) // DRAWN))

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Annotated
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
-from fastapi import Form, Query, Response
+from fastapi import Form, Query, Request, Response
 from fastapi import Path as InPath
+from starlette.concurrency import run_in_threadpool
 
 from admin.access.identity import Acting
 from admin.access.roles import needs
@@ -25,7 +26,7 @@ from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.pulse import moment
 from admin.console.said import Said
 from admin.console.seen import Usual, seen_by_model
-from admin.console.sent import Sent, sent_by_address
+from admin.console.sent import MAX_FIELDS, Sent, refused_form, typed_of
 from admin.console.visitor import Visiting, Visitor
 from operations.acts import devices as acts
 from operations.views.device_events import DeviceEventView
@@ -49,6 +50,7 @@ SHELVE_HOURS = (1, 8, 24)  # for which one press of a button shelves a device
 DAY_MS = 86_400_000
 BACK = {"overview": "/console/overview", "list": "/console/states/acknowledged"}  # pages that a form returns to
 TALL, LOW = 240, 104  # heights of charts
+LABELS = "/console/labels"  # where the form of a label is sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,20 @@ def confirm_retirement(device: DeviceId, console: Shown, visitor: Visiting) -> R
     return _ask(console, visitor, device, "device/retire.html")
 
 
+@router.post("/{device}/period", **needs("viewer"))
+async def show_period(device: DeviceId, request: Request, console: Shown, visitor: Visiting) -> Response:
+    """Shows the period of the form of a label, and the form as it was typed. Only the period is in the address."""
+    typed = typed_of((await request.form(max_fields=MAX_FIELDS)).multi_items())
+    has_no_end = typed.has("open", "yes")
+    begin, end = (typed.fields.get(name, ("",))[0] for name in ("from", "to"))
+    asked = asked_of("", begin, "" if has_no_end else end)
+    more = {"open": "yes"} if has_no_end else {}
+    path = f"/console/devices/{quote(device, safe='')}?{urlencode([*parse_qsl(asked.query), *more.items()])}"
+    sent = Sent(LABELS, typed.fields, is_shown=True)
+    shown_to = replace(visitor, sent=sent, path=path.rstrip("?")[:1_000])
+    return await run_in_threadpool(_show, console, shown_to, device, asked, "", has_no_end)
+
+
 @router.post("/{device}/acknowledge", **needs("operator"))
 def acknowledge(
     device: DeviceId, console: Shown, actor: Acting, back: Annotated[str, Form(max_length=10)] = ""
@@ -230,7 +246,8 @@ def _show(
     try:
         shown = past.read_history(console, language, device, asked, now.at / 1000 - begun)
     except InvalidInput as error:  # a period that cannot be
-        visitor = visitor if visitor.sent else replace(visitor, sent=_refused(asked, error))
+        if visitor.sent is None or not visitor.sent.refusal:
+            visitor = replace(visitor, sent=_refused(asked, visitor.sent, error))
         asked = NOTHING_ASKED
         shown = past.read_history(console, language, device, asked, now.at / 1000 - begun)
     here = present(console, renderer(console, visitor), key.role, device, now)
@@ -271,9 +288,10 @@ def _last_day(language: Language, device: DeviceView) -> str:
     return AskedPeriod("", language.field(heard - DAY_MS), language.field(heard + 2_000)).query
 
 
-def _refused(asked: AskedPeriod, error: InvalidInput) -> Sent:
+def _refused(asked: AskedPeriod, typed: Sent | None, error: InvalidInput) -> Sent:
     """Returns the form that asked for a period which cannot be; it is the form of a label."""
-    return sent_by_address("/console/labels", {"from": asked.begin, "to": asked.end}, error)
+    by_address = {"from": (asked.begin,), "to": (asked.end,)}
+    return refused_form(LABELS, by_address if typed is None else typed.fields, error)
 
 
 def _ask(console: Console, visitor: Visitor, name: str, template: str) -> Response:

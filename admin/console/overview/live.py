@@ -18,6 +18,7 @@ from admin.console.stream import Live, Topic
 from admin.console.words import Event, device_event, is_told, people, sentence
 from operations.key_file import Role
 from operations.views.devices import DeviceView
+from operations.views.last_hour import INSTANTS
 from operations.views.plant import PlantView
 from operations.views.stream import Prediction, Reading
 
@@ -219,10 +220,24 @@ def _evidence(console: Console, now: PlantView) -> Evidence | None:
     odd = max(features, key=lambda each: seen.oddness(each.name, [value for _, value in series[each.name]]))
     newest = series[odd.name]
     earlier = console.window.courses().devices.get(device, {}).get(odd.name, ())
-    points = (*(each for each in earlier if each[0] < newest[0][0]), *newest)
+    points = evenly((*(each for each in earlier if each[0] < newest[0][0]), *newest))
     features.sort(key=lambda feature: feature is not odd)
     last = tuple((feature, series[feature.name][-1][1], seen.usual.get(feature.name)) for feature in features)
     return Evidence(points, odd, seen.usual.get(odd.name), last)
+
+
+def evenly(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    """Returns points that are at least one sample of the period apart, with the newest.
+
+    The newest readings may be a second apart and the samples before them a minute: all of them would be a block at the
+    right edge. Pure.
+    """
+    found: list[tuple[float, float]] = []
+    apart = (points[-1][0] - points[0][0]) / INSTANTS if points else 0.0
+    for point in reversed(points):
+        if not found or found[-1][0] - point[0] >= apart:
+            found.append(point)
+    return tuple(reversed(found))
 
 
 def _events(console: Console, renderer: Renderer, is_admin: bool, has_redis: bool) -> tuple[Event, ...]:
