@@ -195,10 +195,9 @@ def _seconds(period: str) -> int:
 
 def _explained(device: DeviceView) -> str:
     match device.state:
-        case "alarm" if device.alarm_label is not None and device.alarm_probability is not None:
-            return f"{device.alarm_label} ({device.alarm_probability:.2f})"
-        case "acknowledged":
-            return f"by {device.acknowledged_by}"
+        case "alarm" | "acknowledged" if device.alarm_label is not None and device.alarm_probability is not None:
+            taken = f", by {device.acknowledged_by}" if device.state == "acknowledged" else ""
+            return f"{device.alarm_label} ({device.alarm_probability:.2f}){taken}"
         case "shelved":
             return f"until {when(device.shelved_until)} by {device.shelved_by}" + (
                 f": {device.reason}" if device.reason else ""
@@ -209,6 +208,8 @@ def _explained(device: DeviceView) -> str:
 
 
 def _because(event: DeviceEventView) -> str:
+    if (event.before, event.state) == ("acknowledged", "alarm"):
+        return f"acknowledgment undone by {event.by}"
     parts = [event.why, f"by {event.by}" if event.by else None]
     if event.label is not None:
         parts.append(f"{event.label} ({event.probability:.2f})" if event.probability is not None else event.label)

@@ -64,7 +64,8 @@ def webhook_event(name: str, fields: Mapping[bytes, bytes]) -> WebhookEvent | No
     given = {key.decode(): value.decode("utf-8", "replace") for key, value in fields.items()}
     before, state = given.get("from", ""), given.get("to", "")
     is_back = state in WELL and before in AFTER_TROUBLE
-    if state not in NEEDS_SOMEBODY and not is_back:
+    is_undo = (before, state) == ("acknowledged", "alarm")  # the receiver knows of that alarm
+    if is_undo or (state not in NEEDS_SOMEBODY and not is_back):
         return None
     probability = given.get("probability")
     return WebhookEvent(

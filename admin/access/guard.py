@@ -34,7 +34,6 @@ from zelador.time_budget import Budget, limited
 log = logging.getLogger(__name__)
 
 MAX_DRAINED = 65_536  # bytes of a rejected body that are read, so that the connection can be reused
-MAX_OPEN_BODY = 1_024  # bytes of a body on a path without a key
 BODIES_AT_ONCE = 64  # bodies of maximum size, over all clients; uploads are counted separately
 CHARGED_BYTES = 4_096  # of a change's body; each further part of this size counts as another change
 HEADERS = (
@@ -141,8 +140,8 @@ class Guard:
         large = found is not None and roles.is_large(found.route)
         if large:
             bodies, limit = self._upload_bodies, self._settings.max_upload_bytes
-        elif _is_open(request):
-            bodies, limit = self._bodies, min(MAX_OPEN_BODY, self._settings.max_body_bytes)
+        elif found is not None and _is_open(request):
+            bodies, limit = self._bodies, min(roles.max_open_body(found.route), self._settings.max_body_bytes)
         else:
             bodies, limit = self._bodies, self._settings.max_body_bytes
         body = Body(bodies, receive, limit)
@@ -190,7 +189,7 @@ class Guard:
         if _is_open(request):
             return None
         if key is None and (given is None or not _token(given)):
-            return _no_key(request, "send a key: Authorization: Bearer KEY (zelador keys new makes one)")
+            return await _no_key(request, "send a key: Authorization: Bearer KEY (zelador keys new makes one)")
         if key is None or key.state != "valid":
             return await self._refuse_key(request, "is unknown" if key is None else f"is {key.state}")
         if wait := self._rate.wait(key.id):
@@ -233,7 +232,7 @@ class Guard:
     async def _refuse_key(self, request: Request, why: str) -> Response:
         if not await self._attempts.delay(share_of(address_of(request) or "")):
             return await too_many(request, self._settings.failure_delay_s, "too many invalid keys")
-        return _no_key(request, f"the key {why}")
+        return await _no_key(request, f"the key {why}")
 
 
 def _token(given: str) -> str:
@@ -265,8 +264,9 @@ async def too_many(request: Request, wait_s: float, detail: str) -> Response:
     return await problem_response(request, 429, "too-many-requests", "Too many requests", detail, headers)
 
 
-def _no_key(request: Request, detail: str) -> Response:
-    return problem(request, 401, "unauthorized", "An API key is required", detail, {"WWW-Authenticate": "Bearer"})
+async def _no_key(request: Request, detail: str) -> Response:
+    headers = {"WWW-Authenticate": "Bearer"}
+    return await problem_response(request, 401, "unauthorized", "An API key is required", detail, headers)
 
 
 def install(app: FastAPI, services: Services) -> None:

@@ -13,6 +13,7 @@ from starlette.types import Scope
 from operations.key_file import ROLES, Role
 
 FIELD, LARGE = "x-role", "x-large-body"  # both are in the OpenAPI document
+OPEN_BODY, MAX_OPEN_BODY = "x-open-body", 1_024  # bytes of a body on a path without a key
 ANYONE = "anyone"  # no key needed
 FOUND = "zelador.found"  # where the guard puts the route in the request's scope
 
@@ -25,9 +26,9 @@ def needs(role: Role, *, large_body: bool = False, **schema: Any) -> dict[str, A
     return {"openapi_extra": {FIELD: role, **({LARGE: True} if large_body else {}), **schema}}
 
 
-def open_to_anyone() -> dict[str, Any]:
-    """Returns arguments for the decorator of a route that needs no key."""
-    return {"openapi_extra": {FIELD: ANYONE}}
+def open_to_anyone(max_body: int = MAX_OPEN_BODY) -> dict[str, Any]:
+    """Returns arguments for the decorator of a route that needs no key. `max_body`: bytes that are read of a body."""
+    return {"openapi_extra": {FIELD: ANYONE, **({} if max_body == MAX_OPEN_BODY else {OPEN_BODY: max_body})}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,11 @@ def role_of(route: BaseRoute) -> Role | None:
 
 def is_large(route: BaseRoute) -> bool:
     return bool((getattr(route, "openapi_extra", None) or {}).get(LARGE))
+
+
+def max_open_body(route: BaseRoute) -> int:
+    found: int = (getattr(route, "openapi_extra", None) or {}).get(OPEN_BODY, MAX_OPEN_BODY)
+    return found
 
 
 def open_paths(routes: Iterable[BaseRoute]) -> frozenset[str]:

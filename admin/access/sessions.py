@@ -73,6 +73,12 @@ class Sessions:
             return None
         return self._valid(found[0])
 
+    def has_ended(self, token: str) -> bool:
+        """Returns whether this process knows that a session ended, without asking Redis. Raises Corrupt."""
+        digest = _digest(token)
+        found = self._known.get(digest)
+        return digest in self._ended or (found is not None and self._valid(found[0]) is None)
+
     def find(self, token: str) -> Key | None:
         """Returns the valid key of a session; None if there is no such session. Raises redis.RedisError, Corrupt.
 

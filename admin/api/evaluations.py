@@ -53,8 +53,11 @@ class WantedEvaluation(BaseModel):
             "examples": [
                 {
                     "models": ["RandomForest_20261124_115838"],
-                    "readings": [{"lux": 412.0, "temperature": 61.4, "vibration": 3.82}],
-                    "labels": ["yes"],
+                    "readings": [
+                        {"lux": 412.0, "temperature": 61.4, "vibration": 3.82},
+                        {"lux": 405.0, "temperature": 44.9, "vibration": 0.41},
+                    ],
+                    "labels": ["yes", "no"],
                     "keep": False,
                 }
             ]

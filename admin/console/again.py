@@ -52,12 +52,13 @@ async def shown_again(request: Request, error: Exception) -> Response | None:
 async def refused_before(request: Request, problem: Problem, headers: Mapping[str, str]) -> Response | None:
     """Returns the page of a form that the guard refused, before its body was read; None if it cannot be shown."""
     read: ReadForm | None = request.scope.get(ReadForm.NAME)
-    if read is None or request.scope.get(KEY) is None or problem.kind == FOREIGN:
+    is_signed_in = request.scope.get(KEY) is not None
+    if read is None or problem.kind == FOREIGN or not (is_signed_in or problem.status == 401):
         return None
     form = FormData() if read.is_lost else await read.form(MAX_FIELDS)
     if form is None:
         return None
-    answer = await _again(request, problem, form, is_page_shown=read.is_page_shown)
+    answer = await _again(request, problem, form, is_page_shown=read.is_page_shown and is_signed_in)
     if answer is not None:
         answer.headers.update(headers)
     return answer

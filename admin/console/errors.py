@@ -17,6 +17,8 @@ from admin.console.navigation import section_of
 from admin.console.page import answer, go, renderer, show
 from admin.console.problem_words import NOTHING_DONE, UNKNOWN, Step, problem_words, refused_words
 from admin.console.sent import Sent
+from admin.console.signin.page import ask_again
+from admin.console.signin.unsent import carry
 from admin.console.stream import ENDED
 from admin.console.visitor import Visitor, own_path, visitor_of
 from admin.document.problems import Problem
@@ -52,7 +54,11 @@ def page(request: Request, problem: Problem, headers: Mapping[str, str]) -> Resp
         return Response(ENDED if ended else LATER, 200 if ended else problem.status, headers, STREAM)
     if problem.status == 401 and visitor.path.partition("?")[0] != SIGN_IN:
         is_form = request.method == "POST"
-        back = quote(own_path(address_of_form(request) if is_form else visitor.path), safe="/")
+        back = own_path(address_of_form(request) if is_form else visitor.path)
+        typed: Sent | None = request.scope.get(UNSENT)
+        if typed is not None and (carried := carry(typed, bool(request.scope.get(FILES)))):
+            return ask_again(console, visitor, back, carried, headers)
+        back = quote(back, safe="/")
         return go(f"{SIGN_IN}?next={back}{'&unsent=yes' if is_form else ''}")
     context = _context(request, problem, console, visitor)
     if visitor.key is None:

@@ -19,6 +19,7 @@ from admin.console.console import Shown
 from admin.console.page import SAME_ORIGIN, go, pages, signed_in
 from admin.console.stream import Topic
 from admin.console.visitor import Visiting
+from zelador.errors import Corrupt
 
 root = APIRouter(route_class=Route, include_in_schema=False)
 router = pages("")
@@ -60,7 +61,8 @@ async def stream(
     key = signed_in(visitor)
     name = page if page in live.LOOKS else "watch"
     topic = Topic(name, key.role, visitor.language, about if name in live.ABOUT else "")
-    messages = console.hub.subscribe(topic, live.look(console), _validity(console, token, key.id), token, shown)
+    is_valid, has_ended = _validity(console, token, key.id), _ending(console, token, key.id)
+    messages = console.hub.subscribe(topic, live.look(console), is_valid, token, shown, has_ended)
     return EventSourceResponse(messages, headers={**SAME_ORIGIN, "X-Accel-Buffering": "no"})
 
 
@@ -77,6 +79,21 @@ def _validity(console: Shown, token: str, identity: str) -> Callable[[], bool]:
         return key is not None and key.state == "valid"
 
     return is_valid
+
+
+def _ending(console: Shown, token: str, identity: str) -> Callable[[], bool]:
+    """Returns a check of whether this process knows that the session, or the key of a program, ended."""
+
+    def has_ended() -> bool:
+        try:
+            if token:
+                return console.services.sessions.has_ended(token)
+            key = console.services.keys.by_id(identity)
+        except Corrupt:  # it cannot be read now, which ends nothing
+            return False
+        return key is None or key.state != "valid"
+
+    return has_ended
 
 
 ROUTERS = (

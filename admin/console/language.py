@@ -45,6 +45,10 @@ class Language:
         found = self.translations.gettext(message)
         return found % values if values else found
 
+    def counted(self, one: str, other: str, count: int, /, **values: object) -> str:
+        """Returns the translation of `one` if `count` is 1 there, else of `other`, with its %(name)s replaced."""
+        return self.translations.ngettext(one, other, count) % values
+
     def number(self, value: float | None, decimals: int = 0) -> str:
         """Formats a number with the language's separators; a dash for an unknown one."""
         if value is None or value != value:

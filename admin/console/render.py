@@ -100,9 +100,15 @@ class Renderer:
             reason=lambda text: reason_text(language, text),
             worker_reason=lambda text: worker_reason(language, text),
             step=lambda message: step_text(language, message or ""),
+            readings=lambda count: language.counted(
+                "1 reading", "%(shown)s readings", count, shown=language.number(count)
+            ),
+            devices=lambda count: language.counted(
+                "1 device", "%(shown)s devices", count, shown=language.number(count)
+            ),
             period=lambda label: period(language, label["from"], label["to"]),
             device_state=lambda state: language.text(STATES.get(state, state)),
-            device_why=lambda device, names: device_why(language, device, names),
+            device_why=lambda device, names, with_since=False: device_why(language, device, names, with_since),
         )
         found.globals.update(
             icon=icon,

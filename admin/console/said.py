@@ -34,7 +34,19 @@ class Said(msgspec.Struct, frozen=True, omit_defaults=True):
     counts: dict[str, int] = {}
     back: str = ""  # the page to which an undo returns
 
+    @property
+    def is_done(self) -> bool:
+        """False if the form changed nothing of what it was for, or not all of it."""
+        match self.what:
+            case "replayed":
+                return 0 < sum(self.counts.values()) == sum(self.counts.get(name, 0) for name in LEFT_QUARANTINE)
+            case "nothing imported":
+                return False
+            case _:
+                return True
 
+
+LEFT_QUARANTINE = ("accepted", "repeated", "waiting")  # outcomes of a replay that is not in vain
 TAKES_OVER = _("The workers take it over by themselves.")
 ONE: Mapping[str, tuple[str, str]] = {  # heading and explanation of what was done to one object
     "acknowledged": (
@@ -154,6 +166,10 @@ def _replayed(language: Language, said: Said) -> tuple[str, str]:
     parts = [text % {"n": language.number(counts[name])} for name, text in found.items() if counts.get(name)]
     if said.name:
         heading = language.text("Message of %(name)s replayed", name=said.name)
+    elif not said.is_done:
+        passed = language.number(counts.get("accepted", 0))
+        heading = language.text("%(passed)s of %(all)s passed", passed=passed, all=language.number(total))
+        del parts[: bool(counts.get("accepted"))]
     else:
         heading = ngettext("1 message replayed", "%(n)s messages replayed", total) % {"n": language.number(total)}
     return heading, ". ".join(parts) + "."

@@ -31,7 +31,8 @@ log = logging.getLogger(__name__)
 TICK_S, MAX_TICK_S = 0.35, 1.0
 CALM_TOPICS = 20  # beyond which each is rendered less often
 MAX_BEHIND = 40  # messages; a browser that is further behind is disconnected, and connects again
-CHECK_S = 10.0  # how often a stream checks that its session is still valid
+CHECK_S = 10.0  # how often a stream asks Redis whether its session is still valid
+LOOK_S = 0.7  # how often it looks whether this process knows that it ended
 ENDED = format_sse_event(event="ended", data_str="")
 SESSION_STREAMS = 3
 POLL_MS, RETRY_MS = 700, 500  # until a window without a stream asks again; until one whose stream ended does
@@ -95,12 +96,19 @@ class Hub:
         return not self._closed and (self._has_streams(session) or not self.is_full)
 
     async def subscribe(
-        self, topic: Topic, look: Look, is_valid: Callable[[], bool], session: str = "", shown: str = ""
+        self,
+        topic: Topic,
+        look: Look,
+        is_valid: Callable[[], bool],
+        session: str = "",
+        shown: str = "",
+        has_ended: Callable[[], bool] = lambda: False,
     ) -> AsyncIterator[bytes]:
         """Yields the messages of a topic, until the client leaves, the session ends or the server stops.
 
         If the session (empty: none) has its streams already, yields once. `shown` is the id of the last such answer
-        that the browser got: what it says is shown is not sent again.
+        that the browser got: what it says is shown is not sent again. `is_valid` may ask Redis; `has_ended` is called
+        often, and does not.
         """
         if self._has_streams(session):
             yield await self._poll(topic, look, shown)
@@ -117,20 +125,23 @@ class Hub:
                     feed.task = asyncio.create_task(self._run(feed, look), name=f"console-{topic.page}")
             begin = [_told("live", "", RETRY_MS)] if shown else []  # from now on, no id says what is shown
             yield b"".join(begin + _messages(feed.sent, _known(feed.sent, shown)))
-            checked = time.monotonic()
+            checked = looked = time.monotonic()
             while True:
                 try:
-                    async with asyncio.timeout(CHECK_S):  # wait_for would start a task for each message
+                    async with asyncio.timeout(LOOK_S):  # wait_for would start a task for each message
                         message = await queue.get()
                 except TimeoutError:
                     message = KEEPALIVE_COMMENT
                 if message is None:
                     return
-                if time.monotonic() - checked >= CHECK_S:
-                    checked = time.monotonic()
-                    if not await run_in_threadpool(is_valid):
-                        yield ENDED
-                        return
+                now = time.monotonic()
+                is_checked = now - checked >= CHECK_S
+                checked = now if is_checked else checked
+                is_over = now - looked >= LOOK_S and has_ended()
+                looked = now if now - looked >= LOOK_S else looked
+                if is_over or (is_checked and not await run_in_threadpool(is_valid)):
+                    yield ENDED
+                    return
                 yield message
         finally:
             feed.queues.discard(queue)

@@ -158,18 +158,26 @@ def period(language: Language, begin: str, end: str | None) -> str:
     return f"{start} – {language.day_and_time(end or begin)}{clock[5:] if seconds else ''}"
 
 
-def device_why(language: Language, device: DeviceView, names: Mapping[str, str]) -> str:
-    """Says in a few words why a device is in its state; empty for one that is OK."""
+def device_why(language: Language, device: DeviceView, names: Mapping[str, str], with_since: bool = False) -> str:
+    """Says in a few words why a device is in its state; empty for one that is OK.
+
+    `with_since`: also since when, unless these words say another time.
+    """
+    since = language.text("since %(time)s", time=language.when(device.since)) if with_since and device.since else ""
+    taken = _taken_by(language, device, names) if device.state == "acknowledged" else ""
+    if device.state not in ("alarm", "suspect", "acknowledged", "ok"):
+        since = ""
+    return "; ".join(filter(None, (", ".join(filter(None, (_why(language, device), since))), taken)))
+
+
+def _why(language: Language, device: DeviceView) -> str:
     _ = language.text
     match device.state:
         case "suspect" if device.reason == "chattering":
             return _(REASONS[device.reason])
-        case "alarm" | "suspect" if device.alarm_probability is not None and device.alarm_label is not None:
+        case "alarm" | "suspect" | "acknowledged" if device.alarm_probability is not None and device.alarm_label:
             label = label_text(language, device.alarm_label)
             return _("“%(label)s”, probability %(p)s", label=label, p=language.number(device.alarm_probability, 2))
-        case "acknowledged" if device.acknowledged_by and device.acknowledged_at:
-            who = names.get(device.acknowledged_by, device.acknowledged_by)
-            return _("%(who)s, %(time)s", who=who, time=language.clock(device.acknowledged_at))
         case "shelved" if device.shelved_until:
             until = _("until %(time)s", time=language.day_and_time(device.shelved_until))
             return f"{until}: {device.reason}" if device.reason else until
@@ -181,18 +189,41 @@ def device_why(language: Language, device: DeviceView, names: Mapping[str, str])
             return ""
 
 
+def _taken_by(language: Language, device: DeviceView, names: Mapping[str, str]) -> str:
+    """Says who acknowledged the alarm, and when."""
+    if not device.acknowledged_by or not device.acknowledged_at:
+        return ""
+    who = names.get(device.acknowledged_by, device.acknowledged_by)
+    return language.text("by %(who)s, %(time)s", who=who, time=language.clock(device.acknowledged_at))
+
+
+def returned(language: Language, event: DeviceEventView, names: Mapping[str, str]) -> str:
+    """Says how a device returned to an earlier state, and by whom; empty for any other change."""
+    if (event.before, event.state) == ("acknowledged", "alarm"):
+        how = language.text("acknowledgment undone")
+    elif event.before == "shelved" and event.state != "retired":
+        how = language.text("shelving ended")
+    elif event.before == "retired":
+        how = language.text("brought back")
+    else:
+        return ""
+    return f"{how} {language.text('by %(who)s', who=named(event.by, names))}" if event.by else how
+
+
 def is_told(event: DeviceEventView) -> bool:
     """True if the overview lists a change: not one between OK and suspect, of which only some are recorded."""
     return event.before not in WELL or event.state not in WELL
 
 
-def device_event(language: Language, event: DeviceEventView) -> Event:
+def device_event(language: Language, event: DeviceEventView, names: Mapping[str, str]) -> Event:
     device = event.device_id or language.text("All devices")
     if event.state == "suspect" and event.before in STATES:
         before = language.text(STATES[event.before])
         return Event(
             event.at, language.text("%(device)s: no longer “%(state)s”", device=device, state=before), event.state
         )
+    if event.state == "alarm" and (how := returned(language, event, names)):
+        return Event(event.at, language.text("%(device)s is in alarm: %(how)s", device=device, how=how), event.state)
     pattern = FLEET_EVENTS.get(event.state) if event.device_id is None else EVENTS.get(event.state)
     text = f"{device}: {event.state}" if pattern is None else language.text(pattern, device=device)
     return Event(event.at, text, event.state)

@@ -1,6 +1,7 @@
 """/docs: all operations on one page, generated from the OpenAPI document. It has no scripts, and loads nothing.
 
-The search is a form. The server answers with the same page, reduced to the operations that match.
+The search is a form. The server answers with the same page, reduced to the operations that match. Who has a key or a
+session gets commands with names of the plant.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import gzip
 import hashlib
 import json
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,10 +21,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 
+from admin.access.identity import KEY
 from admin.access.roles import FIELD, Route, open_to_anyone
+from admin.document.example_names import ExampleNames, example_names
 from admin.etag import is_known
 from admin.packed import accepts_gzip
-from operations.key_file import ROLES
+from operations.key_file import ROLES, Key
 from zelador.printable import shell_word
 
 router = APIRouter(route_class=Route)
@@ -40,6 +44,8 @@ HEADINGS = (
     '<div class="head" aria-hidden="true"><span>Method</span><span>Path</span><span>What it does</span>'
     "<span>Role</span></div>"
 )
+NO_NAMES = ExampleNames()
+NAMES_S = 60.0  # how long the names of the plant are kept
 ANY = "Any JSON"  # the descriptions of fields without a type begin with this
 
 Document = Mapping[str, Any]
@@ -52,8 +58,12 @@ def document(request: Request) -> Response:
 
 @router.get("/docs", include_in_schema=False, **open_to_anyone())
 def docs(request: Request, q: Annotated[str, Query(max_length=MAX_SEARCH)] = "") -> Response:
-    data = _docs(_document(request.app), " ".join(q.split()), _place(request))
-    return _answer(request, data, "text/html; charset=utf-8", {"Content-Security-Policy": POLICY})
+    key: Key | None = request.scope.get(KEY)
+    is_known_visitor = key is not None and key.state == "valid"
+    names = _names(request.app, int(time.monotonic() // NAMES_S)) if is_known_visitor else NO_NAMES
+    data = _docs(_document(request.app), " ".join(q.split()), _place(request), names)
+    headers = {"Content-Security-Policy": POLICY}
+    return _answer(request, data, "text/html; charset=utf-8", headers, "Accept-Encoding, Authorization, Cookie")
 
 
 def _place(request: Request) -> str:
@@ -64,13 +74,15 @@ def _place(request: Request) -> str:
     return f"https://{host}" if request.scope["scheme"] == "https" else host
 
 
-def _answer(request: Request, data: bytes, kind: str, headers: dict[str, str]) -> Response:
+def _answer(
+    request: Request, data: bytes, kind: str, headers: dict[str, str], vary: str = "Accept-Encoding"
+) -> Response:
     """Rendered once for each process. A client that already has the page gets 304."""
     tag = _tag(data)
     headers = {**headers, "ETag": tag, "Cache-Control": "no-cache"}
     if is_known(request, tag):
         return Response(status_code=304, headers=headers)
-    headers["Vary"] = "Accept-Encoding"
+    headers["Vary"] = vary
     if accepts_gzip(request):
         return Response(_packed(data), media_type=kind, headers={**headers, "Content-Encoding": "gzip"})
     return Response(data, media_type=kind, headers=headers)
@@ -86,16 +98,21 @@ def _document(app: FastAPI) -> bytes:
     return json.dumps(app.openapi(), ensure_ascii=False, separators=(",", ":")).encode()
 
 
-@lru_cache(maxsize=8)
-def _docs(document: bytes, search: str, place: str) -> bytes:
-    return page(*_parsed(document), search, place).encode()
-
-
 @lru_cache(maxsize=2)
-def _parsed(document: bytes) -> tuple[Document, tuple[_Rendered, ...]]:
+def _names(app: FastAPI, _period: int) -> ExampleNames:
+    return example_names(app.state.services)
+
+
+@lru_cache(maxsize=8)
+def _docs(document: bytes, search: str, place: str, names: ExampleNames) -> bytes:
+    return page(*_parsed(document, names), search, place).encode()
+
+
+@lru_cache(maxsize=3)
+def _parsed(document: bytes, names: ExampleNames) -> tuple[Document, tuple[_Rendered, ...]]:
     """Returns the document and its rendered operations. They are rendered once; a search only selects."""
     found = json.loads(document)
-    return found, tuple(_operations(found))
+    return found, tuple(_operations(found, names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +122,11 @@ class _Rendered:
     html: str
 
 
-def _operations(document: Document) -> Iterator[_Rendered]:
+def _operations(document: Document, names: ExampleNames) -> Iterator[_Rendered]:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             (group,) = operation["tags"]
-            html = _operation(document, method.upper(), path, operation)
+            html = _operation(document, method.upper(), path, operation, names)
             yield _Rendered(group, f"{group} {_searched(method, path, operation)}", html)
 
 
@@ -163,16 +180,15 @@ def page(document: Document, rendered: Iterable[_Rendered], search: str = "", pl
 # ── inside ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def _operation(document: Document, method: str, path: str, operation: Document) -> str:
+def _operation(document: Document, method: str, path: str, operation: Document, names: ExampleNames) -> str:
     role = operation.get(FIELD, "no key")
     description = operation.get("description", "").removesuffix(f"Role: {role}.").strip()
     parts = [f"<p>{_text(description)}</p>" if description else "", _parameters(operation)]
-    parts.append(
-        f'<h3>Try it</h3><pre tabindex="0" class="copy">{escape(curl(document, method, path, operation))}</pre>'
-    )
+    command = curl(document, method, path, operation, names)
+    parts.append(f'<h3>Try it</h3><pre tabindex="0" class="copy">{escape(command)}</pre>')
     body = operation.get("requestBody", {}).get("content", {})
     for kind, content in body.items():
-        parts.append(f"<h3>Body <span>{escape(kind)}</span></h3>{_json(_example(document, content))}")
+        parts.append(f"<h3>Body <span>{escape(kind)}</span></h3>{_json(names.body(_example(document, content)))}")
     parts.append(_answers(document, operation))
     return (
         f'<details><summary><b class="{method.lower()}">{method}</b><code>{escape(path)}</code>'
@@ -187,8 +203,8 @@ def _searched(method: str, path: str, operation: Document) -> str:
     return " ".join((*parts, *names)).casefold()
 
 
-def curl(document: Document, method: str, path: str, operation: Document) -> str:
-    """Returns a curl command to copy. Address and key are shell variables; parameters of the path are in capitals."""
+def curl(document: Document, method: str, path: str, operation: Document, names: ExampleNames = NO_NAMES) -> str:
+    """Returns a curl command to copy. Address and key are shell variables."""
     lines = [] if method in ("GET", "POST") else [f"-X {method}"]
     if operation.get(FIELD) in ROLES:
         lines.append('-H "Authorization: Bearer $KEY"')
@@ -203,11 +219,11 @@ def curl(document: Document, method: str, path: str, operation: Document) -> str
     if body is not None:
         kind, content = body
         lines.append(f'-H "Content-Type: {kind}"')
-        example = json.dumps(_example(document, content) or {}, ensure_ascii=False)
+        example = json.dumps(names.body(_example(document, content)) or {}, ensure_ascii=False)
         lines.append(f"-d {shell_word(example)}" if kind == "application/json" else "--data-binary @FILE")
     elif method == "POST":
         lines.insert(0, "-X POST")
-    where = re.sub(r"\{(\w+)\}", lambda found: found[1].upper(), path) + ("?" + "&".join(query) if query else "")
+    where = names.path(method, path) + ("?" + "&".join(query) if query else "")
     return "curl " + " \\\n  ".join([*lines, f'"$ZELADOR{where}"'])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
@@ -23,6 +23,7 @@ LIVE_RATE = 100.0  # readings a second
 POLL_S = 0.25
 MAX_TRAINING_S = 600.0
 MAX_WAIT_S = 180.0  # for a step; Redis or the broker may hang or restart meanwhile
+PAGE = 500  # devices that the API shows at once
 DEVICES_S = 0.5  # between two reads of the devices' states
 
 
@@ -85,13 +86,16 @@ class Story:
 
     def _publish_history(self) -> None:
         history = self.scenario.history
-        devices = len({sample.device_id for sample in history})
-        self._say("history", f"{devices} devices publish {len(history)} labeled readings")
+        devices = {sample.device_id for sample in history}
+        for device in devices:
+            self.subscriber.follow(device)
+        self._say("history", f"{len(devices)} devices publish {len(history)} labeled readings")
         messages = (self._devices.message(s, f"history-{i}", with_label=True) for i, s in enumerate(history))
         self.progress.published = self._devices.publish(messages, rate=None)
         if not self._devices.finish(MAX_WAIT_S) and not self._stop.is_set():
             raise Unavailable("the broker did not acknowledge the history in time; the log says why")
-        self._until(lambda: self.ledger().get("accepted", 0) >= len(history), "the ingester to store the history")
+        self._until(lambda: self._stored(devices) >= len(history), "the ingester to store the history")
+        self.ledger()
         self.progress.waited = self.progress.ledger.get("waiting", 0)
         self._say("history", f"{self.progress.waited} readings wait in the buffer: no model is selected yet")
 
@@ -144,6 +148,7 @@ class Story:
         def messages() -> Iterator[Outgoing]:
             for number, sample in enumerate(live):
                 labels.append(sample.label)
+                self.subscriber.follow(sample.device_id)
                 yield self._devices.message(sample, f"live-{number}", with_label=False)
 
         next_look = 0.0
@@ -170,6 +175,16 @@ class Story:
         if (found := self._look("/v1/ledger")) is not None:
             self.progress.ledger = {key: value for key, value in found.items() if isinstance(value, int)}
         return self.progress.ledger
+
+    def _stored(self, devices: Collection[str]) -> int:
+        """Counts the accepted readings of these devices; 0 while the API cannot show all of them."""
+        count, offset = 0, 0
+        while (page := self._look(f"/v1/devices?limit={PAGE}&offset={offset}")) is not None:
+            count += sum(int(each["readings"]) for each in page["devices"] if each["device_id"] in devices)
+            if page["next"] is None:
+                return count
+            offset = page["next"]
+        return 0
 
     def follow_devices(self) -> None:
         """Reads the devices that are not ok, and reports each alarm once."""
@@ -223,8 +238,9 @@ def summary(story: Story, addresses: dict[str, Any]) -> dict[str, Any]:
         "first_prediction_s": progress.first_prediction_s,
         "published": progress.published,
         "predictions": subscriber.answered,
-        "lost": progress.published - subscriber.answered,
+        "lost": max(0, progress.published - subscriber.answered),
         "repeated_predictions": subscriber.repeated,
+        "others": subscriber.others,
         **progress.ledger,
         "waited": progress.waited,
         "alarms": progress.alarms,

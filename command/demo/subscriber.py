@@ -1,7 +1,11 @@
-"""An independent subscriber with its own MQTT connection and thread. Counts predictions and measures their latency."""
+"""An independent subscriber with its own MQTT connection and thread. Counts predictions and measures their latency.
+
+Others may publish to the demo's broker too: their predictions are counted apart.
+"""
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import deque
@@ -16,6 +20,7 @@ from zelador.settings import Settings
 
 PREDICTIONS_SHOWN = 12
 MAX_LATENCIES = 200_000  # bounds the memory of a demo that runs for days
+DEMO_ID = re.compile(r"(history|live)-[0-9]+")  # the id of a reading that the demo publishes
 MAX_SEEN_IDS = 500_000  # reading ids to remember, to detect repeats
 
 
@@ -40,16 +45,24 @@ class Subscriber:
         self._link.open(settings.mqtt.start_patience_s)
         self._lock = threading.Lock()
         self._expected: dict[str, tuple[float, str]] = {}  # live reading id → time of publishing, true label
+        self._devices: set[str] = set()  # that the demo publishes for
         self._seen: dict[str, None] = {}  # ids of readings with a prediction, oldest first
-        self.answered = 0  # readings with at least one prediction
+        self.answered = 0  # readings of the demo with at least one prediction
         self.repeated = 0  # predictions beyond the first of a reading
+        self.others = 0  # predictions of readings that somebody else published
         self._latencies: deque[float] = deque(maxlen=MAX_LATENCIES)
         self.right = 0
         self.live = 0
-        self.first: float | None = None  # time.monotonic() of the first prediction
+        self.first: float | None = None  # time.monotonic() of the first prediction of a reading of the demo
         self.newest: deque[Prediction] = deque(maxlen=PREDICTIONS_SHOWN)
         self._thread = threading.Thread(target=self._run, name="subscriber", daemon=True)
         self._thread.start()
+
+    def follow(self, device_id: str) -> None:
+        """Registers a device before the demo publishes for it."""
+        if device_id not in self._devices:
+            with self._lock:
+                self._devices.add(device_id)
 
     def expect(self, reading_id: str, label: str) -> None:
         """Registers a live reading right before it is published. Its message does not contain the label."""
@@ -89,6 +102,10 @@ class Subscriber:
 
     def _note(self, prediction: Prediction, now: float) -> None:
         with self._lock:
+            if prediction.device_id not in self._devices or not DEMO_ID.fullmatch(prediction.reading_id):
+                self.others += 1
+                self.newest.append(prediction)
+                return
             if self.first is None:
                 self.first = time.monotonic()
             if prediction.reading_id in self._seen:

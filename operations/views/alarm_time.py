@@ -83,13 +83,13 @@ class Course:
     def times(self, since: int, until: int, on_now: Mapping[str, int]) -> dict[str, int]:
         """The time in alarm of each device that was.
 
-        `on_now` has those that are in alarm at `until`, and since when at the latest.
+        `on_now` has those that are in alarm at `until`, and since when, if no known change says it.
         """
         found: dict[str, int] = {}
         for device, spans in self.spans.items():
             found[device] = sum(min(end, until) - max(begin, since) for begin, end in spans if end > since)
         for device, latest in on_now.items():
-            begin = max(since, min(latest, self.begun.get(device, latest)))
+            begin = max(since, self.begun.get(device, latest))
             found[device] = found.get(device, 0) + max(0, until - begin)
         return {device: spent for device, spent in found.items() if spent > 0}
 

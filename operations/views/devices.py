@@ -32,7 +32,13 @@ class DeviceView:
 
     device_id: Annotated[str, Field(description="The device's id, as in the topic.")]
     state: Annotated[State, Field(description=STATE_TEXT)]
-    since: Annotated[str | None, Field(description="Since when it is in this state; ISO 8601, UTC.")]
+    since: Annotated[
+        str | None,
+        Field(
+            description="Since when it is in this state. For an alarm, acknowledged or not: when it began, also if it "
+            "was shelved, retired or acknowledged for a time. ISO 8601, UTC."
+        ),
+    ]
     reason: Annotated[
         str | None,
         Field(

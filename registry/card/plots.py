@@ -26,6 +26,8 @@ def all_of(report: Mapping[str, Any]) -> Iterator[Plot | Words]:
         ("importance", _importance),
     ):
         part = mapping(report.get(name))
+        if not part and name == "learning" and isinstance(why := report.get("no_learning"), str):
+            yield Words(f"There is no learning curve. {why}")
         if not part:
             continue
         try:

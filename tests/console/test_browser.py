@@ -72,7 +72,7 @@ def test_an_alarm_is_red_on_the_open_page_and_can_be_acknowledged(chromium: Brow
         page.wait_for_url("**/console/devices/pump-12")
         page.get_by_role("button", name="Acknowledge").click()
         expect(page.locator(".runline .acknowledged")).to_be_visible()
-        expect(page.locator("h1")).to_be_focused()  # the button is gone
+        expect(page.locator("#said")).to_be_focused()  # the button is gone
         for button in ("Dark", "PT", "EN"):
             page.get_by_role("button", name=button, exact=True).press("Enter")
             expect(page.get_by_role("button", name=button, exact=True)).to_have_attribute("aria-pressed", "true")
@@ -293,6 +293,7 @@ def test_without_scripts_a_page_shows_everything(chromium: Browser, site: Site) 
         page.fill("#lf", "2026-11-20T10:00:00")
         page.fill("#lt", "2026-11-20T09:00:00")
         page.fill("#ln", "W9")
+        page.get_by_role("radio", name="no", exact=True).check(force=True)
         page.get_by_role("button", name="Add the label").click()
         expect(page.locator("#lt-why")).to_contain_text("is not after")
         expect(page.locator("#lt")).to_be_focused()

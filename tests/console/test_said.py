@@ -113,10 +113,10 @@ def test_a_replay_says_how_many_passed_and_how_many_stay(site: Site) -> None:
         site.plant.raw(b"[broken")
         site.plant.raw(json.dumps({**BAD, "temperature": "warm"}).encode(), "saw-11")
         wait_for(lambda: len(client.get("/v1/quarantine").json()["entries"]) == 3, "the quarantine")
-        assert told(press(client, "quarantine-replay")) == "3 messages replayed 3 were refused again and stay here."
+        assert told(press(client, "quarantine-replay")) == "0 of 3 passed 3 were refused again and stay here."
         client.headers["Accept-Language"] = "pt-BR"
         again = told(press(client, "quarantine-replay", reason=""))
-        assert again == "3 mensagens reprocessadas 3 foram recusadas de novo e ficam aqui."
+        assert again == "0 de 3 passaram 3 foram recusadas de novo e ficam aqui."
         client.headers["Accept-Language"] = "en"
         assert told(press(client, "quarantine-replay", only="passing")).startswith("Nothing was replayed")
         entry = client.get("/v1/quarantine").json()["entries"][0]["id"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import os
 import re
 import signal
@@ -11,9 +12,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
-from operations.key_file import new_key
+from operations.key_file import new_key, revoke
 from tests.attacks.own_redis import OwnRedis
 from tests.console.conftest import Site, serving, window
 from tests.console.outline import shape
@@ -83,7 +84,11 @@ def test_a_form_that_is_too_large_says_that_it_is_not_kept(site: Site, client: h
         assert NOTES["description"] not in answer.text
 
 
-def test_after_a_session_that_ended_the_sign_in_leads_back_to_the_form(site: Site) -> None:
+def hidden(answer: httpx.Response) -> dict[str, str]:
+    return {str(e["name"]): str(e["value"]) for e in shape(answer).of("input") if e.get("type") == "hidden"}
+
+
+def test_a_form_sent_after_the_session_ended_is_carried_through_the_sign_in(site: Site) -> None:
     for referer, page in (
         (f"{site.url}/console/devices/press-07?range=6h", "/console/devices/press-07?range=6h"),
         ("", "/console/devices/press-07/shelve"),
@@ -91,15 +96,111 @@ def test_after_a_session_that_ended_the_sign_in_leads_back_to_the_form(site: Sit
     ):
         with site.client(None) as client:
             sent_from = {"Referer": referer} if referer else {}
-            answer = client.post("/console/devices/press-07/shelve", data=SHELVE, headers=sent_from)
+            asked = client.post("/console/devices/press-07/shelve", data=SHELVE, headers=sent_from)
+            assert asked.status_code == 401
+            assert "Nothing was done. After you sign in, you see what you typed" in main(asked)
+            assert SHELVE["why"] in main(asked)
+            again = client.post("/console/signin", data={**hidden(asked), "key": "zlk_mistyped"})
+            assert again.status_code == 401
+            assert hidden(again)["unsent"] == hidden(asked)["unsent"]  # a mistyped key loses nothing
+            answer = client.post("/console/signin", data={**hidden(again), "key": site.keys["operator"]})
+            assert answer.status_code == 200
+            assert SHELVE["why"] in main(answer)
+            assert 'action="/console/devices/press-07/shelve"' in main(answer)
+            assert page in {each["href"] for each in shape(answer).of("a")}
+            assert client.get("/v1/devices/press-07").json()["state"] != "shelved"  # the person has not sent it yet
+    fields = {name: value for name, value in hidden(answer).items() if name in {*SHELVE, "page"}}
+    with site.client("operator") as client:
+        assert client.post("/console/devices/press-07/shelve", data=fields).status_code == 303
+        assert client.get("/v1/devices/press-07").json()["state"] == "shelved"
+        assert client.post("/console/devices/press-07/unshelve").status_code == 303
+
+
+def test_what_is_too_large_to_be_carried_must_be_typed_again(site: Site) -> None:
+    with site.client(None) as client:
+        for length in (30_000, 100_000):
+            answer = client.post("/console/models/other/notes", data={"notes": "x" * length})
             assert answer.status_code == 303
-            asked = client.get(answer.headers["location"])
-            assert "Nothing was done. Sign in to go back to the form" in main(asked)
-            assert SHELVE["why"] not in html.unescape(asked.text)
-            follow = next(str(e["value"]) for e in shape(asked).of("input") if e["name"] == "next")
-            answer = client.post("/console/signin", data={"next": follow, "key": site.keys["operator"]})
-            assert answer.headers["location"] == page
-            assert client.get(page).status_code == 200
+            assert "what you typed must be typed again" in main(client.get(answer.headers["location"]))
+
+
+@pytest.mark.parametrize(
+    "unsent",
+    [
+        "{",
+        "[]",
+        '{"action":"/v1/models","fields":{"notes":["x"]}}',
+        '{"action":"//evil.example/console/","fields":{"notes":["x"]}}',
+        '{"action":"javascript:alert(1)","fields":{"notes":["x"]}}',
+        '{"action":"/console/models/other/notes","fields":{}}',
+        '{"action":"/console/models/other/notes","fields":{"notes":"x"}}',
+        '{"action":"/console/models/other/notes","fields":{"notes":["' + "x" * 20_000 + '"]}}',
+    ],
+)
+def test_what_no_sign_in_form_carries_is_left_out(site: Site, unsent: str) -> None:
+    with site.client(None) as client:
+        answer = client.post("/console/signin", data={"unsent": unsent, "key": site.keys["operator"]})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/console/overview")
+        refused = client.post("/console/signin", data={"unsent": unsent})
+        assert "unsent" not in hidden(refused)
+
+
+def test_neither_a_key_nor_a_form_of_another_site_is_carried(site: Site) -> None:
+    key = site.keys["admin"]
+    with site.client(None) as client:
+        answer = client.post("/console/models/other/notes", data={**NOTES, "key": key, "password": key})
+        assert answer.status_code == 401
+        assert key not in answer.text
+        foreign = {"Sec-Fetch-Site": "cross-site"}
+        answer = client.post("/console/models/other/notes", data=NOTES, headers=foreign)
+        assert answer.status_code == 403
+        assert NOTES["description"] not in answer.text
+        carried = json.dumps({"action": "/console/models/other/notes", "fields": {"key": [key], "notes": ["x"]}})
+        answer = client.post("/console/signin", data={"unsent": carried, "key": site.keys["operator"]})
+        assert (answer.status_code, key in answer.text) == (200, False)
+
+
+@pytest.mark.skipif(not ALL, reason="slow; set TEST_CONSOLE=1")
+@pytest.mark.parametrize("how", ["sign-out", "revoked"])
+def test_a_form_that_is_open_when_the_session_ends_stays_and_can_be_sent(
+    chromium: Browser, site: Site, how: str
+) -> None:
+    record, key = new_key(site.settings.api.keys_file, "operator", "own")
+    with window(chromium, site, None) as found:
+        page = found.page
+
+        def sign_in(page: Page) -> None:
+            page.get_by_label("Your key").fill(site.keys["operator"] if page is not found.page else key)
+            page.get_by_role("button", name="Sign in").click()
+
+        page.goto("/console/signin")
+        sign_in(page)
+        page.wait_for_url("**/console/overview")
+        found.open("/console/devices/mill-03")
+        page.get_by_role("link", name="Shelve").click()
+        page.get_by_label("Reason").fill("bearing on order")
+        if how == "revoked":
+            revoke(site.settings.api.keys_file, record.id)
+        else:
+            other = page.context.new_page()
+            other.goto("/console/models")
+            other.get_by_role("button", name="Sign out").click()
+        ended = page.locator("#ended")
+        expect(ended).to_be_visible()
+        expect(ended).to_have_text("Your session has ended. Sign in (opens in a new tab), then send this again.")
+        page.get_by_role("dialog").get_by_role("button", name="Shelve").click()
+        expect(ended.get_by_role("link")).to_be_focused()
+        expect(page.get_by_label("Reason")).to_have_value("bearing on order")
+        with page.context.expect_page() as opened:
+            ended.get_by_role("link").press("Enter")
+        sign_in(opened.value)
+        opened.value.wait_for_url("**/console/overview")
+        page.bring_to_front()
+        expect(ended).to_be_hidden()
+        page.get_by_role("dialog").get_by_role("button", name="Shelve").click()
+        expect(page.locator("#said")).to_have_text("mill-03 is shelved")
+        page.get_by_role("button", name="Unshelve").click()
+        assert [each for each in found.said if "401" not in each] == []
 
 
 def test_a_form_of_another_site_is_not_shown_again(client: httpx.Client) -> None:
@@ -115,7 +216,7 @@ def test_a_key_is_never_shown_again(site: Site, client: httpx.Client) -> None:
     key = site.keys["admin"]
     use_up(client)
     for path, fields in (
-        ("signin", {"key": key, "next": "x" * 2_000}),
+        ("signin", {"key": key, "next": "x" * 70_000}),
         ("models/other/notes", {"key": key, "password": key, "notes": "x" * 20_001}),
         ("devices/none/shelve", {"key": key, "password": key, **SHELVE}),
     ):

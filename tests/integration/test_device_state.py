@@ -1,8 +1,7 @@
-"""The state of a device in Redis: the rule, silence, what people do, and the outbox."""
+"""The state of a device in Redis: the rule, and silence."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -13,10 +12,8 @@ from hypothesis import strategies as st
 
 from tests.device_states import START, Plant
 from zelador.alarms import Rule, Track, step
-from zelador.alarms.store import DeviceStates
-from zelador.buffer import Outcome, Refused, Sighting, Sightings
+from zelador.buffer import Outcome, Sighting, Sightings
 from zelador.clock import now_ms
-from zelador.errors import Conflict
 from zelador.settings import Settings
 
 
@@ -224,114 +221,6 @@ def test_readings_that_are_set_aside_or_quarantined_make_a_device_unknown(plant:
     assert plant.see("press", "l", START + 20_000).state == "ok"
 
 
-def test_acts_of_people_change_the_state(plant: Plant) -> None:
-    assert plant.act("press", "acknowledge") == ["absent"]
-    plant.see("press", "lll")
-    assert plant.act("press", "acknowledge") == ["not in alarm"]
-    plant.see("press", "hhh", START + 5_000)
-    assert plant.act("press", "acknowledge") == ["", "alarm", "acknowledged"]
-    assert plant.record("press").by == "ana"
-    now = now_ms()
-    assert plant.act("press", "shelve", now + 3_600_000, "bearing on order")[2] == "shelved"
-    assert plant.act("press", "unshelve")[1:] == ["shelved", "acknowledged"]
-    assert plant.act("press", "shelve", now - 1)[2] == "acknowledged"
-    assert plant.act("press", "retire")[2] == "retired"
-    assert plant.act("press", "shelve", now + 1) == ["retired"]
-    assert plant.see("press", "hhh", START + 20_000).state == "retired"
-    assert plant.act("press", "restore")[2] == "acknowledged"
-    assert plant.in_state("retired") == [] and plant.in_state("acknowledged") == ["press"]
-
-
-def test_the_undo_of_an_acknowledgment_changes_that_one_alone(plant: Plant) -> None:
-    """If the alarm ended meanwhile, or another one was acknowledged, nothing changes."""
-    states = DeviceStates(plant.client, plant.keys.prefix)
-
-    def undo(at: float | None) -> tuple[str, str]:
-        return states.act("press", "unacknowledge", "eva", int(at or 0))
-
-    plant.see("press", "hhh", rule=Rule(hold_s=0.0))
-    raised = plant.record("press")
-    with pytest.raises(Conflict, match="no alarm that is acknowledged"):
-        undo(None)
-    assert plant.record("press") == raised
-    plant.act("press", "acknowledge")
-    first = plant.record("press").at
-    assert states.acknowledged(int(first or 0), int(first or 0), 9) == ["press"]
-    assert undo(first) == ("acknowledged", "alarm")
-    again = plant.record("press")
-    assert (again.by, again.at, again.label, again.reading) == (None, None, raised.label, raised.reading)
-    assert plant.in_state("alarm") == ["press"] and plant.in_state("acknowledged") == []
-    assert plant.events()[-1] == ("press", "acknowledged", "alarm")
-    assert plant.waiting()["press"] == str(again.version) and again.version > raised.version
-
-    plant.act("press", "acknowledge")
-    second = plant.record("press").at
-    assert plant.see("press", "l" * 60, START + 60_000, Rule(off_s=5.0, hold_s=0.0)).state == "ok"
-    for at in (first, second):
-        with pytest.raises(Conflict, match="nothing was changed"):
-            undo(at)
-    assert plant.record("press").state == "ok"
-    plant.see("press", "hhh", START + 200_000, rule=Rule(hold_s=0.0))
-    plant.act("press", "acknowledge")
-    with pytest.raises(Conflict, match="another one began"):
-        undo(second)
-    assert plant.record("press").state == "acknowledged"
-
-
-def test_an_acknowledgment_is_undone_while_the_device_is_shelved(plant: Plant) -> None:
-    states = DeviceStates(plant.client, plant.keys.prefix)
-    plant.see("press", "hhh")
-    plant.act("press", "acknowledge")
-    at = int(plant.record("press").at or 0)
-    plant.act("press", "shelve", now_ms() + 3_600_000)
-    assert states.act("press", "unacknowledge", "eva", at) == ("shelved", "shelved")
-    assert plant.act("press", "unshelve")[1:] == ["shelved", "alarm"]
-
-
-acts_and_readings = st.lists(st.sampled_from(["acknowledge", "undo", "undo an old one", "h", "l"]), max_size=30)
-
-
-@given(steps=acts_and_readings)
-@examples(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_after_an_undo_the_alarm_is_as_if_nobody_had_acknowledged_it(plant: Plant, steps: list[str]) -> None:
-    """The readings alone decide whether there is an alarm; acts decide only who has it."""
-    states, rule = DeviceStates(plant.client, plant.keys.prefix), Rule(hold_s=0.0, off_s=0.0)
-    plant.client.delete(plant.keys.states)
-    track, now, clock, by = Track(), now_ms(), 0, False
-    for what in steps:
-        if what in "hl":
-            clock += 1_000
-            plant.see("press", what, START + clock, rule)
-            track = step(track, START + clock, what, rule, now)
-            by = by and track.condition == "alarm"
-        elif what == "acknowledge":
-            done = plant.act("press", "acknowledge")
-            if track.condition == "alarm" and clock:
-                by = True
-            else:
-                assert done in (["absent"], ["not in alarm"])
-        elif clock:
-            present = plant.record("press").at if by else None
-            at = 1.0 if what == "undo an old one" or present is None else present
-            if by and at == present:
-                states.act("press", "unacknowledge", "eva", int(at))
-                by = False
-            else:
-                with pytest.raises(Conflict):
-                    states.act("press", "unacknowledge", "eva", int(at))
-        if clock:
-            record = plant.record("press")
-            expected = "acknowledged" if by else track.condition
-            assert (record.state, record.by is not None) == (expected, by)
-
-
-def test_shelving_ends_automatically(plant: Plant, eventually: Callable[..., None]) -> None:
-    plant.see("press", "hhh")
-    plant.act("press", "shelve", now_ms() + 50)
-    eventually(lambda: plant.sweep()[0] and plant.record("press").state == "alarm", "the end of shelving")
-    assert plant.events()[-1] == ("press", "shelved", "alarm")
-
-
 def test_a_clock_that_was_set_back_is_accepted_after_a_minute(plant: Plant) -> None:
     plant.see("press", "hhh", START + 3_600_000)
     assert plant.see("press", "llll", START).measured_at == START + 3_602_000
@@ -350,97 +239,3 @@ def test_a_forgotten_device_leaves_nothing(plant: Plant) -> None:
     plant.sweep()
     assert plant.client.hgetall(plant.keys.states) == {} and plant.in_state("alarm") == []
     assert plant.waiting() == {"press": "gone"}
-
-
-def test_a_state_that_changed_after_it_was_published_is_published_again(plant: Plant) -> None:
-    plant.see("press", "l")
-    announced = plant.waiting()
-    plant.see("press", "hhh", START + 5_000)
-    done = plant.library.call("announced", [plant.keys.announce], [part for pair in announced.items() for part in pair])
-    newest = plant.waiting()["press"]
-    assert done == 0 and int(newest) > int(announced["press"])
-    assert plant.library.call("announced", [plant.keys.announce], ["press", newest]) == 1
-
-
-def test_a_version_never_decreases(plant: Plant, settings: Settings) -> None:
-    """Not when a device is forgotten and returns, and not when Redis restarts without its last second."""
-    states = DeviceStates(plant.client, settings.redis.prefix)
-    first = plant.see("press", "hhh").version
-    least = states.announce_all(100, "run-1")
-    assert states.announce_all(100, "run-1") == least, "it is the same Redis: what it has is the newest"
-    assert states.announce_all(100, "run-2") > max(first, least), "it may have lost what was published"
-    known = states.announce_all(100, None)
-    assert states.announce_all(100, None) > known, "who cannot know must assume it"
-    plant.client.zrem(plant.keys.devices, "press")
-    plant.look_now()
-    plant.sweep()
-    assert plant.see("press", "l").version > first
-
-
-def test_a_device_that_was_never_classified_is_unknown(plant: Plant, settings: Settings) -> None:
-    """Its readings wait, or all of its messages are refused. While they wait, nobody is alerted."""
-    plant.send("waiting")
-    bad = Refused.of(
-        settings.topics.reading.format(device_id="broken"),
-        "not JSON",
-        b"{",
-        now_ms(),
-        most=100,
-        heard=(("broken", -1),),
-    )
-    plant.writer.append([], [bad])
-    due: Any = plant.client.zrange(plant.keys.due, 0, -1)
-    assert set(due) == {b"waiting", b"broken"}
-    plant.look_now()
-    plant.sweep()
-    assert [(plant.record(d).state, plant.record(d).reason) for d in ("waiting", "broken")] == [
-        ("unknown", "not classified"),
-        ("unknown", "quarantined"),
-    ]
-    assert plant.waiting().keys() == {"waiting", "broken"}
-    assert plant.events() == [("broken", "ok", "unknown")]
-    assert plant.see("waiting", "l").state == "ok"
-    plant.send("worn")
-    plant.look_now()
-    plant.sweep()
-    assert plant.see("worn", "hhh").state == "alarm"
-    assert plant.events()[-1] == ("worn", "ok", "alarm"), "its readings waited, and somebody must hear of the alarm"
-    record = plant.see("other", "x")
-    assert (record.state, record.reason) == ("unknown", "set aside"), "one that the model could never answer is not ok"
-    assert plant.events()[1:] == [("worn", "ok", "alarm"), ("other", "ok", "unknown")]
-
-
-def test_the_published_state_changes_with_each_of_its_fields(plant: Plant) -> None:
-    """A subscriber of the retained message knows everything that the API says."""
-    later = now_ms() + 3_600_000
-    plant.see("press", "hhh")
-
-    def changed(act: Callable[[], object]) -> bool:
-        before = plant.waiting()["press"]
-        act()
-        return plant.waiting()["press"] != before
-
-    assert not changed(lambda: plant.see("press", "hhh", START + 5_000)), "the alarm goes on"
-    assert plant.record("press").measured_at == START + 7_000
-    assert changed(lambda: plant.act("press", "shelve", later))
-    assert changed(lambda: plant.act("press", "shelve", later + 60_000, "a part on order")), "shelved for longer"
-    assert changed(lambda: plant.act("press", "acknowledge")), "by whom"
-    assert changed(lambda: plant.act("press", "unshelve"))
-    for device in ("lathe", "mill"):
-        plant.see(device, "l")
-    plant.heard_before(100, "press")
-    plant.look_now()
-    assert changed(plant.sweep) and plant.record("press").reason == "silent", "an alarm that fell silent"
-    assert changed(lambda: plant.see("press", "h", START + 20_000)) and plant.record("press").reason is None
-    assert plant.record("press").state == "acknowledged"
-
-
-def test_the_outbox_of_many_devices_becomes_empty(plant: Plant, settings: Settings) -> None:
-    """Its hash keeps its size while devices leave it, so that a page of it may be empty."""
-    states = DeviceStates(plant.client, settings.redis.prefix)
-    plant.client.hset(plant.keys.announce, mapping={f"d{number}": "1" for number in range(20_000)})
-    taken = 0
-    while waiting := states.waiting(500):
-        taken += len(waiting)
-        states.announced([(device, version) for device, version, _ in waiting])
-    assert taken == 20_000 and plant.waiting() == {}

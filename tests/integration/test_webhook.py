@@ -32,6 +32,7 @@ from zelador.settings import AlarmSettings, Settings
         ("suspect", "alarm", True),
         ("alarm", "acknowledged", False),
         ("acknowledged", "ok", True),
+        ("acknowledged", "alarm", False),  # an undo
         ("alarm", "shelved", False),
         ("shelved", "alarm", True),
         ("shelved", "ok", True),

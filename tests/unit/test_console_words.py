@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timezone
 
 import pytest
 
 from admin.console import charts
+from admin.console.device.timeline import timeline
 from admin.console.language import Language, language
+from admin.console.runs.words import said_text
+from admin.console.said import Said, said_words
 from admin.console.words import act, device_event, is_told, named, sentence
 from operations.audit import Act
 from operations.audit_entry import Change
@@ -31,7 +35,31 @@ def test_no_device_is_left_suspect_among_what_happened() -> None:
         ("acknowledged", "suspect", "press: no longer “Acknowledged”"),
     ):
         assert is_told(change(before, state))
-        assert device_event(EN, change(before, state)).sentence == said
+        assert device_event(EN, change(before, state), {}).sentence == said
+
+
+@pytest.mark.parametrize(
+    ("before", "state", "by", "said", "in_timeline"),
+    [
+        ("acknowledged", "alarm", "key 1", "acknowledgment undone by Ana", True),
+        ("shelved", "alarm", "key 1", "shelving ended by Ana", True),
+        ("shelved", "alarm", None, "shelving ended", True),
+        ("retired", "alarm", "joe (command line)", "brought back by joe", True),
+        ("retired", "ok", "key 1", "brought back by Ana", False),
+        ("shelved", "ok", "key 1", "shelving ended by Ana", False),
+    ],
+)
+def test_a_person_who_brings_an_alarm_back_did_not_raise_it(
+    before: str, state: str, by: str | None, said: str, in_timeline: bool
+) -> None:
+    """The events of the device and of the overview say what the person did."""
+    event = replace(change(before, state), by=by, label="yes", probability=0.97)
+    names = {"key 1": "Ana"}
+    assert [each.text for each in timeline(EN, [event], [], names, 9)] == [said]
+    if in_timeline:
+        assert device_event(EN, event, names).sentence == f"press is in alarm: {said}"
+    raised = replace(change("suspect", "alarm"), label="yes", probability=0.97)
+    assert [each.text for each in timeline(EN, [raised], [], names, 9)] == ["“yes”, probability 0.97"]
 
 
 @pytest.mark.parametrize(("reader", "half"), [(EN, "0.5"), (PT, "0,5")])
@@ -53,3 +81,31 @@ def test_an_author_is_named_without_the_way_and_a_key_by_its_note() -> None:
     assert sentence(EN, names, revoked) == "joe revoked key “tablet hall B”"
     assert act(EN, names, revoked) == "revoked key “tablet hall B”"
     assert sentence(EN, {}, revoked) == "joe revoked key 00000001"
+
+
+@pytest.mark.parametrize(
+    ("said", "texts"),
+    [
+        ("1 rows got no score", ("1 reading got no score.", "1 leitura ficou sem resultado.")),
+        ("1250 rows got no score", ("1,250 readings got no score.", "1.250 leituras ficaram sem resultado.")),
+    ],
+)
+def test_one_is_not_several(said: str, texts: tuple[str, str]) -> None:
+    assert (said_text(EN, said), said_text(PT, said)) == texts
+
+
+@pytest.mark.parametrize(
+    ("counts", "heading", "is_done"),
+    [
+        ({"still_refused": 3}, "0 of 3 passed", False),
+        ({"accepted": 1, "not_whole": 1, "gone": 1}, "1 of 3 passed", False),
+        ({"gone": 1}, "0 of 1 passed", False),
+        ({"accepted": 1}, "1 message replayed", True),
+        ({"accepted": 2, "repeated": 1, "waiting": 1}, "4 messages replayed", True),
+        ({}, "Nothing was replayed", False),
+    ],
+)
+def test_the_headline_of_a_replay_says_what_it_achieved(counts: dict[str, int], heading: str, is_done: bool) -> None:
+    said = Said("replayed", counts=counts)
+    assert (said_words(EN, said)[0], said.is_done) == (heading, is_done)
+    assert said_words(EN, said)[1].endswith(".")

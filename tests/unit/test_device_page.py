@@ -54,7 +54,7 @@ def test_an_event_that_ends_an_alarm_says_how_long_it_lasted(
 @pytest.mark.parametrize(("state", "said"), [("unknown", "All devices are silent"), ("ok", "Readings arrive again")])
 def test_an_event_of_all_devices_is_a_sentence_of_its_own(state: str, said: str) -> None:
     fleet = DeviceEventView("1", "2026-11-27T01:00:00Z", None, "", state, None, None, None, None, None, None)
-    assert device_event(language("en", timezone.utc), fleet).sentence == said
+    assert device_event(language("en", timezone.utc), fleet, {}).sentence == said
 
 
 VIEW: HistoryView = {

@@ -23,7 +23,7 @@ FEWEST = 8  # stretches; with fewer there is no curve
 DRAWS = 3  # per point, at most; their mean counts
 TRIES = 20  # to draw stretches that have all classes
 MAX_ROWS = 4_000
-BUDGET_S = 2.5  # per model
+BUDGET_S = 2.5  # of CPU time, per model: a busy machine gives the same report as an idle one
 RISE = 0.01  # least rise that counts, from half of the stretches to all
 
 Codes = NDArray[np.int64]
@@ -65,15 +65,15 @@ def learning(
     sure: Interval | None,
     seed: int,
     balance: bool = False,
-    clock: Callable[[], float] = time.perf_counter,
-) -> Learning | None:
-    """Computes the curve; None with few stretches, or if the model takes too long.
+    clock: Callable[[], float] = time.process_time,
+) -> Learning | str:
+    """Computes the curve; without one, returns why there is none.
 
     `sure` is the interval of the model's score. `clock` is in seconds.
     """
     total = len(np.unique(rows.stretches))
     if total < FEWEST:
-        return None
+        return f"It needs {FEWEST} stretches of time to learn from; there {'is' if total == 1 else 'are'} {total}."
     rows, until = rows.thinned(seed), clock() + BUDGET_S
     found: dict[float, list[tuple[int, float]]] = {}
     for draw in range(DRAWS):
@@ -82,8 +82,10 @@ def learning(
             point = _curve_point(model, rows, metric, share, random, lambda: clock() > until, seed if balance else None)
             if point is not None:
                 found.setdefault(share, []).append(point)
+    if len(found) < 2 and clock() > until:
+        return f"The model takes more than {BUDGET_S:g} s of CPU time to be fitted on parts of the readings."
     if len(found) < 2:
-        return None
+        return "The model could not be fitted on parts of the readings."
     stretches = [round(float(np.mean([count for count, _ in points]))) for points in found.values()]
     by_size = [round(float(np.mean([score for _, score in points])), 4) for points in found.values()]
     return Learning(

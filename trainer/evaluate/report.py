@@ -117,7 +117,8 @@ class Report(TypedDict):
     errors: ErrorCounts | None  # None with more than two classes
     by_class: list[ClassScores]
     by_device: ByDevice | None  # None if devices are not known
-    learning: Learning | None  # None with too few stretches
+    learning: Learning | None
+    no_learning: str | None  # why there is no learning curve
     importance: Importance
     training: dict[str, Range]
 
@@ -129,7 +130,7 @@ class Beside:
     aim: Aim = field(default_factory=Aim)
     chosen: float | None = None  # the threshold
     by_device: ByDevice | None = None
-    learning: Learning | None = None
+    learning: Learning | str = "It was not computed."  # or why there is none
     false_alarms: FalseAlarms | None = None
     errors: ErrorCounts | None = None
 
@@ -167,7 +168,8 @@ def report(
         errors=beside.errors,
         by_class=by_class(answers),
         by_device=beside.by_device,
-        learning=beside.learning,
+        learning=None if isinstance(beside.learning, str) else beside.learning,
+        no_learning=beside.learning if isinstance(beside.learning, str) else None,
         importance=importance(pipeline, split, features, seed),
         training=ranges(split.train, features),
     )

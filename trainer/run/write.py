@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from registry.evaluation.bootstrap import Resamples
+from registry.evaluation.bootstrap import Interval, Resamples
 from registry.evaluation.scores import Answers
 from registry.model import manifest
 from registry.model.artifact import manifest_of, pack
@@ -22,13 +22,14 @@ from trainer.compare.tried import Tried
 from trainer.evaluate.error_counts import error_counts
 from trainer.evaluate.false_alarms import FalseAlarms, false_alarms
 from trainer.evaluate.groups import by_device
-from trainer.evaluate.learning import Rows, learning
+from trainer.evaluate.learning import Learning, Rows, learning
 from trainer.evaluate.reference import Live
 from trainer.evaluate.report import Beside
 from trainer.evaluate.split_rows import Parts
 from trainer.evaluate.verdict import Verdict
 from trainer.run.data import Data
 from trainer.run.documents import candidate_of, facts_of
+from trainer.run.request import Request
 from zelador.alarms.policy import alarm_classes
 from zelador.clock import now_iso
 from zelador.messages import iso
@@ -99,12 +100,18 @@ def _beside(data: Data, built: Built, judged: Judged, model: Any, parts: Parts, 
         data.aim,
         None if built.threshold is None else built.threshold.value,
         by_device(answers, devices, request.devices, request.metric),
-        None
-        if request.folds_by == "row" or model is None
-        else learning(model, known, request.metric, sure, request.seed, request.more.balance),
+        _learning(request, model, known, sure),
         _false_alarms(data, judged),
         error_counts(judged.answers, answers if data.has_holdout else None),
     )
+
+
+def _learning(request: Request, model: Any, known: Rows, sure: Interval | None) -> Learning | str:
+    if request.folds_by == "row":
+        return "Folds by row have no stretches of time."
+    if model is None:
+        return "A stacked model is not fitted on parts of the readings."
+    return learning(model, known, request.metric, sure, request.seed, request.more.balance)
 
 
 def _false_alarms(data: Data, judged: Judged) -> FalseAlarms | None:

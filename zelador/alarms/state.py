@@ -23,7 +23,7 @@ class Record(
     """The state of a device as stored. Times are in milliseconds since 1970 UTC."""
 
     state: State | Literal[""] = ""
-    since: float = 0  # of the state
+    since: float = 0  # of the state; of an alarm, acknowledged or not: when it began
     version: int = 0
     measured_at: float = 0  # of the newest reading
     label: str | None = None
@@ -32,6 +32,7 @@ class Record(
     reading: str | None = None
     by: str | None = None  # who acknowledged the alarm
     at: float | None = None
+    came: float | None = None  # since when the alarm is shown, if that is later than `since`
     until: float | None = None  # shelved
     sby: str | None = None
     why: str | None = None
@@ -60,6 +61,7 @@ class PublishedState(msgspec.Struct, frozen=True):
     model: str | None
     reading_id: str | None
     acknowledged_by: str | None
+    acknowledged_at: str | None
     shelved_until: str | None
     reason: str | None
 
@@ -90,6 +92,7 @@ def published(device_id: str, record: Record, least_version: int = 0) -> bytes:
             model=record.model,
             reading_id=record.reading,
             acknowledged_by=record.by,
+            acknowledged_at=optional_iso(record.at),
             shelved_until=optional_iso(record.until),
             reason=record.shown_reason,
         )

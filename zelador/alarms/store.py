@@ -49,9 +49,20 @@ class DeviceStates:
             return dict(zip(STATES, pipeline.execute(), strict=True))
 
     def in_alarm(self, until: int, limit: int) -> list[str]:
-        """Up to `limit` devices whose alarm was raised until a time (ms since 1970 UTC), the oldest alarm first."""
-        names: Any = self._client.zrangebyscore(self._keys.in_state("alarm"), "-inf", until, start=0, num=limit)
-        return [name.decode("utf-8", "replace") for name in names]
+        """Up to `limit` devices whose alarm was shown at a time (ms since 1970 UTC), the oldest alarm first.
+
+        An alarm that came back later, as its acknowledgment was undone or its shelving ended, is not among them.
+        """
+        found: list[str] = []
+        names: Any = [b""] * limit
+        start = 0
+        while len(names) == limit and len(found) < limit:
+            names = self._client.zrangebyscore(self._keys.in_state("alarm"), "-inf", until, start=start, num=limit)
+            start += limit
+            devices = [name.decode("utf-8", "replace") for name in names]
+            records = zip(devices, self.records(devices), strict=True)
+            found += [device for device, record in records if record is not None and (record.came or 0) <= until]
+        return found[:limit]
 
     def acknowledged(self, since: int, until: int, limit: int) -> list[str]:
         """Up to `limit` devices that became acknowledged in a period (ms since 1970 UTC), the newest first."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from admin.console.language import Language
 from admin.console.pulse import moment
-from admin.console.words import label_text, period
+from admin.console.words import label_text, named, period, returned
 from operations.views.device_events import DeviceEventView
 from operations.views.labels import LabelView
 from zelador.alarms.state import IN_ALARM
@@ -56,13 +56,15 @@ def _event(
 ) -> TimelineEntry:
     event, _ = events[place], language.text
     parts = []
-    if event.label is not None and event.probability is not None:
+    if how := returned(language, event, names):
+        parts.append(how)
+    elif event.label is not None and event.probability is not None:
         label, probability = label_text(language, event.label), language.number(event.probability, 2)
         parts.append(_("“%(label)s”, probability %(p)s", label=label, p=probability))
     if (lasted := alarm_s(events, place)) is not None:
         parts.append(_("after %(time)s in alarm", time=language.duration(lasted)))
-    if event.by:
-        parts.append(_("by %(who)s", who=names.get(event.by, event.by)))
+    if event.by and not how:
+        parts.append(_("by %(who)s", who=named(event.by, names)))
     text = " ".join(parts)
     return TimelineEntry(event.at, event.state, f"{text}: {event.why}" if event.why else text)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from admin.console.catalog import Messages
+from admin.console.catalog import Messages, Plural, plural
 from admin.console.catalog import mark as _
 from admin.console.language import Language
 
-TABLES: Mapping[str, str] = {  # pattern of a message about a table to its translation
+TABLES: Mapping[str, str | Plural] = {  # pattern of a message about a table to its translation
     r".+: no column says (?P<field>\w+); it has (?P<names>.+)\. Name it with .+": _(
         "No column says which one is: %(field)s. The table has %(names)s. Choose the column."
     ),
@@ -85,8 +85,10 @@ TABLES: Mapping[str, str] = {  # pattern of a message about a table to its trans
     r".+: line (?P<line>\d+) is a header again, .+": _(
         "Line %(line)s is a header again, with its columns in another order. Split the file there."
     ),
-    r".+, line (?P<line>\d+): (?P<count>\d+) values, the (header|first line) has (?P<most>\d+)(?:; .+)?": _(
-        "Line %(line)s has %(count)s values, and the first line has %(most)s. Is a value with a separator in quotes?"
+    r".+, line (?P<line>\d+): (?P<count>\d+) values, the (header|first line) has (?P<most>\d+)(?:; .+)?": plural(
+        "Line %(line)s has 1 value, and the first line has %(most)s. Is a value with a separator in quotes?",
+        "Line %(line)s has %(count)s values, and the first line has %(most)s. Is a value with a separator in quotes?",
+        "count",
     ),
 }
 NOTES: Mapping[str, str] = {  # pattern of what was noticed, to its translation

@@ -17,7 +17,7 @@ CREATED = datetime(2026, 11, 26, tzinfo=timezone.utc)  # fixed, so that an uncha
 FOLDER = Path(__file__).parent
 CONSOLE = FOLDER.parent
 METHODS = [("**.py", "python"), ("**.html", "jinja2")]
-KEYWORDS = {**DEFAULT_KEYWORDS, "text": None}  # Language.text
+KEYWORDS = {**DEFAULT_KEYWORDS, "text": None, "counted": (1, 2), "plural": (1, 2)}  # of Language and catalog
 OPTIONS: dict[str, dict[str, Any]] = {
     "**.html": {"newstyle_gettext": "true", "trimmed": "true", "trim_blocks": "true", "lstrip_blocks": "true"}
 }

@@ -229,13 +229,13 @@ def _events(console: Console, renderer: Renderer, is_admin: bool, has_redis: boo
     language, services = renderer.language, console.services
 
     def read() -> tuple[Event, ...]:
+        names = people(services) if is_admin else {}
         try:
             events = services.device_events.page(READ_EVENTS)[0] if has_redis else []
-            found = [device_event(language, event) for event in events if is_told(event)][:EVENTS]
+            found = [device_event(language, event, names) for event in events if is_told(event)][:EVENTS]
         except (redis.RedisError, OSError):
             found = []
         if is_admin:
-            names = people(services)
             for entry in islice(services.audit.newest(), EVENTS):
                 if not entry.what.startswith(("device ", "alarm ")):  # among the devices' own
                     found.append(Event(entry.at, sentence(language, names, entry)))

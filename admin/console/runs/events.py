@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from admin.console.catalog import Messages
+from admin.console.catalog import Messages, Plural, plural
 from admin.console.catalog import mark as _
 from admin.console.language import Language
 from zelador.training_queue.event import RunEvent
@@ -14,10 +14,12 @@ STATES: Mapping[str, str] = {
     "failed": _("The run failed"),
     "cancelled": _("The run was canceled"),
 }
-STEPS: Mapping[str, str] = {  # pattern of the trainer's message to its translation
+STEPS: Mapping[str, str | Plural] = {  # pattern of the trainer's message to its translation
     r"fetching the labeled readings": _("The labeled readings are fetched"),
     r"(?P<rows>\d+) rows of (?P<classes>\d+) classes from .+": _("%(rows)s readings of %(classes)s classes loaded"),
-    r"(?P<folds>\d+) folds by .+; (?P<held>\d+) rows held out": _("%(folds)s folds; %(held)s readings held out"),
+    r"(?P<folds>\d+) folds by .+; (?P<held>\d+) rows held out": plural(
+        "%(folds)s folds; 1 reading held out", "%(folds)s folds; %(held)s readings held out", "held"
+    ),
     r"(?P<folds>\d+) folds by .+; no separate hold-out": _("%(folds)s folds; no reading held out"),
     r"(preparing the|comparing) classifiers": _("The candidates are prepared"),
     r"comparing (?P<count>\d+) classifiers on .+": _("%(count)s candidates are compared"),

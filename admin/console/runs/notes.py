@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from admin.console.catalog import Plural, plural
 from admin.console.catalog import mark as _
 
 NAMED = r"['\"](?P<name>.+)['\"]"
-NOTES: Mapping[str, str] = {  # pattern of the trainer's note to its translation
+NOTES: Mapping[str, str | Plural] = {  # pattern of the trainer's note to its translation
     rf"the class {NAMED} is on the device ['\"](?P<device>.+)['\"] only, so it cannot be evaluated elsewhere: .+": _(
         "“%(name)s” is on the device %(device)s only, so it cannot be evaluated elsewhere. Its readings do not count."
     ),
@@ -24,8 +25,10 @@ NOTES: Mapping[str, str] = {  # pattern of the trainer's note to its translation
         "“%(name)s” is one uninterrupted stretch: models may learn the time instead of it."
     ),
     r"the hold-out has no row of (?P<names>.+)": _("The held-out readings have none of %(names)s."),
-    r"(?P<rows>\d+) rows are copies of others, in every value and the label: .+": _(
-        "%(rows)s readings are copies of others. They are not used, as a model would know them by heart."
+    r"(?P<rows>\d+) rows are copies of others, in every value and the label: .+": plural(
+        "1 reading is a copy of another. It is not used, as a model would know it by heart.",
+        "%(rows)s readings are copies of others. They are not used, as a model would know them by heart.",
+        "rows",
     ),
     r"the features? (?P<names>.+) ha(s|ve) a value of its own in each stretch of time, .+; such stretches .+": (
         _(
@@ -99,7 +102,7 @@ NOTES: Mapping[str, str] = {  # pattern of the trainer's note to its translation
         "It was not finished: the time, %(limit)s s, was used up."
     ),
     r"fold (?P<fold>\d+) failed: (?P<why>.+)": _("Fold %(fold)s failed: %(why)s"),
-    r"(?P<rows>\d+) rows got no score": _("%(rows)s readings got no score."),
+    r"(?P<rows>\d+) rows got no score": plural("1 reading got no score.", "%(rows)s readings got no score.", "rows"),
     rf"it needs {NAMED}, which is not among the features": _("It needs %(name)s, which this run does not have."),
     r"no row can be evaluated": _("No reading can be evaluated."),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from admin.console.catalog import Messages
+from admin.console.catalog import Messages, Plural, plural
 from admin.console.catalog import mark as _
 from admin.console.language import Language
 from admin.console.runs.notes import NOTES
@@ -27,7 +27,7 @@ REASONS: Mapping[str, str] = {  # in the run's own sentence, to its translation
 }
 REASON = re.compile(r"; take \S+ because ([a-z ]+?)(?: \(and scores within [\d.]+ of the best\))?\.")
 CHANCE = _("Labels moved at random do as well (p = %(p)s).")
-TRANSLATIONS: Mapping[str, str] = {  # pattern of the trainer's message about a candidate to its translation
+TRANSLATIONS: Mapping[str, str | Plural] = {  # pattern of the trainer's message about a candidate to its translation
     r"it agrees on all (?P<rows>\d+) rows and is faster": _("It agrees on all %(rows)s rows and is faster."),
     r"it agrees on all (?P<rows>\d+) rows, and only this form can be saved": _(
         "It agrees on all %(rows)s rows, and only this form can be saved."
@@ -38,13 +38,18 @@ TRANSLATIONS: Mapping[str, str] = {  # pattern of the trainer's message about a 
     r"it may have been trained on some of these rows, which would flatter it": _(
         "It may have been trained on some of these rows, which would flatter it."
     ),
-    r"(?P<rows>\d+) rows next to the hold-out are not used, so that it has no neighbor of a training row": _(
-        "%(rows)s readings next to the held-out ones are not used, so that none is a neighbor of a known one."
+    r"(?P<rows>\d+) rows next to the hold-out are not used, so that it has no neighbor of a training row": plural(
+        "1 reading next to the held-out ones is not used, so that none is a neighbor of a known one.",
+        "%(rows)s readings next to the held-out ones are not used, so that none is a neighbor of a known one.",
+        "rows",
     ),
     r"(?P<some>\d+) devices? (is|are) held out, too few to tell how much devices differ: on a new one a model may be "
-    r"worse than the intervals say": _(
+    r"worse than the intervals say": plural(
+        "Held out is 1 device, too few to tell how much devices differ: on a new one a model may be worse than the "
+        "intervals say.",
         "Held out are %(some)s devices, too few to tell how much devices differ: on a new one a model may be worse "
-        "than the intervals say."
+        "than the intervals say.",
+        "some",
     ),
     r"a block has about (?P<rows>\d+) rows, and readings resemble each other over (?P<over>\d+): some optimism is left "
     r"in all scores": _(
@@ -112,9 +117,8 @@ DECISIONS: Mapping[str, str] = {  # by the reason of a decision
     "not_selected": _("It is better, but it could not be selected."),
 }
 DIFFERENCE = _("%(metric)s %(difference)s (%(low)s to %(high)s) against the selected model, on the same readings.")
-WORN = _("These readings have judged %(count)s promotions before: label others after 20.")
-AND = _("%(others)s and %(last)s")
 OTHERS = _("%(count)s others")
+AND = _("%(others)s and %(last)s")
 MOST_NAMED = 4  # candidates in the sentence
 
 
@@ -171,7 +175,13 @@ def decision_text(language: Language, found: Comparison) -> str:
         said.append(language.text(DIFFERENCE, metric=made.metric, **shown))
     said.append(language.text(DECISIONS[made.reason], margin=language.plain(made.margin or 0.0)))
     if made.uses:
-        said.append(language.text(WORN, count=language.number(made.uses)))
+        uses = language.counted(
+            "These readings have judged 1 promotion before: label others after 20.",
+            "These readings have judged %(count)s promotions before: label others after 20.",
+            made.uses,
+            count=language.number(made.uses),
+        )
+        said.append(uses)
     return " ".join(said)
 
 

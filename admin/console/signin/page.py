@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from ipaddress import ip_address
 from typing import Annotated, Literal
@@ -18,8 +19,11 @@ from admin.access.roles import open_to_anyone
 from admin.access.sessions import LASTS_S, cookie_name
 from admin.connections import share_of
 from admin.console.console import Console, Shown
-from admin.console.page import answer, go, pages, renderer
+from admin.console.navigation import section_of
+from admin.console.page import answer, go, pages, renderer, show
 from admin.console.said import Said, forget
+from admin.console.sent import Sent
+from admin.console.signin.unsent import MAX_BODY, Carried, carried_in, unsent_of
 from admin.console.visitor import Visiting, Visitor, own_path
 from operations import sign_in_links
 from operations.key_file import Key
@@ -38,6 +42,8 @@ class SignIn:
     trouble: Trouble
     next: str  # path to go to
     delay_s: float  # the longest delay of an answer, if answers are delayed; else 0
+    unsent: str  # a form that is sent after the sign-in, as text
+    typed: Sent  # the same, as it is shown
     version: str
 
 
@@ -56,7 +62,7 @@ def sign_in_form(
     return _form(console, visitor, "unsent" if is_unsent else "ended" if is_ended else "", next=next)
 
 
-@router.post("/signin", **open_to_anyone())
+@router.post("/signin", **open_to_anyone(MAX_BODY))
 async def sign_in(
     console: Shown,
     visitor: Visiting,
@@ -64,17 +70,26 @@ async def sign_in(
     key: Annotated[str, Form()] = "",
     next: Annotated[str, Form()] = "",  # noqa: A002
     stay: Annotated[str, Form()] = "",
+    unsent: Annotated[str, Form()] = "",
 ) -> Response:
     services = console.services
     if not key.strip():
-        return _form(console, visitor, "key", 422, next)
+        return _form(console, visitor, "key", 422, next, unsent=unsent)
     found = services.keys.known(key.strip())
     if found is None or found.state != "valid":
         delayed = services.attempts.is_slowed(share_of(address_of(request) or ""))
         if not await services.attempts.delay(share_of(address_of(request) or "")):
-            return _form(console, visitor, "key", 429, next, services.settings.api.failure_delay_s)
-        return _form(console, visitor, "key", 401, next, services.settings.api.failure_delay_s if delayed else 0.0)
-    return await run_in_threadpool(_begin, console, visitor, found, own_path(next), stay == "yes")
+            return _form(console, visitor, "key", 429, next, services.settings.api.failure_delay_s, unsent)
+        delay_s = services.settings.api.failure_delay_s if delayed else 0.0
+        return _form(console, visitor, "key", 401, next, delay_s, unsent)
+    return await run_in_threadpool(_begin, console, visitor, found, own_path(next), stay == "yes", unsent)
+
+
+def ask_again(console: Console, visitor: Visitor, back: str, unsent: str, headers: Mapping[str, str]) -> Response:
+    """Answers a form that was sent after its session ended: the sign-in form, which carries it."""
+    response = _form(console, visitor, "unsent", 401, back, unsent=unsent)
+    response.headers.update(headers)
+    return response
 
 
 @router.get("/link/{token}", **open_to_anyone())
@@ -127,14 +142,15 @@ def _is_loopback(text: str) -> bool:
     return (getattr(found, "ipv4_mapped", None) or found).is_loopback
 
 
-def _begin(console: Console, visitor: Visitor, key: Key, path: str, stay: bool) -> Response:
+def _begin(console: Console, visitor: Visitor, key: Key, path: str, stay: bool, unsent: str = "") -> Response:
     try:
         token = console.services.sessions.begin(key)
     except (redis.RedisError, OSError) as error:
         log.error("nobody can sign in: %s", error)
-        return _form(console, visitor, "redis", 503, path)
+        return _form(console, visitor, "redis", 503, path, unsent=unsent)
     log.info("key %s signed in to the console", key.id)
-    response = go(path)
+    carried = carried_in(unsent)
+    response = go(path) if carried is None else _unsent(console, replace(visitor, key=key, path=path), carried, path)
     response.set_cookie(
         cookie_name("https" if visitor.is_secure else "http"),
         token,
@@ -147,6 +163,12 @@ def _begin(console: Console, visitor: Visitor, key: Key, path: str, stay: bool) 
     return response
 
 
+def _unsent(console: Console, visitor: Visitor, carried: Carried, path: str) -> Response:
+    """Shows what was typed before the session ended. Nothing is sent until the person says so."""
+    context = unsent_of(carried, path)
+    return show(console, visitor, "signin/unsent.html", context, section=section_of(path), headers=NOT_SENT_ON)
+
+
 def _form(
     console: Console,
     visitor: Visitor,
@@ -154,8 +176,11 @@ def _form(
     status: int = 200,
     next: str = "",  # noqa: A002
     delay_s: float = 0.0,
+    unsent: str = "",
 ) -> Response:
-    context = SignIn(trouble, own_path(next), delay_s, version("zelador"))
+    carried = carried_in(unsent)
+    typed = Sent() if carried is None else Sent(carried.action, carried.fields)
+    context = SignIn(trouble, own_path(next), delay_s, "" if carried is None else unsent, typed, version("zelador"))
     response = answer(renderer(console, visitor), visitor, "signin/page.html", context, status, {})
     if visitor.said is not None:
         forget(response, visitor.is_secure)

@@ -12,6 +12,22 @@ const loadAgain = () => {
   location.reload();
 };
 
+// A session that ends while a form is half filled: the page stays, and nothing is sent until somebody has signed in, as in another tab.
+const out = $("#ended");
+let isTyped = Boolean(document.body.dataset.address);
+const endSession = has => {
+  if (!out || out.hidden !== has) return;
+  if (has) ($("dialog:modal") || document.body).append(out);
+  out.hidden = !has;
+};
+document.addEventListener("input", () => { isTyped = true; }, true);
+document.addEventListener("submit", event => {
+  if (!out || out.hidden || event.target.method !== "post") return;
+  event.preventDefault();
+  ($("dialog:modal") || document.body).append(out);
+  $("a", out).focus();
+}, true);
+
 // The stream. Its "tick" is the time of the plant, once a second; without it nothing on the page is fresh.
 const LATE_MS = 3500, HASTY_MS = 400;
 const stream = $("#stream"), clock = $("#clock"), late = $("#late");
@@ -19,10 +35,11 @@ let wasLate = Boolean(late && !late.hidden), heard = wasLate ? -Infinity : perfo
 if (stream) {
   stream.addEventListener("tick", event => {
     heard = performance.now();
+    endSession(false);
     if ($("[data-recovers]")) loadAgain();
     if (clock) clock.textContent = event.detail.data;
   });
-  stream.addEventListener("ended", () => loadAgain());
+  stream.addEventListener("ended", event => event.detail.data || !isTyped ? loadAgain() : endSession(true));
   stream.addEventListener("htmx-sse-after-connection", () => setTimeout(() => {  // a window that opened hidden ends its stream too
     if (document.hidden) document.dispatchEvent(new Event("visibilitychange"));
   }));
@@ -79,7 +96,7 @@ $$("#attention, #dev-actions").forEach(region => {
     if (shown() !== before) changed = performance.now();
     before = shown();
   }).observe(region, { childList: true });
-  region.addEventListener("submit", event => { if (performance.now() - changed < HASTY_MS) event.preventDefault(); });
+  for (const kind of ["click", "submit"]) region.addEventListener(kind, event => { if (performance.now() - changed < HASTY_MS) event.preventDefault(); });
 });
 
 // A region that is sent again keeps the focus of a keyboard: on the same link, button or heading, else on its first link.
@@ -123,14 +140,14 @@ addEventListener("load", () => {  // a "#" in the address has taken the focus aw
   } catch { /* without a store, the browser decides */ }
 });
 
-// Pause stops the list of predictions, nothing else. It waits too while the keyboard is in it.
+// Pause stops the list of predictions, nothing else.
 let paused = false;
 const pause = $("[data-pause]");
 if (pause) {
   pause.hidden = false;
   pause.addEventListener("click", () => { paused = !paused; pause.setAttribute("aria-pressed", String(paused)); });
   document.addEventListener("htmx-sse-before-message", event => {  // with "-" as htmx's metaCharacter (head.html)
-    if ((paused || $("#feed").contains(document.activeElement)) && !event.detail.message.event && event.detail.message.data.includes('"#feed"')) event.preventDefault();
+    if (paused && !event.detail.message.event && event.detail.message.data.includes('"#feed"')) event.preventDefault();
   });
 }
 

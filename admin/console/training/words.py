@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from admin.console.catalog import Messages
+from admin.console.catalog import Messages, Plural, plural
 from admin.console.catalog import mark as _
 from admin.console.language import Language
 from admin.console.words import feature_text, label_text
@@ -88,7 +88,7 @@ KINDS: Mapping[str, tuple[str, str, str]] = {  # a word, a sentence, and what to
 
 
 UNIT = r"(?P<feature>.+?) of (?P<device>.+) changes its unit at about (?P<moment>\S+)"
-SENTENCES: Mapping[str, str] = {  # pattern of the finding's own sentence to its translation
+SENTENCES: Mapping[str, str | Plural] = {  # pattern of the finding's own sentence to its translation
     r"no reading has a label": _("No reading has a label."),
     r"all (?P<count>\d+) labeled readings have the label (?P<label>.+)": _(
         "All %(count)s labeled readings have the label “%(label)s”, so there is nothing to tell apart."
@@ -109,28 +109,39 @@ SENTENCES: Mapping[str, str] = {  # pattern of the finding's own sentence to its
     r"(?P<feature>.+) is missing in (?P<count>\d+) of (?P<all>\d+) readings": _(
         "%(feature)s is missing in %(count)s of %(all)s readings."
     ),
-    r"(?P<feature>.+) is outside its physical range in (?P<count>\d+) readings": _(
-        "%(feature)s is outside its physical range in %(count)s readings, which are left out."
+    r"(?P<feature>.+) is outside its physical range in (?P<count>\d+) readings": plural(
+        "%(feature)s is outside its physical range in 1 reading, which is left out.",
+        "%(feature)s is outside its physical range in %(count)s readings, which are left out.",
+        "count",
     ),
-    r"(?P<feature>.+) is (?P<value>\S+) in (?P<count>\d+) readings and far from that in all others: .+": _(
+    r"(?P<feature>.+) is (?P<value>\S+) in (?P<count>\d+) readings and far from that in all others: .+": plural(
+        "%(feature)s is %(value)s in 1 reading and far from that in all others: it looks like a mark for “missing”.",
         "%(feature)s is %(value)s in %(count)s readings and far from that in all others: it looks like a mark for "
-        "“missing”."
+        "“missing”.",
+        "count",
     ),
     r"(?P<feature>.+) alone tells the label: .+": _(
         "%(feature)s alone tells the label. Is it known before the label is?"
     ),
-    r"(?P<count>\d+) readings have the device, time and values of another": _(
-        "%(count)s readings came twice; training takes each once."
+    r"(?P<count>\d+) readings have the device, time and values of another": plural(
+        "1 reading came twice; training takes it once.",
+        "%(count)s readings came twice; training takes each once.",
+        "count",
     ),
-    r"the clock of (?P<device>.+) jumped: it went back (?P<count>\d+) times, first at (?P<moment>\S+)": _(
-        "The clock of %(device)s went back %(count)s times, first on %(moment)s."
+    r"the clock of (?P<device>.+) jumped: it went back (?P<count>\d+) times, first at (?P<moment>\S+)": plural(
+        "The clock of %(device)s went back once, on %(moment)s.",
+        "The clock of %(device)s went back %(count)s times, first on %(moment)s.",
+        "count",
     ),
-    r"the clock of (?P<device>.+) jumped: it was ahead in (?P<ahead>\d+) readings, first at (?P<moment>\S+)": _(
-        "The clock of %(device)s was ahead in %(ahead)s readings, first on %(moment)s."
+    r"the clock of (?P<device>.+) jumped: it was ahead in (?P<ahead>\d+) readings, first at (?P<moment>\S+)": plural(
+        "The clock of %(device)s was ahead in 1 reading, on %(moment)s.",
+        "The clock of %(device)s was ahead in %(ahead)s readings, first on %(moment)s.",
+        "ahead",
     ),
     r"the clock of (?P<device>.+) jumped: it went back (?P<count>\d+) times and was ahead in (?P<ahead>\d+) readings, "
     r"first at (?P<moment>\S+)": _(
-        "The clock of %(device)s went back %(count)s times, and was ahead in %(ahead)s readings, first on %(moment)s."
+        "The clock of %(device)s jumped, first on %(moment)s. Number of times that it went back: %(count)s. Number of "
+        "readings in which it was ahead: %(ahead)s."
     ),
     r"(?P<feature>.+?) of (?P<device>.+) stays at (?P<value>\S+) for (?P<hours>\S+) hours from (?P<moment>\S+)": _(
         "%(feature)s of %(device)s stays at %(value)s for %(hours)s h, from %(moment)s."

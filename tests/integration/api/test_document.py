@@ -136,15 +136,27 @@ def test_the_page_can_be_searched_and_has_commands_to_copy(api_settings: Setting
 
 
 def test_the_commands_of_the_page_name_its_own_address_and_are_accepted(api_settings: Settings) -> None:
-    """They are run as they are: with the examples of the bodies, and the If-Match without which a change is refused."""
+    """They are run as they are: with the examples of the bodies, and the If-Match without which a change is refused.
+
+    Whoever may look gets the selected model and a device of the plant; a stranger gets words in capitals.
+    """
     select_one(api_settings.registry.url)
+    put_in_alarm(api_settings, "pressé-1")
     with serving(api_settings) as client:
         page = html.unescape(client.get("/docs").text)
         (place, key) = f"{client.base_url.host}:{client.base_url.port}", client.headers["Authorization"].split()[1]
         assert f"ZELADOR={place}  # host" in page
         commands = re.findall(r'<pre tabindex="0" class="copy">(curl .*?)</pre>', page, re.DOTALL)
         asked = {}
-        for path in ("/v1/classify", "/v1/labels", "/v1/keys", "/v1/quarantine/replay", "/v1/models/NAME"):
+        for path in (
+            "/v1/classify",
+            "/v1/labels",
+            "/v1/keys",
+            "/v1/quarantine/replay",
+            "/v1/models/NAME",
+            "/v1/evaluations",
+            "/v1/selection",
+        ):
             (command, *_) = [each for each in commands if each.endswith(f'$ZELADOR{path}"') and " -d " in each]
             run = command.replace("/NAME", "/small") + " -s -o /dev/null -w '%{http_code}'"
             done = subprocess.run(
@@ -152,8 +164,17 @@ def test_the_commands_of_the_page_name_its_own_address_and_are_accepted(api_sett
                 capture_output=True, text=True, timeout=60,
             )  # fmt: skip
             asked[path] = done.stdout
+        looked = next(each for each in commands if re.search("/devices/.*/history", each))
         elsewhere = client.get("/docs", headers={"Host": "<b>.example"}).text
-    assert set(asked.values()) <= {"200", "201"}, asked
+        stranger = html.unescape(httpx.get(f"{client.base_url}/docs").text)
+        wrong = html.unescape(client.get("/docs", headers={"Authorization": "Bearer zlk_wrong"}).text)
+    assert set(asked.values()) <= {"200", "201", "202"}, asked
+    assert "/v1/devices/press%C3%A9-1/history" in looked
+    assert any('"device": "pressé-1"' in each and "/v1/labels" in each for each in commands)
+    assert any("/v1/devices/DEVICE/retire" in each for each in commands), "what changes something names nothing"
+    for page in (stranger, wrong):
+        assert '{"model": "MODEL"}' in page
+        assert not re.search(r"press(é|%C3)|\"small\"|models/small", page)
     assert "<b>.example" not in elsewhere
     assert "ZELADOR=127.0.0.1:8000 " in elsewhere
 

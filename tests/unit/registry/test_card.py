@@ -131,6 +131,15 @@ def test_it_shows_all_known_facts(write: Any) -> None:
         assert word in text, word
 
 
+@pytest.mark.parametrize("write", [card_html, card_markdown])
+def test_it_says_why_there_is_no_learning_curve(write: Any) -> None:
+    report = {**REPORT, "learning": None, "no_learning": f"It needs 8 stretches {EVIL}"}
+    text = write(Card(FACTS, (), {}, report))
+    assert "There is no learning curve. It needs 8 stretches" in text
+    assert "<script" not in text.replace("\\<", "")
+    assert "There is no learning curve" not in write(Card(FACTS, (), {}, {**REPORT, "learning": None}))
+
+
 def test_the_page_runs_no_script_and_requests_nothing() -> None:
     for card in (FULL, BARE, evil()):
         page = card_html(card)

@@ -114,16 +114,20 @@ def rows(noise: float, stretches: int = 18) -> Rows:
 
 def test_the_learning_curve_counts_stretches_and_estimates_the_gain_of_more_data() -> None:
     found = learning(LogisticRegression(), rows(0.3), "MCC", (0.7, 0.9), 7)
-    assert found is not None
+    assert not isinstance(found, str)
     assert (found["metric"], found["stretches"]) == ("MCC", [4, 7, 10, 14])
     assert min(found["scores"]) > 0.8
     assert (
         "would hardly raise it. 18 more stretches would narrow its interval from ±0.10 to about ±0.07."
         in (found["sentence"])
     )
-    assert learning(LogisticRegression(), rows(0.3, 6), "MCC", None, 7) is None
+    assert learning(LogisticRegression(), rows(0.3, 6), "MCC", None, 7) == (
+        "It needs 8 stretches of time to learn from; there are 6."
+    )
     late = count(0, 100)  # seconds: the first fit takes the budget
-    assert learning(LogisticRegression(), rows(0.3), "MCC", None, 7, clock=lambda: next(late)) is None
+    slow = learning(LogisticRegression(), rows(0.3), "MCC", None, 7, clock=lambda: next(late))
+    assert slow == "The model takes more than 2.5 s of CPU time to be fitted on parts of the readings."
+    assert "could not be fitted" in str(learning(LogisticRegression(C=-1.0), rows(0.3), "MCC", None, 7))
     assert "rose from 0.50 to 0.60: more labeled stretches are likely" in sentence("F1", [4, 8], [0.5, 0.6], None, 9)
 
 

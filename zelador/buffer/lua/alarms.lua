@@ -4,7 +4,8 @@
 --   "measured_at" .. 'a' .. map   an alarm that goes on: all readings of its window are at level h
 --   map                           anything else. A map is MessagePack (half the cost of JSON) with:
 --   t measured_at of the newest reading   w levels of the newest readings   c condition: ok, suspect, chattering, alarm
---   since (of the state shown)   v version   s state shown   calm, late, on, seen: calm_at, late_at, began_at, seen_at of alarms/rule.py
+--   since (of the state shown; of an alarm, acknowledged or not: when it began)   v version   s state shown
+--   came: since when the alarm is shown, if that is later   calm, late, on, seen: calm_at, late_at, began_at, seen_at of alarms/rule.py
 --   label, p, model, reading: of the reading at level h that changed the condition        by, at: who acknowledged the alarm, and when
 --   until, why, sby: shelved, its reason, by whom     silent, reason: unknown since, and why     retired, rby: retired since, by whom
 --   noted: when suspect was last recorded as an event     told: the state recorded last, if it is not the one shown
@@ -12,7 +13,7 @@
 -- loses its last second, or a device is forgotten.
 -- States shown: ok, suspect, alarm, acknowledged, shelved, unknown, retired. An alarm that falls silent stays an alarm. Chattering is shown as
 -- suspect, with that reason.
--- Each state shown has a sorted set of its devices, by the time since when they are in it: states-<state>.
+-- Each state shown has a sorted set of its devices, by `since`, and of acknowledged by `at`: states-<state>.
 -- `announce` names devices whose state has to be published: device → version. `events` has their changes, the newest.
 -- `due` names devices by the time at which something must be looked at: silence, the end of shelving, or that it was never classified.
 local ADOPT, MOST_EVENTS, SUSPECT_EVERY = 60000, 20000, 60000
@@ -101,6 +102,11 @@ local function alarms_event(a, device, from, to, now, by, why, alarm)
   redis.call('XADD', a.events, 'MAXLEN', '~', MOST_EVENTS, '*', unpack(fields))
 end
 
+-- Since when a device is in a state that it comes to now. An alarm keeps its beginning, also if it was acknowledged, shelved or retired.
+local function alarms_since(r, shown, now)
+  return (shown == 'alarm' or shown == 'acknowledged') and r.seen or now
+end
+
 -- Records the state shown, if it or its facts have changed: to be published, and as an event. `again`: an event also if it is the same
 -- state, for another reason. `from`: the state before this change, if it was never shown (alarms_passed).
 -- Some states are not recorded as events: what the whole fleet has, what a new device has, and suspect twice within SUSPECT_EVERY, as a device
@@ -117,8 +123,9 @@ local function alarms_show(a, device, r, facts, now, by, why, again, no_event, f
   end
   if shown ~= before or from then
     if before ~= '' and before ~= shown then alarms_queue(a, 'ZREM', a.states .. '-' .. before, device) end
-    alarms_queue(a, 'ZADD', a.states .. '-' .. shown, string.format('%.0f', now), device)
-    r.s, r.since = shown, now
+    r.s, r.since = shown, alarms_since(r, shown, now)
+    r.came = shown == 'alarm' and r.since < now and now or nil
+    alarms_queue(a, 'ZADD', a.states .. '-' .. shown, string.format('%.0f', shown == 'acknowledged' and r.at or r.since), device)
   elseif not again and not overdue then
     return
   end

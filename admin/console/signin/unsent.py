@@ -1,0 +1,61 @@
+"""Carries a form that was sent after its session ended through the sign-in, so that the person can send it again.
+
+It is a hidden field of the sign-in form, and nothing of it is kept on the server. A form of another site is refused
+before, and the person sees what is sent before it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from admin.console.sent import SECRETS, Sent
+from admin.console.visitor import own_path
+
+MAX_CARRIED = 20_000  # bytes of the form as JSON
+MAX_BODY = 65_536  # bytes of the sign-in form with it, as a browser encodes it
+
+
+class Carried(msgspec.Struct, frozen=True):
+    """A form: where it was sent, its fields, and whether it had a file, which a browser does not keep."""
+
+    action: str
+    fields: dict[str, tuple[str, ...]]
+    has_files: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """What the page after the sign-in shows."""
+
+    unsent: Sent
+    action: str
+    again: str  # path of the form's page
+    has_files: bool
+
+
+def carry(sent: Sent, has_files: bool) -> str:
+    """Returns a form as text; empty if it is too large. Its keys and passwords were left out when it was read."""
+    if not sent.fields:
+        return ""
+    data = msgspec.json.encode(Carried(sent.action, dict(sent.fields), has_files))
+    return data.decode() if len(data) <= MAX_CARRIED else ""
+
+
+def carried_in(text: str) -> Carried | None:
+    """Returns the form that a sign-in form carries; None if there is none."""
+    if not text or len(text) > MAX_CARRIED:
+        return None
+    try:
+        found = msgspec.json.decode(text, type=Carried)
+    except (msgspec.MsgspecError, UnicodeEncodeError):
+        return None
+    if not found.fields or own_path(found.action) != found.action:
+        return None
+    fields = {name: values for name, values in found.fields.items() if name not in SECRETS}
+    return Carried(found.action, fields, found.has_files)
+
+
+def unsent_of(carried: Carried, again: str) -> Unsent:
+    return Unsent(Sent(carried.action, carried.fields), carried.action, again, carried.has_files)

@@ -1,0 +1,70 @@
+"""A live list keeps its order while a person points at it, or has the keyboard's focus in it."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.console.conftest import Site, window
+from tests.console.test_device_live import alarm
+
+pytestmark = pytest.mark.skipif(os.environ.get("TEST_CONSOLE") != "1", reason="slow; set TEST_CONSOLE=1")
+
+
+HELD = "1 device moved; the list is sorted again when you leave it."
+
+
+@pytest.mark.parametrize("how", ["pointer", "keyboard"])
+def test_rows_stay_under_the_pointer_and_the_keyboard_until_the_list_is_left(
+    chromium: Browser, site: Site, how: str
+) -> None:
+    """A person was about to press a device when an alarm moved another one under the pointer."""
+    with window(chromium, site, "operator") as found:
+        page = found.open("/console/devices")
+        rows = page.locator("#list-rows tbody tr")
+        expect(rows.nth(2)).to_contain_text("OK")
+        before = rows.locator("th").all_inner_texts()
+        moved = before[-1]
+        row, link = rows.filter(has_text=moved), rows.nth(len(before) - 2).locator("th a")
+        link.evaluate("link => { window.pressed = link; }")
+        link.hover() if how == "pointer" else link.focus()
+        place = link.bounding_box()
+        alarm(site, moved)
+        expect(row).to_have_class("is-alarm")  # its cells are live
+        expect(page.locator("#held")).to_have_text(HELD)
+        assert rows.locator("th").all_inner_texts() == before
+        assert link.bounding_box() == place
+        assert link.evaluate("link => link === window.pressed")  # a press that has begun ends on it
+        page.locator("h1").hover()
+        page.locator("#q").focus()
+        expect(page.locator("#held")).to_be_empty()
+        assert rows.locator("th").all_inner_texts() != before
+        expect(row).to_have_class("is-alarm")
+        assert found.said == []
+
+
+def _leave(page: Page) -> None:
+    page.locator("h1").first.dispatch_event("pointerover")
+    page.evaluate("document.activeElement.blur()")
+
+
+def test_the_panel_of_the_overview_keeps_its_device_while_a_person_points_at_it(chromium: Browser, site: Site) -> None:
+    with window(chromium, site, "operator") as found:
+        alarm(site, "vise-1")
+        page = found.open("/console/overview")
+        button = page.locator(".act-now button")
+        expect(button).to_be_visible()
+        name, place = button.inner_text(), button.bounding_box()
+        button.evaluate("button => { window.pressed = button; }")
+        button.hover()
+        for device in ("vise-0", "vise-2", "zzz-3"):
+            alarm(site, device)
+        expect(page.locator("#held")).to_contain_text("moved; the list is sorted again when you leave it.")
+        assert (button.inner_text(), button.bounding_box()) == (name, place)
+        assert button.evaluate("button => button === window.pressed")
+        _leave(page)
+        expect(page.locator("#held")).to_be_empty()
+        expect(page.locator("#attention")).to_contain_text("zzz-3")
+        assert found.said == []
