@@ -24,7 +24,8 @@ def test_rows_stay_under_the_pointer_and_the_keyboard_until_the_list_is_left(
     with window(chromium, site, "operator") as found:
         page = found.open("/console/devices")
         rows = page.locator("#list-rows tbody tr")
-        expect(rows.nth(2)).to_contain_text("OK")
+        site.plant.calm()
+        expect(rows.last).to_contain_text("OK")  # two devices at least are
         before = rows.locator("th").all_inner_texts()
         moved = before[-1]
         row, link = rows.filter(has_text=moved), rows.nth(len(before) - 2).locator("th a")
