@@ -14,7 +14,7 @@ from command.query_options import Classes, Devices, Features, From, LabelsAt, So
 from command.table_columns import DeviceColumn, TimeColumn
 from command.terminal import print_json, say
 from zelador.errors import InvalidInput, Unavailable
-from zelador.printable import clean
+from zelador.printable import clean, counted
 from zelador.settings import Settings
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def export(
     if as_json:
         print_json({"file": str(file), "rows": done.rows, "digest": done.digest, "query": done.query})
     else:
-        say(f"{done.rows} readings written to {file}, digest {done.digest[:12]}")
+        say(f"{counted(done.rows, 'reading')} written to {file}, digest {done.digest[:12]}")
         for note in done.notes:
             say(f"note: {clean(note)}")
 
@@ -210,9 +210,10 @@ def show(found: Description) -> None:
         say("there are no readings")
         return
     every = "" if found.interval_s is None else f", one every {found.interval_s:g} s"
-    say(f"{found.rows} readings of {found.devices} devices, {when(found.begin)} to {when(found.end)}{every}")
+    of = f"{counted(found.rows, 'reading')} of {counted(found.devices, 'device')}"
+    say(f"{of}, {when(found.begin)} to {when(found.end)}{every}")
     classes = ", ".join(f"{clean(label)} {count}" for label, count in found.classes.items())
-    say(f"labels: {classes or 'none'}; {found.unlabeled} readings have none")
+    say(f"labels: {classes or 'none'}; {counted(found.unlabeled, 'reading has', 'readings have')} none")
     if found.gap_count:
         longest = found.gaps[0]
         say(

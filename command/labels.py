@@ -14,7 +14,7 @@ from command.terminal import print_json, say
 from operations.views.labels import FindingView, ImportView, LabelFilter, LabelReader, ReadingTimes, findings_shown
 from zelador.buffer import connect_redis
 from zelador.labels.book import LabelBook
-from zelador.printable import clean
+from zelador.printable import clean, counted
 from zelador.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)
@@ -58,7 +58,7 @@ def add(
     if as_json:
         print_json({"label": shown, "findings": found})
         return
-    say(f"label {shown['id']}: {shown['label']}, {shown['readings']} readings")
+    say(f"label {shown['id']}: {shown['label']}, {counted(shown['readings'], 'reading')}")
     _say_findings(found)
 
 
@@ -162,9 +162,9 @@ def _say_imported(shown: ImportView) -> None:
     classes = ", ".join(f"{clean(label)} {count}" for label, count in shown["classes"].items())
     would = "would be added" if shown["preview"] else "added"
     of = f" ({classes})" if classes else ""
-    say(f"{shown['added']} labels {would}{of}, {shown['readings']} readings")
+    say(f"{counted(shown['added'], 'label')} {would}{of}, {counted(shown['readings'], 'reading')}")
     if shown["known"]:
-        say(f"{shown['known']} rows are already in the list")
+        say(f"{counted(shown['known'], 'row is', 'rows are')} already in the list")
     for fault in shown["faults"][:FAULTS_SHOWN]:
         say(f"line {fault['line']}: {clean(fault['reason'])}")
     if shown["refused"] > FAULTS_SHOWN:

@@ -12,6 +12,7 @@ from zelador import heartbeat
 from zelador.buffer import connect_redis
 from zelador.errors import ZeladorError
 from zelador.ledger import LedgerReader
+from zelador.printable import counted
 from zelador.settings import Settings, redact
 
 LIMIT_S = 1.0  # for one call
@@ -65,19 +66,22 @@ def reason(before: Report, now: Report, settings: Settings, device: str | None) 
         return f"no reading arrives ({ever}): devices have to publish on {where}; zelador doctor checks the rest"
     arrived, refused = now.received - before.received, now.quarantined - before.quarantined
     if arrived and refused == arrived:
-        return f"{refused} messages arrived and all are in quarantine: zelador quarantine list says why"
+        are = "is" if refused == 1 else "are all"
+        return f"{counted(refused, 'message')} arrived and {are} in quarantine: zelador quarantine list says why"
+    waits = counted(now.waiting, "reading waits", "readings wait")
     if not now.workers:
-        return f"{now.waiting} readings wait: no inference worker is running (zelador infer)"
+        return f"{waits}: no inference worker is running (zelador infer)"
     if modelless:
         refusals = [worker["reason"] for worker in now.workers if worker.get("reason")]
         if refusals:
-            return f"{now.waiting} readings wait: the workers cannot use the selected model: {refusals[0]}"
-        return f"{now.waiting} readings wait: no model is selected; choose one with zelador models select NAME"
+            return f"{waits}: the workers cannot use the selected model: {refusals[0]}"
+        return f"{waits}: no model is selected; choose one with zelador models select NAME"
     if now.classified == before.classified:
-        return f"{now.waiting} readings wait and none is classified: zelador doctor says why"
+        return f"{waits} and none is classified: zelador doctor says why"
     if device is not None:
         return f"predictions are published, but none of the device {device}: check its name in its topic"
+    done = counted(now.classified - before.classified, "reading was", "readings were")
     return (
-        f"{now.classified - before.classified} readings were classified, but no prediction arrives here: this user may "
+        f"{done} classified, but no prediction arrives here: this user may "
         f"not read {settings.topics.prediction.replace('{device_id}', '+')} (the broker's access list)"
     )

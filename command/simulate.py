@@ -13,6 +13,7 @@ import typer
 from command.home import OfHome
 from command.process import prepare
 from command.terminal import print_json, say
+from zelador.printable import counted
 
 
 def simulate(
@@ -74,4 +75,5 @@ def simulate(
     if as_json:
         print_json({"published": published, "acknowledged": publisher.acknowledged, "seconds": round(elapsed_s, 2)})
     else:
-        say(f"published {published} readings in {elapsed_s:.1f} s, {publisher.acknowledged} acknowledged by the broker")
+        done = f"published {counted(published, 'reading')} in {elapsed_s:.1f} s"
+        say(f"{done}, {publisher.acknowledged} acknowledged by the broker")

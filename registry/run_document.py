@@ -167,6 +167,7 @@ class Candidate(TypedDict):
     intervals: NotRequired[Intervals]
     holdout_intervals: NotRequired[Intervals]
     questions: NotRequired[dict[str, Scores]]  # the hold-out by question
+    question_intervals: NotRequired[dict[str, Intervals]]
     shuffled: NotRequired[Scores]
     optimism: NotRequired[float | None]
     threshold: NotRequired[float | None]

@@ -18,6 +18,11 @@ INVISIBLE = re.compile(
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """The number with its noun, such as `1 reading` or `2 readings`. `many` is `one` with an s by default."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
 def is_safe(character: str) -> bool:
     return character.isprintable() and INVISIBLE.match(character) is None
 

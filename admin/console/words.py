@@ -12,6 +12,7 @@ import redis
 from admin.console.catalog import mark as _
 from admin.console.language import Language
 from admin.services import Services
+from operations.acts.quarantine import ALL
 from operations.audit import Act
 from operations.audit_entry import Change
 from operations.views.device_events import DeviceEventView
@@ -53,6 +54,7 @@ ACTS: Mapping[str, str] = {
     Act.REGISTRY_TRUSTED: _("%(who)s vouched for the registry's entries"),
 }
 VIA = re.compile(r"(?P<name>.+?) \((?P<via>.+)\)")  # an author, as operations.actor writes it
+LABELS = re.compile(r"(\d{1,9}) labels?")  # the target of an import
 MAX_TARGET, MAX_REASON = 80, 200
 YES, NO = _("yes"), _("no")
 
@@ -109,6 +111,11 @@ def sentence(language: Language, names: Mapping[str, str], entry: Change) -> str
     pattern = ACTS.get(what)
     if what in (Act.LABEL_ADDED, Act.LABEL_UNDONE):
         target = _labeled(language, entry.after or entry.before) or target
+    if what in (Act.LABELS_IMPORTED, Act.LABELS_UNDONE) and (labels := LABELS.fullmatch(target)):
+        count = int(labels[1])
+        target = language.counted("1 label", "%(shown)s labels", count, shown=language.number(count))
+    if what in (Act.QUARANTINE_REPLAYED, Act.QUARANTINE_DISCARDED) and target == ALL:
+        target = language.text("all messages")
     if what in (Act.KEY_MADE, Act.KEY_REVOKED) and f"key {target}" in names:
         target = f"“{names[f'key {target}']}”"
     shown = target if len(target) <= MAX_TARGET else f"{target[:MAX_TARGET]}…"

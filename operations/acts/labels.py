@@ -18,6 +18,7 @@ from zelador.labels.rules import Finding, Wish, checked, findings
 from zelador.labels.store import MAX_BYTES, MAX_LABELS
 from zelador.labels.work_orders import WorkOrders
 from zelador.messages import iso
+from zelador.printable import counted
 from zelador.settings import Settings
 
 T = TypeVar("T")
@@ -117,7 +118,7 @@ def undo_import(actor: Actor, book: LabelBook, at: int, by: str) -> int:
         done.extend(each for each in wanted if _undone(book, each.id, actor.name) == "undone")
     finally:  # record the labels that were undone, even if Redis has stopped answering
         if done:
-            actor.record(Act.LABELS_UNDONE, f"{len(done)} labels", _summary(done))
+            actor.record(Act.LABELS_UNDONE, counted(len(done), "label"), _summary(done))
     return len(done)
 
 
@@ -154,8 +155,8 @@ def import_table(
         named = "; ".join(f"line {line}: {why}" for line, why in faults[:FAULTS_NAMED])
         more = f"; and {len(faults) - FAULTS_NAMED} more" if len(faults) > FAULTS_NAMED else ""
         raise InvalidInput(
-            f"nothing was imported, because {len(faults)} rows cannot be labels ({named}{more}); correct them, or "
-            "leave them out with --skip (skip=true)"
+            f"nothing was imported, because {counted(len(faults), 'row')} cannot be labels ({named}{more}); correct "
+            "them, or leave them out with --skip (skip=true)"
         )
     known_devices = book.known_devices({label.device for label, _ in rows})
     odd = findings(rows, tuple(listed.active()), known_devices, now)
@@ -163,7 +164,7 @@ def import_table(
     if not preview and labels:
         actor.check()
         _add_all(book, labels)
-        actor.record(Act.LABELS_IMPORTED, f"{len(labels)} labels", None, _summary(labels))
+        actor.record(Act.LABELS_IMPORTED, counted(len(labels), "label"), None, _summary(labels))
     lines = tuple(line for _, line in rows)
     return Imported(tuple(labels), lines, known, tuple(faults), tuple(odd), orders.columns, orders.notes, preview)
 

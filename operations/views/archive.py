@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from zelador.ledger import LedgerSnapshot
+from zelador.printable import counted
 from zelador.settings import Settings
 
 LATE_S = 60.0  # beyond ZELADOR_ARCHIVE__WRITE_S, after which readings wait too long for the archive
@@ -17,8 +18,9 @@ def archive_remark(snapshot: LedgerSnapshot, workers: Sequence[Mapping[str, str]
     if counts is None:
         return None
     late = snapshot.archive_lag_s > settings.archive.write_s + LATE_S
-    waits = f"{counts.waiting} readings wait for the archive, the oldest for {snapshot.archive_lag_s:.0f} s"
-    missed = f"; {counts.missed} readings left Redis unarchived (archive_missed)" if counts.missed else ""
+    waiting = counted(counts.waiting, "reading waits", "readings wait")
+    waits = f"{waiting} for the archive, the oldest for {snapshot.archive_lag_s:.0f} s"
+    missed = f"; {counted(counts.missed, 'reading')} left Redis unarchived (archive_missed)" if counts.missed else ""
     for worker in archivers:
         if worker.get("trouble"):
             return f"nothing can be archived: {worker['trouble']}; {waits}{missed}"

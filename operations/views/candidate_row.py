@@ -36,7 +36,9 @@ class CandidateRow:
     is_tied: bool  # cannot be told apart from the recommended one
     is_baseline: bool
     new_devices: float | None  # of the hold-out, by what it asks
+    new_devices_interval: Pair | None
     later: float | None
+    later_interval: Pair | None
     against_live: float | None  # how much better it is than the selected model, on the same rows
     against_live_interval: Pair | None
     is_calibrated: bool
@@ -60,6 +62,7 @@ class By:
 def row_of(each: Mapping[str, Any], by: By, is_first: bool) -> CandidateRow:
     metric = by.metric
     agreement, questions = mapping(each.get("agreement")), mapping(each.get("questions"))
+    sure = mapping(each.get("question_intervals"))
     matrix = mapping(each.get("confusion")).get("counts") or ()
     model_type = text_of(each.get("model_type"))
     from_first = pair_of(mapping(each.get("from_first_intervals")).get(metric))
@@ -84,7 +87,9 @@ def row_of(each: Mapping[str, Any], by: By, is_first: bool) -> CandidateRow:
         _is_tied(from_first, by, model_type, each.get("name")) and not is_first,
         model_type in BASELINE,
         numbers(questions.get("new_device")).get(metric),
+        pair_of(mapping(sure.get("new_device")).get(metric)),
         numbers(questions.get("later")).get(metric),
+        pair_of(mapping(sure.get("later")).get(metric)),
         numbers(each.get("difference")).get(metric),
         pair_of(mapping(each.get("difference_intervals")).get(metric)),
         each.get("calibrated") is True,

@@ -48,6 +48,15 @@ class MetricRow:
 
 
 @dataclass(frozen=True, slots=True)
+class QuestionScore:
+    """The score by the run's metric on held-out readings of new devices (`new_device`) or of later days (`later`)."""
+
+    name: str
+    score: float
+    interval: Pair | None
+
+
+@dataclass(frozen=True, slots=True)
 class FeatureRow:
     name: str
     unit: str
@@ -124,6 +133,7 @@ class ModelDetail:
 
     selected_threshold: float | None
     metric: str  # that its run ranked by
+    questions: tuple[QuestionScore, ...]  # if the run asked both
     same: SameTest  # with the selected model, by what their runs stored
     doubts: Doubts
 
@@ -214,6 +224,7 @@ def model_detail(registry: Registry, name: str) -> ModelDetail:
         model.metadata.get("not_recommended") is True,
         None if selected is None else numbers(selected.metadata).get("threshold"),
         metric_of(model.metadata),
+        _questions(model.metadata),
         same,
         doubts(state, name),
     )
@@ -223,6 +234,16 @@ def scores(model: Model) -> tuple[dict[str, float], bool]:
     """The model's scores by metric; True if they are of rows that were held out."""
     held_out = numbers(model.metadata.get("holdout"))
     return (held_out, True) if held_out else (numbers(model.metadata.get("metrics")), False)
+
+
+def _questions(facts: Mapping[str, Any]) -> tuple[QuestionScore, ...]:
+    metric, sure = metric_of(facts), mapping(facts.get("question_intervals"))
+    asked = {name: numbers(mapping(facts.get("questions")).get(name)).get(metric) for name in ("new_device", "later")}
+    return tuple(
+        QuestionScore(name, score, pair_of(mapping(sure.get(name)).get(metric)))
+        for name, score in asked.items()
+        if score is not None and None not in asked.values()
+    )
 
 
 def _folds(model: Model) -> dict[str, tuple[float, float, float]]:

@@ -21,6 +21,7 @@ from zelador.alarms.store import DeviceStates
 from zelador.buffer.keys import Keys
 from zelador.errors import ZeladorError
 from zelador.ledger import LedgerReader, LedgerSnapshot
+from zelador.printable import counted
 from zelador.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -124,8 +125,9 @@ def stall(snapshot: LedgerSnapshot, limit_s: float, workers: int) -> str | None:
     """
     if snapshot.idle_s <= limit_s:
         return None
+    waits = counted(snapshot.ledger.waiting, "reading waits", "readings wait")
     return (
-        f"{snapshot.ledger.waiting} readings wait and none was settled for {snapshot.idle_s:.0f} s: "
+        f"{waits} and none was settled for {snapshot.idle_s:.0f} s: "
         f"{'check the inference workers' if workers else 'no worker runs (zelador infer)'}"
     )
 

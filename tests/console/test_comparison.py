@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
-from operations.views.comparison import comparison, progress_of
+from operations.views.comparison import comparison, cost_of, progress_of
 from operations.views.runs import RunView
+from operations.views.same_test import CostPair
 from registry.run_document import RunDocument
 
 MODEL = {
@@ -71,6 +73,21 @@ def test_optimism_and_ties_are_of_the_metric_that_is_shown() -> None:
         "AUC": ("F1", 0.015, False),
         "MCC": ("F1", None, False),
     }
+
+
+def test_each_question_has_an_interval_and_the_errors_have_a_cost() -> None:
+    """A run with costs of 5 and 1 was compared with the live model by F1 alone."""
+    asked = {"questions": {"new_device": {"F1": 0.9}, "later": {"F1": 0.95}}}
+    model = {**EVALUATED, **asked, "question_intervals": {"new_device": {"F1": [0.8, 0.96]}, "later": {"F1": None}}}
+    live = {"name": "old", "holdout": {"F1": 0.8, "Recall": 6 / 9, "Precision": 1.0, "Accuracy": 0.97}}
+    view = run(models=[model], reference=live, positive="yes")
+    first = comparison(view).packed[0]
+    assert (first.new_devices_interval, first.later, first.later_interval) == ((0.8, 0.96), 0.95, None)
+    assert comparison(view).cost is None
+    with_costs = replace(view, request={"cost_missed": 5.0, "cost_false_alarm": 1.0})
+    assert comparison(with_costs).cost == CostPair(5.0, 1.0, 110.0, 150.0)  # 2 missed and 1 false alarm; 3 missed
+    assert cost_of(view.result, (5.0, 1.0)) == CostPair(5.0, 1.0, 110.0, 150.0)
+    assert comparison(replace(with_costs, request={**with_costs.request, "recall": 0.9})).cost is None
 
 
 def test_a_run_without_an_evaluation() -> None:

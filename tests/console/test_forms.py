@@ -57,6 +57,20 @@ def test_the_form_says_what_is_against_a_model_and_selects_it_all_the_same(site:
     registry.delete("worse", by="test")
 
 
+def test_a_run_offers_its_best_model_only_if_it_recommends_it(site: Site) -> None:
+    registry = Registry.open(site.settings.registry.url)
+    for run, name in ((NOTHING, "doubtful"), (TIED, "advised")):
+        given = upload_compared("small")
+        given.metadata.update(run=run, not_recommended=run == NOTHING)
+        registry.save(name, given, by="test")
+    with site.client("operator") as client:
+        assert "/select" not in client.get(f"/console/runs/{NOTHING}").text
+        tied = client.get(f"/console/runs/{TIED}").text
+        assert 'href="/console/models/advised/select">Select the recommended one…' in tied
+    for name in ("doubtful", "advised"):
+        registry.delete(name, by="test")
+
+
 def test_a_model_that_the_plant_cannot_feed_is_selected_only_with_force(site: Site) -> None:
     """Rolling back to such a model also asks for confirmation first."""
     with site.client("operator") as client:

@@ -116,7 +116,7 @@ def test_a_replay_says_how_many_passed_and_how_many_stay(site: Site) -> None:
         assert told(press(client, "quarantine-replay")) == "0 of 3 passed 3 were refused again and stay here."
         client.headers["Accept-Language"] = "pt-BR"
         again = told(press(client, "quarantine-replay", reason=""))
-        assert again == "0 de 3 passaram 3 foram recusadas de novo e ficam aqui."
+        assert again == "Aceitas: 0 de 3 3 foram recusadas de novo e ficam aqui."
         client.headers["Accept-Language"] = "en"
         assert told(press(client, "quarantine-replay", only="passing")).startswith("Nothing was replayed")
         entry = client.get("/v1/quarantine").json()["entries"][0]["id"]

@@ -150,4 +150,4 @@ def test_the_buffer_is_described_with_labels_of_periods(
     )  # fmt: skip
     assert {each["kind"] for each in found["findings"]} >= {"constant", "leak", "small class"}
     assert all(set(each) >= {"kind", "sentence", "advice"} for each in found["findings"])
-    assert "30 readings of 1 devices" in zelador("data", "describe").out
+    assert "30 readings of 1 device," in zelador("data", "describe").out

@@ -109,3 +109,15 @@ def test_the_headline_of_a_replay_says_what_it_achieved(counts: dict[str, int], 
     said = Said("replayed", counts=counts)
     assert (said_words(EN, said)[0], said.is_done) == (heading, is_done)
     assert said_words(EN, said)[1].endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("what", "target", "said"),
+    [
+        (Act.LABELS_IMPORTED, "1 label", "Ana importou 1 rótulo"),
+        (Act.LABELS_IMPORTED, "1200 labels", "Ana importou 1.200 rótulos"),
+        (Act.QUARANTINE_REPLAYED, "all", "Ana reprocessou todas as mensagens da quarentena"),
+    ],
+)
+def test_a_number_of_things_is_named_in_the_reader_s_language(what: Act, target: str, said: str) -> None:
+    assert sentence(PT, {}, Change("1", "2026-11-24T10:00:00Z", "Ana", what, target)) == said

@@ -83,6 +83,12 @@ class Data:
         rows = self.arrays.stretches[self.judged]
         return Resamples.of(rows if self.request.unsure is None else np.zeros_like(rows))
 
+    def question_resamples(self) -> dict[str, Resamples]:
+        """Returns bootstrap samples of the rows of each question, as `holdout_resamples` of all."""
+        rows = self.arrays.stretches[self.judged]
+        known = rows if self.request.unsure is None else np.zeros_like(rows)
+        return {name: Resamples.of(known[asked]) for name, asked in self.questions.items()}
+
     @property
     def runs(self) -> NDArray[np.int64] | None:
         """The number of each row's uninterrupted run of one class; None without times."""

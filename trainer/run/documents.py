@@ -69,15 +69,16 @@ def candidate_of(
     built: Built,
     answers: Answers,
     resamples: Resamples | None,
-    questions: Mapping[str, NDArray[np.bool_]],
+    questions: Mapping[str, tuple[NDArray[np.bool_], Resamples]],
     live: Live | None,
     metric: str,
     recommended: bool,
     first: tuple[Answers, Resamples] | None,
 ) -> Candidate:
-    """Returns a model's part of the document. `answers` are what it is judged by; `questions` marks rows among them.
+    """Returns a model's part of the document. `answers` are what it is judged by.
 
-    `first` are the answers of the recommended model over all folds.
+    `questions` marks rows among them, with draws of these rows. `first` are the answers of the recommended model over
+    all folds.
     """
     found = Candidate(
         rank=rank,
@@ -89,7 +90,8 @@ def candidate_of(
         confusion={"labels": list(answers.classes), "counts": confusion(answers)},
         intervals={} if judged.intervals is None else judged.intervals.of,
         holdout_intervals={} if resamples is None else intervals(answers, resamples).of,
-        questions={name: scores(answers.at(rows)) for name, rows in questions.items()},
+        questions={name: scores(answers.at(rows)) for name, (rows, _) in questions.items()},
+        question_intervals={name: intervals(answers.at(rows), drawn).of for name, (rows, drawn) in questions.items()},
         shuffled=loose or {},
         optimism=optimism(loose, judged.scores, metric),
         threshold=None if built.threshold is None else built.threshold.value,
@@ -133,6 +135,8 @@ def facts_of(
         "folds": {metric: [fold[metric] for fold in judged.by_fold] for metric in METRICS},
         "intervals": candidate["intervals"],
         "holdout_intervals": candidate["holdout_intervals"],
+        "questions": candidate.get("questions", {}),
+        "question_intervals": candidate.get("question_intervals", {}),
         "shuffled": candidate["shuffled"],
         "optimism": candidate["optimism"],
         "rank": candidate["rank"],

@@ -62,12 +62,14 @@ def write(
     held = len(data.judged) if data.has_holdout else 0
     drawn = bench.resamples if bench.unsure is None else Resamples.of(np.zeros(len(bench.labels), np.int64))
     first = (judged[names[0].id].answers, drawn) if names and drawn is not None else None
+    drawn_by = data.question_resamples()
+    questions = {name: (rows, drawn_by[name]) for name, rows in data.questions.items()}
     found = []
     for rank, each in enumerate(names, start=1):
         model, answers = built[each.id], judged_answers(data, built[each.id], judged[each.id])
         candidate = candidate_of(
             rank, each, judged[each.id], loose.get(each.id), model, answers, resamples,
-            data.questions, live, data.request.metric,
+            questions, live, data.request.metric,
             verdict.recommends, first,
         )  # fmt: skip
         facts = ended | facts_of(

@@ -88,12 +88,12 @@ if (attention) {
     before = now;
   }).observe(attention, { childList: true });
 }
-// A press that was meant for the device, or for the button, shown a moment ago.
+// A press that was meant for the device, or for the button, shown a moment ago: the pointer or the focus was there already.
 $$("#attention, #dev-actions").forEach(region => {
   const shown = () => region.id === "attention" ? $(".who a", region)?.textContent : region.textContent.replace(/\s+/g, " ").trim();
   let before = shown(), changed = -Infinity;
   new MutationObserver(() => {
-    if (shown() !== before) changed = performance.now();
+    if (shown() !== before && (region.matches(":hover") || held?.region === region)) changed = performance.now();
     before = shown();
   }).observe(region, { childList: true });
   for (const kind of ["click", "submit"]) region.addEventListener(kind, event => { if (performance.now() - changed < HASTY_MS) event.preventDefault(); });

@@ -82,6 +82,10 @@ def test_five_models_with_their_metrics(trained: tuple[Path, dict]) -> None:
         assert (model["threshold"], model["calibrated"]) == (0.25, True)
         assert model["metrics"]["AUC"] is not None  # ridge has probabilities too
         assert model["us_per_row"] > 0
+        assert {name: set(found) for name, found in model["questions"].items()} == {
+            name: set(found) for name, found in model["question_intervals"].items()
+        }
+        assert model["questions"].keys() == document["split"]["questions"].keys()
         assert model["optimism"] == pytest.approx(model["shuffled"]["F1"] - model["metrics"]["F1"], abs=2e-6)
         if model["served_by"] == "onnx":
             assert model["agreement"]["labels_that_differ"] == 0
