@@ -86,7 +86,7 @@ TRANSLATIONS: Mapping[str, str] = {  # pattern of a message to its translation
     r"the id .+ names another label; .+": _("The id of the label names another one. Undo that one first."),
     r"the label .+ was undone a moment ago; add it again": _("The label was undone a moment ago. Add it again."),
     r"the list of labels is full .+": _("The list of labels is full. Nothing was added."),
-    r"nothing was imported, because (?P<count>\d+) rows? cannot be labels .+": _(
+    r"nothing was imported, because (?P<count>\d+)( rows?)? cannot be labels .+": _(
         "Nothing was imported, because some rows cannot be labels: %(count)s. Correct them, or leave them out."
     ),
     r"nothing was imported: (?P<why>.+)": _("Nothing was imported. %(why)s"),
