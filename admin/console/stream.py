@@ -32,7 +32,8 @@ TICK_S, MAX_TICK_S = 0.35, 1.0
 CALM_TOPICS = 20  # beyond which each is rendered less often
 MAX_BEHIND = 40  # messages; a browser that is further behind is disconnected, and connects again
 CHECK_S = 10.0  # how often a stream asks Redis whether its session is still valid
-LOOK_S = 0.7  # how often it looks whether this process knows that it ended
+LOOK_S = 0.7  # how often it looks whether this process knows that it ended; with a message, which comes each second
+IDLE_S = 1.5  # without a message, until it looks all the same
 ENDED = format_sse_event(event="ended", data_str="")
 SESSION_STREAMS = 3
 POLL_MS, RETRY_MS = 700, 500  # until a window without a stream asks again; until one whose stream ended does
@@ -128,7 +129,7 @@ class Hub:
             checked = looked = time.monotonic()
             while True:
                 try:
-                    async with asyncio.timeout(LOOK_S):  # wait_for would start a task for each message
+                    async with asyncio.timeout(IDLE_S):  # wait_for would start a task for each message
                         message = await queue.get()
                 except TimeoutError:
                     message = KEEPALIVE_COMMENT
