@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import redis
 
 from operations.audit import Act
+from operations.audit_entry import ActRecord
 from zelador.buffer.keys import Keys
 
 log = logging.getLogger(__name__)
@@ -24,16 +25,7 @@ class AuditLog(Protocol):
         The limit of the audit files in bytes is not checked here, but by the guard of the API, which knows the role.
         """
 
-    def add(
-        self,
-        who: str,
-        what: str,
-        target: str,
-        before: Any = None,
-        after: Any = None,
-        address: str | None = None,
-        on_behalf_of: str | None = None,
-    ) -> object:
+    def add(self, record: ActRecord) -> object:
         """Records an act. Raises Unavailable, whose message says that the act was done but not recorded."""
 
 
@@ -67,7 +59,9 @@ class Actor:
 
     def record(self, act: Act, target: object, before: Any = None, after: Any = None) -> None:
         """Records an act of this actor, after it was done. Raises Unavailable."""
-        self.audit.add(self.full_name, act.value, str(target), before, after, self.address, self.on_behalf_of)
+        self.audit.add(
+            ActRecord(self.full_name, act.value, str(target), before, after, self.address, self.on_behalf_of)
+        )
 
 
 def waker(client: redis.Redis, prefix: str) -> Callable[[int], None]:

@@ -21,8 +21,20 @@ BLOCK = 65_536
 ID = slice(len(b'{"id":"'), len(b'{"id":"') + 20)  # position of the id in a line that `encode` wrote
 
 
+class ActRecord(msgspec.Struct, frozen=True):
+    """An act as it is given to the audit log. `before` and `after` are the changed values, None if there are none."""
+
+    who: str
+    what: str
+    target: str
+    before: Any = None
+    after: Any = None
+    address: str | None = None
+    on_behalf_of: str | None = None  # who asked for it, of an act of the trainer
+
+
 class Change(msgspec.Struct, frozen=True):
-    """A change. Ids grow with time. `before` and `after` are the changed values, None if there are none."""
+    """An entry of the audit log: an act, with an id and a time. Ids grow with time."""
 
     id: str
     at: str  # ISO 8601, UTC
@@ -32,7 +44,7 @@ class Change(msgspec.Struct, frozen=True):
     before: Any = None
     after: Any = None
     address: str | None = None
-    on_behalf_of: str | None = None  # who asked for it, of an act of the trainer
+    on_behalf_of: str | None = None
 
 
 _decoder = msgspec.json.Decoder(Change)

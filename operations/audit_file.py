@@ -18,9 +18,10 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from operations.audit_entry import Change, decode, encode, is_before, lines_backwards
+import msgspec
+
+from operations.audit_entry import ActRecord, Change, decode, encode, is_before, lines_backwards
 from operations.audit_generations import generations, next_name, removable
 from zelador.errors import Unavailable
 from zelador.messages import iso
@@ -44,24 +45,15 @@ class AuditFile:
         self._lock = threading.Lock()
         self._counted = (-COUNT_EVERY_S, 0)  # time of the count, and bytes of all files
 
-    def add(
-        self,
-        who: str,
-        what: str,
-        target: str,
-        before: Any = None,
-        after: Any = None,
-        address: str | None = None,
-        on_behalf_of: str | None = None,
-    ) -> Change:
+    def add(self, record: ActRecord) -> Change:
         """Records a change; it is on the disk when this returns. Long values are cut and replaced by their digest.
 
         Raises Unavailable, whose message names the change: it has been made by then.
         """
         moment = time.time_ns()
         at = iso(moment // 1_000_000)
-        change = Change(f"{moment:020d}", at, who, what, target, before, after, address, on_behalf_of)
-        log.info("%s by %s: %s", what, clean(who), clean(target[:200]))
+        change = Change(f"{moment:020d}", at, **msgspec.structs.asdict(record))
+        log.info("%s by %s: %s", record.what, clean(record.who), clean(record.target[:200]))
         line = encode(change)
         try:
             with self._lock:
@@ -69,8 +61,8 @@ class AuditFile:
         except OSError as error:
             log.error("%s cannot be written (%s); not recorded: %s", self._path, error, line.decode())
             raise Unavailable(
-                f"{what} of {target[:200]} was done, but could not be recorded in the audit file ({error.strerror}); "
-                "fix that before you change anything else"
+                f"{record.what} of {record.target[:200]} was done, but could not be recorded in the audit file "
+                f"({error.strerror}); fix that before you change anything else"
             ) from None
         return change
 

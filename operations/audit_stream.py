@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import redis
 
+from operations.audit_entry import ActRecord
 from operations.audit_file import AuditFile
 from zelador.buffer.keys import Keys
 from zelador.errors import Unavailable
@@ -28,18 +29,6 @@ READ_CHUNK = 100  # acts moved at once
 POLL_S = 1.0
 
 
-class SentAct(msgspec.Struct, frozen=True):
-    """An act as stored in the stream."""
-
-    who: str
-    what: str
-    target: str
-    before: Any = None
-    after: Any = None
-    address: str | None = None
-    on_behalf_of: str | None = None
-
-
 class AuditStream:
     """Sends acts to the admin server through Redis."""
 
@@ -54,26 +43,18 @@ class AuditStream:
         except (redis.RedisError, OSError) as error:
             raise Unavailable(f"nothing can be changed now: Redis does not accept writes ({error})") from None
 
-    def add(
-        self,
-        who: str,
-        what: str,
-        target: str,
-        before: Any = None,
-        after: Any = None,
-        address: str | None = None,
-        on_behalf_of: str | None = None,
-    ) -> None:
+    def add(self, record: ActRecord) -> None:
         """Sends an act; a long one without its values. Raises Unavailable: the act was done, but not recorded."""
-        act = SentAct(who, what, target, before, after, address, on_behalf_of)
-        data = msgspec.json.encode(act)
+        data = msgspec.json.encode(record)
         if len(data) > MAX_ACT_BYTES:
-            data = msgspec.json.encode(msgspec.structs.replace(act, target=target[:256], before=None, after=None))
+            data = msgspec.json.encode(
+                msgspec.structs.replace(record, target=record.target[:256], before=None, after=None)
+            )
         try:
             self._client.xadd(self._key, {"act": data}, maxlen=MAX_ACTS, approximate=False)
         except (redis.RedisError, OSError) as error:
             raise Unavailable(
-                f"{what} of {target[:200]} was done, but could not be recorded in the audit log ({error})"
+                f"{record.what} of {record.target[:200]} was done, but could not be recorded in the audit log ({error})"
             ) from None
 
 
@@ -122,11 +103,11 @@ class AuditMover:
 
     def _write(self, fields: dict[bytes, bytes]) -> None:
         try:
-            act = msgspec.json.decode(fields.get(b"act", b""), type=SentAct)
+            record = msgspec.json.decode(fields.get(b"act", b""), type=ActRecord)
         except (msgspec.MsgspecError, RecursionError) as error:
             log.error("an act in Redis cannot be read and is not in the audit file: %s", error)
             return
-        self._file.add(act.who, act.what, act.target, act.before, act.after, act.address, act.on_behalf_of)
+        self._file.add(record)
 
     def _step(self) -> float:
         self.move()

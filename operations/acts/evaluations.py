@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from operations.actor import Actor
 from operations.acts import models as acts
+from operations.views.metadata import mapping
 from registry.evaluation.side_by_side import (
     BY_ROW,
     Evaluation,
@@ -83,7 +84,7 @@ def evaluate(
             "no column for device or time: the intervals are by row, and too narrow if neighboring rows are alike"
         )
     for name in names:
-        source = _mapping(state.model(name).metadata.get("data")).get("source")
+        source = mapping(state.model(name).metadata.get("data")).get("source")
         if source == rows.source:
             notes.append(f"{name} was trained on a table named {rows.source}; its scores on the same rows are too good")
     data = EvaluationData(
@@ -158,7 +159,7 @@ def _keep(actor: Actor, registry: Registry, document: Evaluation, scored: ModelS
     part = {key: value for key, value in document.items() if key != "models"}
     part |= {key: scored[key] for key in ("metrics", "intervals", "confusion")}
     others = (
-        [each for each in earlier if _mapping(each).get("data", {}).get("digest") != document["data"]["digest"]]
+        [each for each in earlier if mapping(each).get("data", {}).get("digest") != document["data"]["digest"]]
         if (isinstance(earlier, list))
         else []
     )
@@ -181,7 +182,3 @@ def _number(value: object) -> float:
         return float(value)
     except OverflowError:
         return float("inf")
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

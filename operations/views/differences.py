@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from operations.views.metadata import Pair, numbers, pair_of
+from operations.views.metadata import Pair, mapping, numbers, pair_of
 from zelador.errors import NotFound
 from zelador.model_metrics import in_order
 from zelador.table.formula import harmless
@@ -109,7 +109,7 @@ def _short(value: Any) -> Any:
 
 def _scores(models: Sequence[Facts], base: Facts, part: str) -> list[ScoreRow]:
     scored = [numbers(facts.get(part)) for facts in models]
-    spans = [_mapping(facts.get(PARTS[part])) for facts in models]
+    spans = [mapping(facts.get(PARTS[part])) for facts in models]
     names = {metric for each in scored for metric in each}
     from_base = numbers(base.get(part))
     found = []
@@ -136,13 +136,13 @@ def _delta_interval(facts: Facts, base: Facts, part: str, metric: str) -> Pair |
         return None
     if part == "metrics" and _same_run(facts, base):
         if base.get("rank") == 1:
-            return pair_of(_mapping(facts.get("from_first_intervals")).get(metric))
+            return pair_of(mapping(facts.get("from_first_intervals")).get(metric))
         if facts.get("rank") == 1:
-            return _turned(pair_of(_mapping(base.get("from_first_intervals")).get(metric)))
+            return _turned(pair_of(mapping(base.get("from_first_intervals")).get(metric)))
     if part == "holdout" and base.get("name") is not None and _live_of(facts) == base.get("name"):
-        return pair_of(_mapping(facts.get("difference_intervals")).get(metric))
+        return pair_of(mapping(facts.get("difference_intervals")).get(metric))
     if part == "holdout" and facts.get("name") is not None and _live_of(base) == facts.get("name"):
-        return _turned(pair_of(_mapping(base.get("difference_intervals")).get(metric)))
+        return _turned(pair_of(mapping(base.get("difference_intervals")).get(metric)))
     return None
 
 
@@ -162,7 +162,7 @@ def _same_run(facts: Facts, base: Facts) -> bool:
 
 def _notes(models: Sequence[Facts]) -> list[str]:
     found = []
-    if len({_as_key(_mapping(facts.get("data")).get("sha256")) for facts in models}) > 1:
+    if len({_as_key(mapping(facts.get("data")).get("sha256")) for facts in models}) > 1:
         found.append("the models were trained on different data, so their scores are not directly comparable")
     if len({_as_key(facts.get("positive")) for facts in models}) > 1:
         found.append("Recall, Precision, F1 and PR-AUC are of different classes")
@@ -171,10 +171,6 @@ def _notes(models: Sequence[Facts]) -> list[str]:
 
 def _as_key(value: Any) -> str:
     return json.dumps(value, default=str)
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def of_document(document: Facts) -> list[dict[str, Any]]:

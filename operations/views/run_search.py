@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from operations.views.metadata import mapping
 from zelador.errors import ZeladorError
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class RunSearch:
 def text_of(run: RunView) -> RunText:
     """Returns what a run is searched by: its id, notes, data, metric and verdict, and the types of its best models."""
     result: Mapping[str, Any] = run.result
-    verdict, data = _mapping(result.get("verdict")), _mapping(result.get("data"))
+    verdict, data = mapping(result.get("verdict")), mapping(result.get("data"))
     models = [each for each in result.get("models") or () if isinstance(each, Mapping)]
     parts = (
         run.id, run.request.get("notes"), result.get("notes"), data.get("source"), run.request.get("metric"),
@@ -116,7 +117,3 @@ class RunTexts:
                 while len(self._kept) > MAX_CACHED:
                     self._kept.popitem(last=False)
         return found
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

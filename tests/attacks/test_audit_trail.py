@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from operations import audit_file as trail_module
-from operations.audit_entry import MAX_ENTRY, MAX_LINE, Change, decode, encode
+from operations.audit_entry import MAX_ENTRY, MAX_LINE, ActRecord, Change, decode, encode
 from operations.audit_file import AuditFile
 from operations.audit_generations import FORMAT
 from zelador.errors import Unavailable
@@ -24,9 +24,9 @@ from zelador.errors import Unavailable
 def test_no_number_of_changes_pushes_out_earlier_entries(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """An operator who annotates models for 50 seconds must not push older entries out of the log."""
     trail = AuditFile(tmp_path / "audit.jsonl", 20_000)
-    trail.add("key a", "quarantine discarded", "all", None, {"entries": 10_000})
+    trail.add(ActRecord("key a", "quarantine discarded", "all", None, {"entries": 10_000}))
     for number in range(300):
-        trail.add("key b", "model annotated", "m", {"notes": "😀" * 20_000}, {"notes": f"{number}" * 20_000})
+        trail.add(ActRecord("key b", "model annotated", "m", {"notes": "😀" * 20_000}, {"notes": f"{number}" * 20_000}))
     found = [change.what for change in trail.newest()]
     assert found == ["model annotated"] * 300 + ["quarantine discarded"]
     names = sorted(path.name for path in tmp_path.glob("audit-*.jsonl"))
@@ -45,7 +45,7 @@ def test_files_are_removed_only_by_age(tmp_path: Path) -> None:
     for name in (old, young, *foreign):
         (tmp_path / name).write_text("")
     for _ in range(3):
-        trail.add("key a", "x", "y")
+        trail.add(ActRecord("key a", "x", "y"))
     assert not (tmp_path / old).exists()
     assert all((tmp_path / name).exists() for name in (young, *foreign))
 
@@ -54,7 +54,7 @@ def test_at_its_limit_it_warns_removes_nothing_and_still_serves_administrators(t
     trail = AuditFile(tmp_path / "audit.jsonl", 10_000, total_bytes=40_000)
     assert trail.remark() is None
     for _ in range(120):
-        trail.add("key a", "x", "y", None, "z" * 300)
+        trail.add(ActRecord("key a", "x", "y", None, "z" * 300))
     trail._counted = (-10.0, 0)
     assert "move old ones away" in trail.remark()
     trail.check(is_admin=True)
@@ -68,13 +68,13 @@ def test_a_clock_that_goes_back_overwrites_no_file(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(trail_module.time, "time", lambda: 1e9)
     for moment in (2_000_000_000, 1_000_000_000, 1_000_000_000, 1_000_000_000):
         monkeypatch.setattr(trail_module.time, "time_ns", lambda moment=moment: moment * 10**9)
-        trail.add("key a", "x", "y", None, "z" * 100)
+        trail.add(ActRecord("key a", "x", "y", None, "z" * 100))
     assert len(list(trail.newest())) == 4
 
 
 def test_the_file_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     trail = AuditFile(tmp_path / "audit.jsonl", 20_000)
-    trail.add("key a", "new", "y")
+    trail.add(ActRecord("key a", "new", "y"))
     (tmp_path / "audit.jsonl.1").write_bytes(encode(Change("00000000000000000001", "then", "key o", "old", "z")))
     assert [change.what for change in trail.newest()] == ["new", "old"]
     assert [change.what for change in trail.newest("00000000000000000002")] == ["old"]
@@ -103,10 +103,10 @@ def hostile_lines() -> list[bytes]:
 def test_no_entry_stops_the_reader(tmp_path: Path) -> None:
     trail = AuditFile(tmp_path / "audit.jsonl", 64 * 1_048_576)
     for line in hostile_lines():
-        trail.add("key a", "good", "y")
+        trail.add(ActRecord("key a", "good", "y"))
         with (tmp_path / "audit.jsonl").open("ab") as file:
             file.write(line + b"\n")
-    trail.add("key a", "good", "y")
+    trail.add(ActRecord("key a", "good", "y"))
     with (tmp_path / "audit.jsonl").open("ab") as file:
         file.write(b"x" * 3 * MAX_LINE)  # and without an end of line
     found = list(trail.newest())
@@ -119,14 +119,14 @@ def test_a_pipe_in_place_of_a_file_blocks_nobody(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "audit.jsonl.1")
     os.mkfifo(tmp_path / "audit-20260101T000000.000000Z.jsonl")
     trail = AuditFile(tmp_path / "audit.jsonl", 20_000)
-    trail.add("key a", "x", "y")
+    trail.add(ActRecord("key a", "x", "y"))
     assert len(list(trail.newest())) == 1
 
 
 def test_a_page_far_back_is_quick(tmp_path: Path) -> None:
     """Files that have only newer entries are not opened."""
     trail = AuditFile(tmp_path / "audit.jsonl", 5_000)
-    ids = [trail.add("key a", "x", str(number), None, "z" * 500).id for number in range(100)]
+    ids = [trail.add(ActRecord("key a", "x", str(number), None, "z" * 500)).id for number in range(100)]
     newest = list(tmp_path.glob("audit-*.jsonl"))
     assert len(newest) > 5
     for path in sorted(newest)[2:]:
@@ -158,11 +158,11 @@ def test_values_that_are_not_text_are_recorded_too(tmp_path: Path, caplog: pytes
     """Lone surrogates stand for bytes of the command line that are not text; old models can have deep values."""
     caplog.set_level(logging.INFO)
     trail = AuditFile(tmp_path / "audit.jsonl", 1_000_000)
-    trail.add("user \udcff", "x", "\udcff", {"why": "\udcff"}, None)
+    trail.add(ActRecord("user \udcff", "x", "\udcff", {"why": "\udcff"}, None))
     deep: object = 1
     for _ in range(5_000):
         deep = [deep]
-    trail.add("key a", "x", "deep", deep)
-    trail.add("key a", "x", "\x00" * 100_000, "\x00" * 100_000, '"' * 100_000)
+    trail.add(ActRecord("key a", "x", "deep", deep))
+    trail.add(ActRecord("key a", "x", "\x00" * 100_000, "\x00" * 100_000, '"' * 100_000))
     assert len(list(trail.newest())) == 3
     assert caplog.text.encode("utf-8"), "what collects the log can encode it"

@@ -13,6 +13,7 @@ import redis
 from operations.actor import Actor
 from operations.acts import keys, models, selection
 from operations.acts import registry as registry_acts
+from operations.audit_entry import ActRecord
 from operations.audit_file import AuditFile
 from operations.audit_stream import MAX_ACTS, AuditMover, AuditStream
 from operations.local import local_actor
@@ -152,10 +153,10 @@ def test_a_restarted_server_moves_an_act_that_was_in_progress(
     here: Settings, client: redis.Redis, tmp_path: Path
 ) -> None:
     stream, names = AuditStream(client, here.redis.prefix), Keys(here.redis.prefix)
-    stream.add("root (command line)", "model deleted", "old")
+    stream.add(ActRecord("root (command line)", "model deleted", "old"))
     file = AuditFile(tmp_path / "audit.jsonl", 1 << 20)
     AuditMover(client, here.redis.prefix, file).move()
-    stream.add("root (command line)", "model deleted", "older")
+    stream.add(ActRecord("root (command line)", "model deleted", "older"))
     client.xreadgroup("admin", "admin", {names.audit: ">"})  # read, then the server died before it was written
     assert AuditMover(client, here.redis.prefix, file).move() == 1
     assert [act["target"] for act in recorded(tmp_path)] == ["old", "older"]
@@ -169,7 +170,7 @@ def test_the_stream_is_bounded_and_an_unreadable_act_stops_no_other(
         for _ in range(MAX_ACTS):
             pipeline.xadd(names.audit, {"act": b"{"})
         pipeline.execute()
-    stream.add("root (command line)", "model deleted", "x" * 100_000, {"notes": "y" * 100_000})
+    stream.add(ActRecord("root (command line)", "model deleted", "x" * 100_000, {"notes": "y" * 100_000}))
     assert client.xlen(names.audit) == MAX_ACTS
     mover = AuditMover(client, here.redis.prefix, AuditFile(tmp_path / "audit.jsonl", 1 << 20))
     assert mover.move() == MAX_ACTS
@@ -180,7 +181,7 @@ def test_the_mover_continues_after_errors(here: Settings, client: redis.Redis, t
     stop = Event()
     mover = AuditMover(client, here.redis.prefix, AuditFile(tmp_path / "audit.jsonl", 1 << 20))
     mover.start(stop)
-    AuditStream(client, here.redis.prefix).add("root (command line)", "model deleted", "m")
+    AuditStream(client, here.redis.prefix).add(ActRecord("root (command line)", "model deleted", "m"))
     eventually(lambda: (tmp_path / "audit.jsonl").exists() and recorded(tmp_path), "the act in the file")
     stop.set()
     mover.join()

@@ -15,6 +15,7 @@ from admin.access.attempts import FORGOTTEN_S, FREE, MAX_ADDRESSES, Attempts
 from admin.access.rate import Rate
 from admin.access.stored_answers import StoredAnswer, StoredAnswers
 from operations import key_file, last_use
+from operations.audit_entry import ActRecord
 from operations.audit_file import AuditFile
 from operations.key_file import KeyFile, new_key
 from tests.integration.api.test_api import READING, is_problem, serving
@@ -168,7 +169,7 @@ def test_the_audit_log_is_read_backwards_through_all_its_files(tmp_path: Path) -
     path = tmp_path / "audit.jsonl"
     trail = AuditFile(path, 20_000)
     for number in range(200):
-        trail.add("key a", "test", f"é{number}", None, "x" * (number % 50))
+        trail.add(ActRecord("key a", "test", f"é{number}", None, "x" * (number % 50)))
     with path.open("ab") as file:
         file.write(b'{"broken\n')
     found = list(trail.newest())
@@ -180,7 +181,7 @@ def test_the_audit_log_is_read_backwards_through_all_its_files(tmp_path: Path) -
     assert all(each.stat().st_size <= 20_000 for each in files)
     assert [change.target for change in trail.newest(found[3].id)][:2] == [found[4].target, found[5].target]
     assert path.stat().st_mode & 0o777 == 0o600
-    trail.add("key a", "large", "y", None, "x" * 1_000_000)
+    trail.add(ActRecord("key a", "large", "y", None, "x" * 1_000_000))
     assert next(trail.newest()).after["bytes"] == 1_000_002
     (tmp_path / "f").write_text("")
     with pytest.raises(Unavailable):

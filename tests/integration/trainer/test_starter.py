@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 import redis
@@ -16,6 +16,7 @@ from registry.registry import Registry
 from registry.run_document import RunDocument
 from tests.archives import archive_buffer
 from tests.integration.test_repeats import NOW, Site, sample
+from tests.memory_audit import MemoryAudit
 from tests.small_models import select_one, upload
 from trainer import starter as module
 from trainer.new_labels import NewLabels
@@ -24,34 +25,9 @@ from trainer.starter import Starter
 from zelador.buffer import connect_redis
 from zelador.buffer.keys import Keys
 from zelador.clock import now_iso
-from zelador.errors import Unavailable
 from zelador.labels import Label, LabelStore
 from zelador.settings import Settings
 from zelador.training_queue import Consumer, TrainingQueue
-
-
-class Audit:
-    """An audit log in memory, which can refuse acts."""
-
-    def __init__(self, refuses: bool = False) -> None:
-        self.acts = list[tuple[str, str, str, Any]]()
-        self._refuses = refuses
-
-    def check(self) -> None: ...
-
-    def add(
-        self,
-        who: str,
-        what: str,
-        target: str,
-        before: Any = None,
-        after: Any = None,
-        address: str | None = None,
-        on_behalf_of: str | None = None,
-    ) -> None:
-        if self._refuses:
-            raise Unavailable("it was done, but not recorded")
-        self.acts.append((who, what, target, after))
 
 
 @pytest.fixture
@@ -78,7 +54,7 @@ def test_the_schedule_starts_a_run_once_however_many_trainers_there_are(
     client: redis.Redis, settings: Settings, tmp_path: Path
 ) -> None:
     wanted = settings.model_copy(update={"training": settings.training.model_copy(update={"schedule": "30 2 * * *"})})
-    now, registry, audit = [datetime(2026, 11, 24, 2, 29, tzinfo=timezone.utc)], Registry.open(tmp_path), Audit()
+    now, registry, audit = [datetime(2026, 11, 24, 2, 29, tzinfo=timezone.utc)], Registry.open(tmp_path), MemoryAudit()
     starters = [
         Starter(wanted, registry, client, lambda why: Actor("trainer-1", audit, via=why), lambda: now[0])
         for _ in range(2)
@@ -111,7 +87,7 @@ def test_enough_new_labels_start_a_run(
     monkeypatch.setattr(module, "LABEL_CHECK_S", 0.0)
     wanted = settings.model_copy(update={"training": settings.training.model_copy(update={"on_new_labels": 5})})
     site, store = Site(settings), LabelStore(client, settings.redis.prefix)
-    starter = Starter(wanted, Registry.open(tmp_path), client, lambda why: Actor("trainer-1", Audit(), via=why))
+    starter = Starter(wanted, Registry.open(tmp_path), client, lambda why: Actor("trainer-1", MemoryAudit(), via=why))
     site.send(*(sample(i, ts=NOW + 1_000 * i, label="no" if i < 3 else None) for i in range(9)))
     starter.step()
     assert runs(client, settings) == []  # three with their own
@@ -179,7 +155,7 @@ def a_run(registry: Registry, name: str, difference: float) -> RunDocument:
 def test_the_policy_selects_the_better_model_and_writes_down_what_it_decided(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    registry, audit = select_one(tmp_path, "old"), Audit()
+    registry, audit = select_one(tmp_path, "old"), MemoryAudit()
     for name in ("new", "newer"):
         registry.save(name, upload(), by="test")
     woken = list[int]()
@@ -202,7 +178,7 @@ def test_the_policy_selects_the_better_model_and_writes_down_what_it_decided(
     assert (kept["promotion"]["reason"], registry.sync().selection.model) == ("not_selected", "new")
     assert "temperature" in kept["promotion"]["sentence"]
 
-    mute = Actor("trainer-1", Audit(refuses=True))  # selected, and only the record of it failed
+    mute = Actor("trainer-1", MemoryAudit(refusals=99))  # selected, and only the record of it failed
     kept = promote(a_run(registry, "newer", 0.2), registry, mute, settings)
     assert (kept["promotion"]["promoted"], registry.sync().selection.model) == (True, "newer")
     monkeypatch.setattr("trainer.policy.MAX_USES", 4)
