@@ -38,7 +38,7 @@ class Actor:
     """Whoever acts: a person, or the trainer.
 
     `name` is written to the registry's history; `name` and `via` to the audit log. `address` is the client's, if any.
-    `on_behalf_of` is who requested the run, of an act of the trainer.
+    For an act of the trainer, `on_behalf_of` is who requested the run.
     `wake` notifies the workers of a selection; if it fails, they notice the selection within a second.
     """
 

@@ -30,7 +30,7 @@ class ActRecord(msgspec.Struct, frozen=True):
     before: Any = None
     after: Any = None
     address: str | None = None
-    on_behalf_of: str | None = None  # who asked for it, of an act of the trainer
+    on_behalf_of: str | None = None  # for an act of the trainer: who requested the run
 
 
 class Change(msgspec.Struct, frozen=True):
