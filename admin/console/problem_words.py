@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from admin.console.catalog import mark as _
 from admin.console.language import Language
 from admin.console.refusals import refusal_text
-from admin.console.sent import Sent
+from admin.console.sent import Sent, field_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,21 @@ WORDS: Mapping[str, tuple[str, str | None, tuple[Step, ...]]] = {
         _("There is no such page"),
         None,
         (Step(_("Look in the list"), _("The name may have changed, or it was deleted.")),),
+    ),
+    "session-ended": (
+        _("Not sent yet"),
+        _("Your session had ended when you sent this, so nothing was done. You are signed in again: send it now."),
+        (),
+    ),
+    "file-not-sent": (
+        _("Not sent yet"),
+        _("Your session had ended when you sent this, so nothing was done. Choose the file again, and send it."),
+        (),
+    ),
+    "sent-before": (
+        _("Not sent yet"),
+        _("This is what you typed. If it may have been done already, look first; then send it."),
+        (),
     ),
     "changed-meanwhile": (
         _("Someone changed the registry while you were reading"),
@@ -134,6 +149,12 @@ def refused_words(language: Language, sent: Sent) -> tuple[str, str]:
         own, more = FORMS[sent.kind]
         return heading if own is None else language.text(own), f"{text.rstrip('.')}. {language.text(more)}"
     return heading, text
+
+
+def field_text(language: Language, name: str) -> str:
+    """Returns the name of a field of a form; with its number, if the form has several such as name3."""
+    known, number = field_name(name)
+    return f"{language.text(known)} {number}".rstrip()
 
 
 def refused_because(language: Language, sent: Sent) -> str:
