@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from admin.console.catalog import mark as _
 from admin.console.language import Language
 from admin.console.refusals import refusal_text
-from admin.console.sent import Sent, field_name
+from admin.console.sent import Sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +149,6 @@ def refused_words(language: Language, sent: Sent) -> tuple[str, str]:
         own, more = FORMS[sent.kind]
         return heading if own is None else language.text(own), f"{text.rstrip('.')}. {language.text(more)}"
     return heading, text
-
-
-def field_text(language: Language, name: str) -> str:
-    """Returns the name of a field of a form; with its number, if the form has several such as name3."""
-    known, number = field_name(name)
-    return f"{language.text(known)} {number}".rstrip()
 
 
 def refused_because(language: Language, sent: Sent) -> str:

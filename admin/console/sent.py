@@ -14,24 +14,12 @@ from datetime import datetime
 from markupsafe import Markup
 from starlette.datastructures import FormData
 
-from admin.console.catalog import mark as _
 from admin.document.problems import Problem, problem_of
 from zelador.errors import InvalidInput
 
 SENT = "zelador.sent"  # where the form is in the scope of the request that shows its page again
 MAX_FIELDS = 300
 MAX_TYPED = 20_000  # characters of a field
-FIELDS: Mapping[str, str] = {  # fields of forms, with their names
-    "device": _("Device"), "devices": _("Devices"), "from": _("From"), "to": _("To"), "until": _("Until"),
-    "label": _("Label"), "other": _("Another label"), "note": _("Note"), "notes": _("Notes"), "why": _("Reason"),
-    "description": _("Description"), "tags": _("Tags"), "name": _("Name"), "hours": _("Hours"), "split": _("Split"),
-    "metric": _("Rank by"), "positive": _("Positive class"), "candidates": _("Candidates"), "role": _("Role"),
-    "cost_missed": _("Cost of a missed reading"), "cost_false_alarm": _("Cost of a false alarm"), "typed": _("Name"),
-    "recall": _("Recall"), "tune": _("Tune the best three for, min"), "lasts": _("Ends"),
-    "budget": _("Compare for at most, min"),
-    "open": _("Until further notice"), "save": _("When it ends"), "keep": _("Save"),
-}  # fmt: skip
-NOT_TYPED = frozenset(("asked", "at", "back", "etag", "id", "only", "page", "reason", "since", "sort", "state"))
 SECRETS = ("key", "password")  # fields that are never shown again
 OF_FILE = ("archive-refused", "type-refused")  # kinds of problems that are about an uploaded file
 TYPED = {"datetime-local": r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?", "date": r"\d{4}-\d\d-\d\d"}
@@ -56,10 +44,6 @@ class Sent:
     def has(self, name: str, value: str, default: bool = False) -> bool:
         """Returns whether a box, a radio button or an option was chosen; `default` if the form was not sent."""
         return value in self.fields.get(name, ()) if self.fields else default
-
-    def shown_fields(self) -> list[tuple[str, str]]:
-        """Returns the fields with a text, by their names; not what the page itself put into the form."""
-        return [(name, text) for name, texts in self.fields.items() if name not in NOT_TYPED for text in texts if text]
 
     def shown(self) -> str:
         """Notes that the form shows the reason. Returns nothing, as a template prints it."""
@@ -126,12 +110,6 @@ def sent_of(path: str, form: FormData, problem: Problem) -> Sent:
 
 def _refused(action: str, fields: Mapping[str, tuple[str, ...]], problem: Problem) -> Sent:
     return Sent(action, fields, problem.detail, field_at_fault(fields, problem), problem.status, problem.kind)
-
-
-def field_name(name: str) -> tuple[str, str]:
-    """Returns the name of a field for people, and its number if the form has several of it, such as name3."""
-    found = re.fullmatch(r"(name|note)(\d+)", name)
-    return (FIELDS[found[1]], found[2]) if found else (FIELDS.get(name, name), "")
 
 
 def field_at_fault(fields: Mapping[str, tuple[str, ...]], problem: Problem) -> str:
