@@ -12,6 +12,7 @@ import msgspec
 
 from admin.console.sent import SECRETS, Sent
 from admin.console.visitor import own_path
+from zelador.undecodable import UNDECODABLE
 
 MAX_CARRIED = 20_000  # bytes of the form as JSON
 MAX_BODY = 65_536  # bytes of the sign-in form with it, as a browser encodes it
@@ -48,7 +49,7 @@ def carried_in(text: str) -> Carried | None:
         return None
     try:
         found = msgspec.json.decode(text, type=Carried)
-    except (msgspec.MsgspecError, UnicodeEncodeError):
+    except UNDECODABLE:
         return None
     if not found.fields or own_path(found.action) != found.action:
         return None
