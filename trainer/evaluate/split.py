@@ -24,6 +24,7 @@ from trainer.evaluate.known import Known
 from trainer.evaluate.split_notes import naming_notes, naming_notes_in_order, near_copy_notes, split_notes, trend_notes
 from trainer.evaluate.stretches import Named, named
 from zelador.errors import InvalidInput
+from zelador.printable import counted
 
 Asked = Literal["auto", "device", "time", "random"]
 Kind = Literal["device", "time", "device_and_time", "random"]
@@ -103,11 +104,10 @@ def split(known: Known, asked: Asked, folds: int | None, holdout: float | None, 
     if not again.any():
         plan = _split(known, asked, folds, holdout, seed)
         return replace(plan, notes=(*plan.notes, *near_copy_notes(known)))
-    plan = _split(known.at(~again), asked, folds, holdout, seed)
-    note = (
-        f"{int(again.sum())} rows are copies of others, in every value and the label: they are in no part, as a model "
-        "would know them by heart"
-    )
+    plan, count = _split(known.at(~again), asked, folds, holdout, seed), int(again.sum())
+    rows_are = counted(count, "row is a copy of another", "rows are copies of others")
+    they_are, them = ("it is", "it") if count == 1 else ("they are", "them")
+    note = f"{rows_are}, in every value and the label: {they_are} in no part, as a model would know {them} by heart"
     return plan.spread(~again, note)
 
 
@@ -188,8 +188,8 @@ def _check_classes(known: Known, fine: Codes) -> None:
         if len(np.unique(fine[known.labels == number])) < 2:
             rows = int((known.labels == number).sum())
             raise InvalidInput(
-                f"the class {name!r} ({rows} rows) is in one stretch of time only, so nothing could test what a model "
-                "learns about it; label it at another time too, or leave it out"
+                f"the class {name!r} ({counted(rows, 'row')}) is in one stretch of time only, so nothing could test "
+                "what a model learns about it; label it at another time too, or leave it out"
             )
 
 
@@ -245,7 +245,7 @@ def _hold_out(known: Known, plan: Split, share: float, seed: int, whole: bool, n
         else:
             tested[np.isin(known.devices, out)] = NEW_DEVICE
             if plan.folds_by != "device" and len(out) < FEW_DEVICES:
-                some = "1 device is" if len(out) == 1 else f"{len(out)} devices are"
+                some = counted(len(out), "device is", "devices are")
                 notes.append(
                     f"{some} held out, too few to tell how much devices differ: on a new one a model may be worse than "
                     "the intervals say"

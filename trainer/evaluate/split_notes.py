@@ -14,6 +14,7 @@ from trainer.evaluate.known import Known
 from trainer.evaluate.near_copies import near_copies
 from trainer.evaluate.stretches import Named, named
 from trainer.evaluate.trend import trends
+from zelador.printable import counted
 
 if TYPE_CHECKING:
     from trainer.evaluate.split import Split
@@ -40,15 +41,16 @@ def split_notes(known: Known, plan: Split, whole: Codes | None) -> list[str]:
     if held_out.any() and (absent := set(range(len(known.classes))) - set(known.labels[held_out].tolist())):
         notes.append(f"the hold-out has no row of {', '.join(repr(known.classes[code]) for code in sorted(absent))}")
     if embargo := int((plan.tested == EMBARGO).sum()):
-        notes.append(f"{embargo} rows next to the hold-out are not used, so that it has no neighbor of a training row")
+        rows_are = counted(embargo, "row next to the hold-out is", "rows next to the hold-out are")
+        notes.append(f"{rows_are} not used, so that it has no neighbor of a training row")
     if known.times is not None and whole is None and plan.folds_by == "block":
         slowest = lag(known.values, known.devices, known.times)
         sizes = np.bincount(plan.blocks[plan.training])
         length = int(np.median(sizes[sizes > 0]))
         if length < LAGS * slowest:
             notes.append(
-                f"a block has about {length} rows, and readings resemble each other over {slowest}: some optimism is "
-                "left in all scores"
+                f"a block has about {counted(length, 'row')}, and readings resemble each other over {slowest}: some "
+                "optimism is left in all scores"
             )
     return notes
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from registry.evaluation.bootstrap import Difference, Interval
 from trainer.evaluate.learnable import Learnable, P
+from zelador.printable import counted
 
 Kind = Literal["clear", "tied", "nothing_to_learn", "not_evaluable"]
 MOST_NAMED = 4  # models that the sentence names
@@ -189,7 +190,7 @@ def _named(names: Sequence[str], take: str | None) -> list[str]:
     best = [*names[: MOST_NAMED - 1]]
     if take in names and take not in best:
         best[-1] = str(take)
-    return [*best, f"{len(names) - len(best)} others"]
+    return [*best, counted(len(names) - len(best), "other")]
 
 
 def _join_names(names: Sequence[str]) -> str:

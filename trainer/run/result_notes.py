@@ -11,6 +11,7 @@ from trainer.compare.judge import Judged
 from trainer.compare.leaderboard import BASELINE, Scored, model_type_of
 from trainer.run.data import Data
 from trainer.run.write import judged_answers
+from zelador.printable import counted
 
 LARGE_OPTIMISM = 0.05
 FEW_DAYS = 10  # of a class; days differ, so fewer of them are no more than fewer stretches
@@ -35,16 +36,15 @@ def few_days_notes(data: Data) -> list[str]:
     """Returns a note for each class that was seen on few days, since it is unknown how much other days differ."""
     if data.days is None:
         return []
-    counted = np.flatnonzero(data.arrays.counted)
-    by_class = [len(np.unique(data.days[counted[data.codes[counted] == code]])) for code in range(len(data.classes))]
+    rows = np.flatnonzero(data.arrays.counted)
+    by_class = [len(np.unique(data.days[rows[data.codes[rows] == code]])) for code in range(len(data.classes))]
     known = [(days, name) for days, name in zip(by_class, data.classes, strict=True) if days]
     fewest, name = min(known, default=(FEW_DAYS, ""))
     if fewest >= FEW_DAYS:
         return []
-    days = "1 day" if fewest == 1 else f"{fewest} days"
     return [
-        f"the class {name!r} was seen on {days} only: the intervals are for days like these, and how much others "
-        "differ cannot be told"
+        f"the class {name!r} was seen on {counted(fewest, 'day')} only: the intervals are for days like these, and how "
+        "much others differ cannot be told"
     ]
 
 

@@ -25,7 +25,7 @@ NOTES: Mapping[str, str | Plural] = {  # pattern of the trainer's note to its tr
         "“%(name)s” is one uninterrupted stretch: models may learn the time instead of it."
     ),
     r"the hold-out has no row of (?P<names>.+)": _("The held-out readings have none of %(names)s."),
-    r"(?P<rows>\d+) rows are copies of others, in every value and the label: .+": plural(
+    r"(?P<rows>\d+) rows? (is a copy of another|are copies of others), in every value and the label: .+": plural(
         "1 reading is a copy of another. It is not used, as a model would know it by heart.",
         "%(rows)s readings are copies of others. They are not used, as a model would know them by heart.",
         "rows",
@@ -102,7 +102,7 @@ NOTES: Mapping[str, str | Plural] = {  # pattern of the trainer's note to its tr
         "It was not finished: the time, %(limit)s s, was used up."
     ),
     r"fold (?P<fold>\d+) failed: (?P<why>.+)": _("Fold %(fold)s failed: %(why)s"),
-    r"(?P<rows>\d+) rows got no score": plural("1 reading got no score.", "%(rows)s readings got no score.", "rows"),
+    r"(?P<rows>\d+) rows? got no score": plural("1 reading got no score.", "%(rows)s readings got no score.", "rows"),
     rf"it needs {NAMED}, which is not among the features": _("It needs %(name)s, which this run does not have."),
     r"no row can be evaluated": _("No reading can be evaluated."),
 }

@@ -34,11 +34,11 @@ TRANSLATIONS: Mapping[str, str | Plural] = {  # pattern of the trainer's message
     ),
     r"it agrees, but is not faster": _("It agrees, but is not faster."),
     r"a probability differs by (?P<far>\S+)": _("A probability differs by up to %(far)s."),
-    r"(?P<differ>\d+) of (?P<rows>\d+) labels differ": _("%(differ)s of %(rows)s labels differ."),
+    r"(?P<differ>\d+) of (?P<rows>\d+) labels differs?": _("%(differ)s of %(rows)s labels differ."),
     r"it may have been trained on some of these rows, which would flatter it": _(
         "It may have been trained on some of these rows, which would flatter it."
     ),
-    r"(?P<rows>\d+) rows next to the hold-out are not used, so that it has no neighbor of a training row": plural(
+    r"(?P<rows>\d+) rows? next to the hold-out (is|are) not used, so that it has no neighbor of a training row": plural(
         "1 reading next to the held-out ones is not used, so that none is a neighbor of a known one.",
         "%(rows)s readings next to the held-out ones are not used, so that none is a neighbor of a known one.",
         "rows",
@@ -51,8 +51,8 @@ TRANSLATIONS: Mapping[str, str | Plural] = {  # pattern of the trainer's message
         "than the intervals say.",
         "some",
     ),
-    r"a block has about (?P<rows>\d+) rows, and readings resemble each other over (?P<over>\d+): some optimism is left "
-    r"in all scores": _(
+    r"a block has about (?P<rows>\d+) rows?, and readings resemble each other over (?P<over>\d+): some optimism is "
+    r"left in all scores": _(
         "A block has about %(rows)s readings, and readings resemble each other over %(over)s: some optimism is left."
     ),
     r"a shuffled split would give (?P<metric>\S+) (?P<shuffled>\S+) for (?P<name>\S+) instead of (?P<honest>[\d.]+): "
