@@ -36,6 +36,7 @@ GIVEAWAY = 0.1  # how much better a device's name may predict the label than the
 PURE = 0.95  # if this share of each class is in recordings of that class, a recording gives the label away
 FEW_DEVICES = 4  # in the hold-out
 SLICES = 200  # of the rows, if nothing else is known about them
+NEAR_COPIES = "many rows are almost equal to rows of another time"
 QUESTIONS = {NEW_DEVICE: "new_device", LATER: "later"}
 
 
@@ -103,7 +104,9 @@ def split(known: Known, asked: Asked, folds: int | None, holdout: float | None, 
     again = copies(known.values, known.labels, known.devices, known.times)
     if not again.any():
         plan = _split(known, asked, folds, holdout, seed)
-        return replace(plan, notes=(*plan.notes, *near_copy_notes(known)))
+        if near := near_copy_notes(known):
+            return replace(plan, notes=(*plan.notes, *near), unsure=plan.unsure or NEAR_COPIES)
+        return plan
     plan, count = _split(known.at(~again), asked, folds, holdout, seed), int(again.sum())
     rows_are = counted(count, "row is a copy of another", "rows are copies of others")
     they_are, them = ("it is", "it") if count == 1 else ("they are", "them")
@@ -134,7 +137,7 @@ def _split(known: Known, asked: Asked, folds: int | None, holdout: float | None,
     )  # fmt: skip
     plan = _hold_out(known, plan, HOLDOUT if holdout is None else holdout, seed, whole is not None, naming)
     plan = _fold(known, plan, fine, folds, seed)
-    notes = (*naming_notes(known, naming), *trend_notes(known), *split_notes(known, plan, whole))
+    notes = (*naming_notes(known, naming), *trend_notes(known), *split_notes(known, plan, whole, naming))
     return replace(plan, notes=(*plan.notes, *notes))
 
 

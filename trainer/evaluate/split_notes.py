@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.evaluation.blocks import lag
-from trainer.evaluate.holdout import EMBARGO
+from registry.evaluation.bootstrap import FEWEST_BLOCKS
 from trainer.evaluate.known import Known
 from trainer.evaluate.near_copies import near_copies
 from trainer.evaluate.stretches import Named, named
@@ -19,12 +19,10 @@ from zelador.printable import counted
 if TYPE_CHECKING:
     from trainer.evaluate.split import Split
 
-LAGS = 4  # how many times longer a block should be than readings resemble each other
-
 Codes = NDArray[np.int64]
 
 
-def split_notes(known: Known, plan: Split, whole: Codes | None) -> list[str]:
+def split_notes(known: Known, plan: Split, whole: Codes | None, naming: Named) -> list[str]:
     """Returns notes on what the split cannot show. `whole` has the recording of each row, if recordings are whole."""
     notes = [f"the class {name!r} is {where}, so it cannot be evaluated elsewhere: its rows do not count"
              for name, where in plan.alone.items()]  # fmt: skip
@@ -40,19 +38,30 @@ def split_notes(known: Known, plan: Split, whole: Codes | None) -> list[str]:
     held_out = plan.holdout
     if held_out.any() and (absent := set(range(len(known.classes))) - set(known.labels[held_out].tolist())):
         notes.append(f"the hold-out has no row of {', '.join(repr(known.classes[code]) for code in sorted(absent))}")
-    if embargo := int((plan.tested == EMBARGO).sum()):
-        rows_are = counted(embargo, "row next to the hold-out is", "rows next to the hold-out are")
-        notes.append(f"{rows_are} not used, so that it has no neighbor of a training row")
     if known.times is not None and whole is None and plan.folds_by == "block":
-        slowest = lag(known.values, known.devices, known.times)
-        sizes = np.bincount(plan.blocks[plan.training])
-        length = int(np.median(sizes[sizes > 0]))
-        if length < LAGS * slowest:
-            notes.append(
-                f"a block has about {counted(length, 'row')}, and readings resemble each other over {slowest}: some "
-                "optimism is left in all scores"
-            )
+        notes += _slow_notes(known, known.times, naming.features)
     return notes
+
+
+def _slow_notes(known: Known, times: Codes, named_features: tuple[int, ...]) -> list[str]:
+    """Returns a note if readings change so slowly that all together are few independent ones.
+
+    Features that have a note of their own do not count: those that identify stretches, or rise or fall throughout.
+
+    A series of correlated readings is worth as many independent ones as it is times longer than their correlation
+    (Bayley and Hammersley, 1946). Blocks that are shorter than that resemble each other, so intervals are too narrow.
+    """
+    told = {*named_features, *trends(known.values, known.devices, times)}
+    others = [place for place in range(known.values.shape[1]) if place not in told]
+    slowest = lag(known.values[:, others], known.devices, times) if others else 0
+    worth = known.count / max(1, slowest)
+    if worth >= FEWEST_BLOCKS:
+        return []
+    return [
+        f"readings resemble each other over {slowest} rows, so all rows are worth only about "
+        f"{counted(round(worth), 'independent stretch', 'independent stretches')}: how good a model is on others "
+        "cannot be told"
+    ]
 
 
 def _single_runs(known: Known, times: Codes) -> list[int]:

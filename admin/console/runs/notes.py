@@ -42,7 +42,7 @@ NOTES: Mapping[str, str | Plural] = {  # pattern of the trainer's note to its tr
     ),
     r"(?P<share>\d+)% of the rows are almost equal to rows of another time, .+": _(
         "%(share)s of 100 readings are almost equal to readings of another time, as if they were copied and changed a "
-        "little. Scores can be far too good. Leave copies out."
+        "little. Scores can be far too good, and how good a model is on others cannot be told. Leave copies out."
     ),
     r"the feature (?P<name>.+) rises throughout the data, .+": _(
         "%(name)s rises throughout the data. Later readings have values of it that no model has learned, so how good a "
@@ -87,8 +87,13 @@ NOTES: Mapping[str, str | Plural] = {  # pattern of the trainer's note to its tr
     r"neighboring rows are alike, and sorted, so the order is not chronological": _(
         "Neighboring rows are alike, and sorted, so their order says nothing about time."
     ),
-    r"on the hold-out, the (?P<metric>\S+) of (?P<name>\S+) is (?P<score>[\d.]+), but the folds predicted "
-    r"(?P<low>[\d.]+) to (?P<high>[\d.]+): .+": _(
+    r"on the hold-out, the (?P<metric>\S+) of (?P<name>\S+) is (?P<score>-?[\d.]+), but the folds predicted "
+    r"(?P<low>-?[\d.]+) to (?P<high>-?[\d.]+): .+; later rows may differ more, .+": _(
+        "On the held-out readings, %(metric)s of %(name)s is %(score)s, but the folds predicted %(low)s to %(high)s. "
+        "The intervals were widened. Later readings may differ more: how good a model is on them cannot be told."
+    ),
+    r"on the hold-out, the (?P<metric>\S+) of (?P<name>\S+) is (?P<score>-?[\d.]+), but the folds predicted "
+    r"(?P<low>-?[\d.]+) to (?P<high>-?[\d.]+): .+": _(
         "On the held-out readings, %(metric)s of %(name)s is %(score)s, but the folds predicted %(low)s to %(high)s. "
         "The intervals were widened."
     ),
