@@ -78,16 +78,19 @@ def naming_notes(known: Known, naming: Named) -> list[str]:
     if not naming.features:
         return []
     names = [repr(known.features[place]) if known.features else f"number {place + 1}" for place in naming.features]
-    listed = f"the feature {names[0]} has" if len(names) == 1 else f"the features {' and '.join(names)} have"
+    own = (
+        f"the features {', '.join(names[:-1])} and {names[-1]} have values of their own in each stretch of time, which "
+        "identify the stretch and say nothing about others: leave them out if that is so"
+        if len(names) > 1
+        else f"the feature {names[0]} has a value of its own in each stretch of time, which identifies the stretch and "
+        "says nothing about others: leave it out if that is so"
+    )
     tested = (
         "such stretches are never cut between folds"
         if naming.begins is not None
         else "some optimism is left in all scores, because a class is in only one such stretch"
     )
-    return [
-        f"{listed} a value of its own in each stretch of time, which identifies the stretch and says nothing about "
-        f"others: leave it out if that is so; {tested}"
-    ]
+    return [f"{own}; {tested}"]
 
 
 def naming_notes_in_order(known: Known) -> list[str]:
@@ -106,7 +109,8 @@ def trend_notes(known: Known) -> list[str]:
         name = repr(known.features[place]) if known.features else f"number {place + 1}"
         found.append(
             f"the feature {name} {way} throughout the data, so later rows have values of it that no model has learned, "
-            "and how good a model is on them cannot be told: leave it out if it is a counter, a clock or a charge"
+            "and how good a model is on them cannot be told: leave it out if it is a counter, a clock or the "
+            "charge of a battery"
         )
     return found
 

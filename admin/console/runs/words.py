@@ -25,6 +25,7 @@ REASONS: Mapping[str, str] = {  # in the run's own sentence, to its translation
     "it is faster": _("It is faster."),
     "it scores best": _("It scores best."),
 }
+QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")  # names in a list of them
 REASON = re.compile(r"; take \S+ because ([a-z ]+?)(?: \(and scores within [\d.]+ of the best\))?\.")
 OPEN = "Whether there is anything to learn cannot be told: "
 UNTOLD = _(
@@ -62,15 +63,17 @@ TRANSLATIONS: Mapping[str, str | Plural] = {  # pattern of the trainer's message
     ),
     r"it agrees, but is not faster": _("It agrees, but is not faster."),
     r"a probability differs by (?P<far>\S+)": _("A probability differs by up to %(far)s."),
-    r"(?P<differ>\d+) of (?P<rows>\d+) labels differs?": _("%(differ)s of %(rows)s labels differ."),
+    r"(?P<differ>\d+) of (?P<rows>\d+) labels differs?": plural(
+        "1 of %(rows)s labels differs.", "%(differ)s of %(rows)s labels differ.", "differ"
+    ),
     r"it may have been trained on some of these rows, which would flatter it": _(
         "It may have been trained on some of these rows, which would flatter it."
     ),
     r"(?P<some>\d+) devices? (is|are) held out, too few to tell how much devices differ: on a new one a model may be "
     r"worse than the intervals say": plural(
-        "Held out is 1 device, too few to tell how much devices differ: on a new one a model may be worse than the "
+        "1 device is held out, too few to tell how much devices differ: on a new one, a model may be worse than the "
         "intervals say.",
-        "Held out are %(some)s devices, too few to tell how much devices differ: on a new one a model may be worse "
+        "%(some)s devices are held out, too few to tell how much devices differ: on a new one, a model may be worse "
         "than the intervals say.",
         "some",
     ),
@@ -86,8 +89,10 @@ TRANSLATIONS: Mapping[str, str | Plural] = {  # pattern of the trainer's message
     r"it tests models on neighbors of the rows that they were fitted on": _(
         "A shuffled test would say %(metric)s %(shuffled)s for %(name)s instead of %(honest)s."
     ),
-    r"someone asked the run to finish early: (?P<some>\d+) of (?P<all>\d+) classifiers were compared": _(
-        "Someone asked the run to finish early: %(some)s of %(all)s classifiers were compared."
+    r"someone asked the run to finish early: (?P<some>\d+) of (?P<all>\d+) classifiers (was|were) compared": plural(
+        "Someone asked the run to finish early: 1 of %(all)s classifiers was compared.",
+        "Someone asked the run to finish early: %(some)s of %(all)s classifiers were compared.",
+        "some",
     ),
     r"someone asked the run to finish early: a new process continues with the candidates that were compared": _(
         "Someone asked the run to finish early: it continues with the candidates that were compared."
@@ -100,8 +105,8 @@ TRANSLATIONS: Mapping[str, str | Plural] = {  # pattern of the trainer's message
     ),
     rf"the class {NAMED} was learned on (?P<some>\d+) days? only: the intervals are for days like these, and how much "
     r"others differ cannot be told": plural(
-        "“%(name)s” was learned on 1 day only. The intervals are for days like it. How much others differ cannot be "
-        "told.",
+        "“%(name)s” was learned on 1 day only. The intervals are for days like that one. How much others differ cannot "
+        "be told.",
         "“%(name)s” was learned on %(some)s days only. The intervals are for days like these. How much others differ "
         "cannot be told.",
         "some",
@@ -224,6 +229,9 @@ def said_text(language: Language, said: str) -> str:
     """Translates the trainer's message about a candidate or the test; empty for an unknown one."""
 
     def part_of(_name: str, part: str) -> str:
+        if quoted := QUOTED.findall(part):
+            names = [f"“{one or other}”" for one, other in quoted]
+            return language.text(AND, others=", ".join(names[:-1]), last=names[-1]) if len(names) > 1 else names[0]
         return label_text(language, part) if part in ("yes", "no") else _figure(language, part)
 
     return SAID_MESSAGES.translated(language, said, part_of)
