@@ -52,8 +52,10 @@ NOTES: Mapping[str, str | Plural] = {  # pattern of the trainer's note to its tr
         "%(name)s falls throughout the data. Later readings have values of it that no model has learned, so how good a "
         "model is on them cannot be told. Leave it out if it is a charge or a counter."
     ),
-    r"no device is held out: there are (?P<some>\d+), and at least (?P<least>\d+) are needed(;.+)?": _(
-        "No device is held out: there are %(some)s, and at least %(least)s are needed."
+    r"no device is held out: there are (?P<some>\d+), and at least (?P<least>\d+) are needed(;.+)?": plural(
+        "No device is held out: there is 1, and at least %(least)s are needed.",
+        "No device is held out: there are %(some)s, and at least %(least)s are needed.",
+        "some",
     ),
     r"no device is held out: a class is on (?P<some>\d+) of them, and at least (?P<least>\d+) are needed(;.+)?": _(
         "No device is held out: a class is on %(some)s of them, and at least %(least)s are needed."
@@ -92,8 +94,10 @@ NOTES: Mapping[str, str | Plural] = {  # pattern of the trainer's note to its tr
         "On the held-out readings, %(metric)s of %(name)s is %(score)s, but the folds predicted %(low)s to %(high)s. "
         "The intervals were widened."
     ),
-    r"the budget of (?P<limit>\S+) s was used up \(--budget\): (?P<some>\d+) of (?P<all>\d+) .+": (
-        _("The time for the comparison, %(limit)s s, was used up: %(some)s of %(all)s candidates were compared.")
+    r"the budget of (?P<limit>\S+) s was used up \(--budget\): (?P<some>\d+) of (?P<all>\d+) .+": plural(
+        "The time for the comparison, %(limit)s s, was used up: 1 of %(all)s candidates was compared.",
+        "The time for the comparison, %(limit)s s, was used up: %(some)s of %(all)s candidates were compared.",
+        "some",
     ),
     r"it was not compared: the budget of (?P<limit>\S+) s was used up \(--budget\)": _(
         "It was not compared: the time, %(limit)s s, was used up."

@@ -34,7 +34,9 @@ TRANSLATIONS: Mapping[str, str | Plural] = {  # pattern of the trainer's message
     ),
     r"it agrees, but is not faster": _("It agrees, but is not faster."),
     r"a probability differs by (?P<far>\S+)": _("A probability differs by up to %(far)s."),
-    r"(?P<differ>\d+) of (?P<rows>\d+) labels differ": _("%(differ)s of %(rows)s labels differ."),
+    r"(?P<differ>\d+) of (?P<rows>\d+) labels differ": plural(
+        "1 of %(rows)s labels differs.", "%(differ)s of %(rows)s labels differ.", "differ"
+    ),
     r"it may have been trained on some of these rows, which would flatter it": _(
         "It may have been trained on some of these rows, which would flatter it."
     ),
@@ -52,15 +54,19 @@ TRANSLATIONS: Mapping[str, str | Plural] = {  # pattern of the trainer's message
         "some",
     ),
     r"a block has about (?P<rows>\d+) rows, and readings resemble each other over (?P<over>\d+): some optimism is left "
-    r"in all scores": _(
-        "A block has about %(rows)s readings, and readings resemble each other over %(over)s: some optimism is left."
+    r"in all scores": plural(
+        "A block has about 1 reading, and readings resemble each other over %(over)s: some optimism is left.",
+        "A block has about %(rows)s readings, and readings resemble each other over %(over)s: some optimism is left.",
+        "rows",
     ),
     r"a shuffled split would give (?P<metric>\S+) (?P<shuffled>\S+) for (?P<name>\S+) instead of (?P<honest>[\d.]+): "
     r"it tests models on neighbors of the rows that they were fitted on": _(
         "A shuffled test would say %(metric)s %(shuffled)s for %(name)s instead of %(honest)s."
     ),
-    r"someone asked the run to finish early: (?P<some>\d+) of (?P<all>\d+) classifiers were compared": _(
-        "Someone asked the run to finish early: %(some)s of %(all)s classifiers were compared."
+    r"someone asked the run to finish early: (?P<some>\d+) of (?P<all>\d+) classifiers were compared": plural(
+        "Someone asked the run to finish early: 1 of %(all)s classifiers was compared.",
+        "Someone asked the run to finish early: %(some)s of %(all)s classifiers were compared.",
+        "some",
     ),
     r"someone asked the run to finish early: a new process continues with the candidates that were compared": _(
         "Someone asked the run to finish early: it continues with the candidates that were compared."
