@@ -80,6 +80,12 @@ class Language:
         text = self.number(abs(value), decimals)
         return text if abs(value) < 0.5 * 10**-decimals else ("+" if value > 0 else "−") + text
 
+    def bound(self, value: float | None, decimals: int = 3) -> str:
+        """Formats an end of an interval of a difference, with more decimals if it would look like 0 and is not."""
+        while value is not None and 1e-6 <= abs(value) < 0.5 * 10**-decimals:
+            decimals += 1
+        return self.signed(value, decimals)
+
     def measure(self, value: float | None, usual: tuple[float, float] | None = None) -> str:
         """Formats a measured value with about three significant digits, and all digits before the decimal point.
 

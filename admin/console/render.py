@@ -62,6 +62,7 @@ class Renderer:
         found.filters.update(
             n=language.number,
             signed=language.signed,
+            bound=language.bound,
             measure=language.measure,
             plain=language.plain,
             entry=language.entry,

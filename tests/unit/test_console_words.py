@@ -144,3 +144,12 @@ def test_the_line_of_a_device_ends_with_what_a_phone_shows_of_it() -> None:
         "since 1 Jan 2020 10:00; </span>by A&amp;na, 11:00:00"
     )
     assert device_line(EN, replace(device, state="retired"), {}) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(0.0, "0.000"), (0.00031, "+0.0003"), (-0.0000012, "−0.000001"), (1e-9, "0.000"), (0.06, "+0.060")],
+)
+def test_the_end_of_an_interval_beside_0_is_not_shown_as_0(value: float, said: str) -> None:
+    """A run said that the interval "0.000 to +0.141" does not include 0."""
+    assert EN.bound(value) == said
