@@ -13,7 +13,7 @@ import pytest
 
 from admin.service import _listen
 from tests.console.conftest import Site
-from tests.console.ended_runs import CLEAR, ENDED, TIED
+from tests.console.ended_runs import CANCELLED, CLEAR, ENDED, LATE, TIED
 from tests.console.outline import Outline, shape
 
 RAIL = ("overview", "devices", "labels", "quarantine", "models", "training", "runs", "classify")
@@ -84,6 +84,21 @@ def test_every_link_of_every_page_leads_somewhere(site: Site, role: str, languag
                 found = {urljoin(path, link).partition("#")[0] for link in links if link}
                 todo += [*found, *(link.partition("?")[0] for link in found)]
         assert len(seen) > 60
+
+
+def test_a_run_that_was_canceled_counts_its_candidates_once(site: Site) -> None:
+    """The baseline is no candidate, above as below; after the folds, what is missing is the test."""
+    with site.client("viewer") as client:
+        some, all_ = (client.get(f"/console/runs/{run}").text for run in (CANCELLED, LATE))
+    assert "2 of 4 candidates had ended, without the baseline" in some
+    assert "2 candidates had ended. The others (2) had not" in some
+    assert "4 of 4 candidates had ended, without the baseline" in all_
+    assert "All 4 candidates had ended on the folds. The test on held-out readings had not" in all_
+
+
+def test_the_notes_of_a_run_are_under_its_title(site: Site) -> None:
+    with site.client("viewer") as client:
+        assert "after &lt;i&gt;the oil&lt;/i&gt;</p>" in client.get(f"/console/runs/{LATE}").text
 
 
 def test_a_viewer_sees_only_what_a_viewer_may(site: Site) -> None:
