@@ -26,7 +26,7 @@ from admin.console.runs import charts as run_charts
 from admin.console.runs.events import event_text, step_text
 from admin.console.runs.words import error_text, said_text
 from admin.console.said import said_words
-from admin.console.sent import PERSONAL
+from admin.console.sent_words import deed, typed
 from admin.console.static_files import static_file
 from admin.console.training.words import data_advice, data_kind, data_text
 from admin.console.words import STATES, device_why, feature_text, label_text, period
@@ -94,7 +94,8 @@ class Renderer:
             run_error=lambda text: error_text(language, text),
             refused_because=lambda sent: refused_because(language, sent),
             refused_words=lambda sent: refused_words(language, sent),
-            field_name=lambda name: language.text(PERSONAL.get(name, name)),
+            typed=lambda sent: typed(language, sent),
+            deed=lambda action: deed(language, action),
             said_words=lambda said: said_words(language, said),
             refused=lambda text: translated_refusal(language, text),
             reason=lambda text: reason_text(language, text),

@@ -1,5 +1,5 @@
 "use strict";
-// The page of a device, with what console.js has.
+// The page of a device, with what console.js and axes.js have.
 // Its charts: a period, the values between least and greatest, labels, and the period of the form. Dragging across a chart fills the form.
 const past = $("#device-points"), from = $("#label-from"), to = $("#label-to"), endless = $("#label-to-open");
 if (past && window.uPlot) {
