@@ -26,10 +26,10 @@ from admin.console.runs import charts as run_charts
 from admin.console.runs.events import event_text, step_text
 from admin.console.runs.words import error_text, said_text
 from admin.console.said import said_words
-from admin.console.sent import PERSONAL
+from admin.console.sent_words import deed, typed
 from admin.console.static_files import static_file
 from admin.console.training.words import data_advice, data_kind, data_text
-from admin.console.words import STATES, device_why, feature_text, label_text, period
+from admin.console.words import STATES, device_line, device_why, feature_text, label_text, period
 
 FOLDER = Path(__file__).parent
 ICONS = FOLDER / "icons"
@@ -62,6 +62,7 @@ class Renderer:
         found.filters.update(
             n=language.number,
             signed=language.signed,
+            bound=language.bound,
             measure=language.measure,
             plain=language.plain,
             entry=language.entry,
@@ -72,8 +73,8 @@ class Renderer:
             moment=language.day_and_time,
             day=language.day,
             when=language.when,
-            ago=language.ago,
             whole_ago=language.whole_ago,
+            whole_duration=language.whole_duration,
             iso=lambda moment: language.local(moment).isoformat(timespec="seconds"),
             brk=breakable,
             visible=visible,
@@ -94,7 +95,8 @@ class Renderer:
             run_error=lambda text: error_text(language, text),
             refused_because=lambda sent: refused_because(language, sent),
             refused_words=lambda sent: refused_words(language, sent),
-            field_name=lambda name: language.text(PERSONAL.get(name, name)),
+            typed=lambda sent: typed(language, sent),
+            deed=lambda action: deed(language, action),
             said_words=lambda said: said_words(language, said),
             refused=lambda text: translated_refusal(language, text),
             reason=lambda text: reason_text(language, text),
@@ -108,7 +110,8 @@ class Renderer:
             ),
             period=lambda label: period(language, label["from"], label["to"]),
             device_state=lambda state: language.text(STATES.get(state, state)),
-            device_why=lambda device, names, with_since=False: device_why(language, device, names, with_since),
+            device_why=lambda device, names: device_why(language, device, names),
+            device_line=lambda device, names: device_line(language, device, names),
         )
         found.globals.update(
             icon=icon,

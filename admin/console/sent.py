@@ -14,18 +14,12 @@ from datetime import datetime
 from markupsafe import Markup
 from starlette.datastructures import FormData
 
-from admin.console.catalog import mark as _
 from admin.document.problems import Problem, problem_of
 from zelador.errors import InvalidInput
 
 SENT = "zelador.sent"  # where the form is in the scope of the request that shows its page again
 MAX_FIELDS = 300
 MAX_TYPED = 20_000  # characters of a field
-PERSONAL: Mapping[str, str] = {  # fields that a person types, with their names
-    "device": _("Device"), "devices": _("Devices"), "from": _("From"), "to": _("To"), "until": _("Until"),
-    "label": _("Label"), "other": _("Another label"), "note": _("Note"), "notes": _("Notes"), "why": _("Reason"),
-    "description": _("Description"), "tags": _("Tags"), "name": _("Name"), "hours": _("Hours"),
-}  # fmt: skip
 SECRETS = ("key", "password")  # fields that are never shown again
 OF_FILE = ("archive-refused", "type-refused")  # kinds of problems that are about an uploaded file
 TYPED = {"datetime-local": r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?", "date": r"\d{4}-\d\d-\d\d"}
@@ -50,10 +44,6 @@ class Sent:
     def has(self, name: str, value: str, default: bool = False) -> bool:
         """Returns whether a box, a radio button or an option was chosen; `default` if the form was not sent."""
         return value in self.fields.get(name, ()) if self.fields else default
-
-    def shown_fields(self) -> list[tuple[str, str]]:
-        """Returns the fields with a text of a person, by their names; not what the page itself put into the form."""
-        return [(name, value) for name, values in self.fields.items() if name in PERSONAL for value in values if value]
 
     def shown(self) -> str:
         """Notes that the form shows the reason. Returns nothing, as a template prints it."""

@@ -44,8 +44,12 @@ BLANKS: dict[str, tuple[tuple[re.Pattern[bytes], bytes], ...]] = {
     ),
     ".js": ((re.compile(rb"^[ \t]+", re.MULTILINE), b""),),
 }
-# Files that each page loads are sent as one: together they are smaller.
-JOINED = {"vendor/htmx.js": ("vendor/htmx.min.js", "vendor/hx-sse.min.js", "vendor/hx-csp.min.js")}
+# Files that a page loads together are sent as one: together they are smaller.
+JOINED = {
+    "vendor/htmx.js": ("vendor/htmx.min.js", "vendor/hx-sse.min.js", "vendor/hx-csp.min.js"),
+    "overview.js": ("lists.js", "axes.js", "overview.js"),
+    "device.js": ("axes.js", "device.js"),
+}
 FOREVER = "public, max-age=31536000, immutable"
 
 
@@ -76,8 +80,9 @@ def static_file(name: str) -> StaticFile:
 
 
 def names() -> list[str]:
+    """Returns the files that pages name."""
     found = {str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*") if path.suffix in KINDS}
-    return sorted(found.difference(*JOINED.values()) | JOINED.keys())
+    return sorted(found.difference(*JOINED.values()) | JOINED.keys() | {"lists.js"})
 
 
 def _endpoint(file: StaticFile) -> Callable[[Request], Awaitable[Response]]:

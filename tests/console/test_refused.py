@@ -321,7 +321,7 @@ def test_a_dialog_is_refused_twice_and_corrected_by_keyboard(chromium: Browser, 
             assert page.url.endswith("/console/devices/mill-03")
         page.keyboard.press("Escape")
         expect(dialog).to_be_hidden()
-        assert page.evaluate("document.activeElement.textContent.trim()") == "Suspender…"
+        expect(page.get_by_role("link", name="Suspender…")).to_be_focused()
         page.keyboard.press("Enter")
         page.fill("#until", "")
         page.press("#swhy", "Enter")

@@ -47,8 +47,8 @@ def decide(comparison: Comparison | None, trouble: str | None, only_compiled: bo
     """
     if comparison is None:
         return Verdict("pipeline", trouble or "it was not compiled")
-    if comparison.labels_that_differ:
-        return Verdict("pipeline", f"{comparison.labels_that_differ} of {comparison.rows} labels differ")
+    if count := comparison.labels_that_differ:
+        return Verdict("pipeline", f"{count} of {comparison.rows} labels {'differs' if count == 1 else 'differ'}")
     if comparison.largest_difference == math.inf:
         return Verdict("pipeline", "its probabilities do not match the pipeline's")
     if comparison.largest_difference is not None and not comparison.largest_difference <= TOLERANCE:
@@ -82,14 +82,14 @@ def compare(
     rows: Rows,
 ) -> Comparison:
     """Compares the answers of both on every row, then times both."""
-    expected_labels, expected = _in_parts(pipeline, rows)
-    labels, probabilities = _in_parts(onnx, rows)
+    expected_labels, expected = in_parts(pipeline, rows)
+    labels, probabilities = in_parts(onnx, rows)
     differ = int(np.sum(np.asarray(expected_labels) != np.asarray(labels)))
     largest = _largest_difference(expected, probabilities)
     return Comparison(len(rows), differ, largest, time_of(pipeline, rows), time_of(onnx, rows))
 
 
-def _in_parts(
+def in_parts(
     answer: Callable[[Rows], tuple[Sequence[int], Rows | None]], rows: Rows
 ) -> tuple[Sequence[int], Rows | None]:
     """Returns the answers to all rows, asked in parts: a compiled model of nearest neighbors holds the distances of all

@@ -1,5 +1,5 @@
 "use strict";
-// What the pages cannot do by HTML alone: the clock and its "not live since", Pause, dialogs, charts, the marks of Classify.
+// What the pages cannot do by HTML alone: the clock and its "not live since", Pause, dialogs, the marks of Classify.
 // Without this file every page can be read and every form used.
 const $ = (selector, root = document) => root.querySelector(selector), $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 const say = text => { const line = $("#say"); if (line) line.textContent = text; };
@@ -151,6 +151,44 @@ if (pause) {
   });
 }
 
+// A region that is held keeps what it shows, and shows what was sent meanwhile when it is let go: here, one in which text is selected.
+const note = $("#held"), chosen = getSelection();
+const waiting = new Map();  // region to the HTML that it shows next
+let kept = [];  // regions whose part of the last message waits
+const isSelected = region => !chosen.isCollapsed && [chosen.anchorNode, chosen.focusNode].some(node => region.contains(node));
+const holders = [isSelected];  // true of a region that is held
+const words = [() => [...waiting.keys()].some(isSelected) && note.dataset.selected];  // what is said meanwhile
+const tell = () => {
+  const text = words.map(each => each()).find(Boolean) || "";
+  if (note && note.textContent !== text) note.textContent = text;
+};
+document.addEventListener("htmx-sse-before-message", event => {
+  const { message } = event.detail;
+  kept = [];
+  if (message.event || event.defaultPrevented) return;
+  message.data = message.data.replace(/<hx-partial hx-target="#([\w-]+)"[^>]*>([^]*?)<\/hx-partial>/g, (part, id, html) => {
+    const region = document.getElementById(id);
+    waiting.delete(region);
+    if (!region || !holders.some(holds => holds(region))) return part;
+    waiting.set(region, html);
+    kept.push(region);
+    return "";
+  });
+  if (!message.data.trim()) event.preventDefault();
+  tell();
+});
+const letGo = () => {
+  for (const [region, html] of waiting) {
+    if (holders.some(holds => holds(region)) || (region.id === "feed" && paused)) continue;
+    waiting.delete(region);
+    region.innerHTML = html;
+  }
+  tell();
+};
+let soon;  // a press that has begun ends first
+const leave = () => { clearTimeout(soon); soon = setTimeout(letGo, HASTY_MS); };
+document.addEventListener("selectionchange", () => { if (waiting.size) leave(); });
+
 // The list of predictions, or only those that are alarms.
 const only = $("[data-only]");
 if (only) {
@@ -289,63 +327,3 @@ $$(".input-row").forEach(row => {
     if (warn) warn.hidden = !isOut;
   });
 });
-
-// Charts. Colors come from the sheet: a probe resolves light-dark() for the canvas.
-const probe = document.body.appendChild(document.createElement("i"));
-probe.hidden = true;
-const color = name => { probe.style.color = `var(--${name})`; return getComputedStyle(probe).color; };
-const CHARTS = {
-  rate: points => [[points[0], points[1]], ["ink-2"]],
-  latency: points => [[points[0], points[2], points[3]], ["ink-2", "accent"]],
-};
-const KEPT_POINTS = 180, HEIGHT = 172;
-const offset = clock ? Number(clock.dataset.offset || 0) : 0;
-const timeOfDay = seconds => new Date((seconds + offset * 60) * 1000).toISOString().slice(11, 16);
-const figure = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 6 });
-const figures = (_u, ticks) => ticks.map(value => value === null ? "" : value >= 1e7 ? figure.format(value / 1e6) + "M" : value >= 1e4 ? figure.format(value / 1e3) + "k" : figure.format(value));
-const times = of => (chart, ticks) => ticks.map(tick => {  // none that the right edge would clip
-  const { min, max } = chart.scales.x, text = of(tick);
-  return (chart.width - 42) * (max - tick) / (max - min || 1) < 3.2 * text.length ? "" : text;
-});
-const charts = [];
-let points = null;
-const axis = (size, more) => ({ stroke: color("ink-3"), font: "11px Geist", size, gap: 4, ticks: { show: false }, grid: { stroke: color("rule"), width: 1 }, ...more });
-function draw(box) {
-  const [data, strokes] = CHARTS[box.dataset.chart](points);
-  const known = data.slice(1).flat().filter(value => value !== null);
-  box.replaceChildren();
-  const chart = new uPlot({
-    width: box.clientWidth, height: HEIGHT, padding: [8, 2, 0, 0], legend: { show: false },
-    cursor: { sync: { key: "overview" }, drag: { x: false, y: false }, points: { size: 5 } },
-    scales: { x: { time: true }, y: { range: (_u, _low, high) => [0, Math.max(1, (known.length ? high : 1) * 1.15)] } },
-    series: [{}, ...strokes.map(stroke => ({ stroke: color(stroke), width: 1.5, points: { show: false } }))],
-    axes: [axis(22, { values: times(timeOfDay), space: 60, incrs: [60, 120, 300, 600, 900] }), axis(40, { space: 32, values: figures })],
-  }, data, box);
-  chart.root.setAttribute("role", "img");
-  chart.root.setAttribute("aria-label", box.dataset.label);
-  charts.push([chart, box]);
-}
-function redraw() {
-  charts.splice(0).forEach(([chart]) => chart.destroy());
-  if (points && points[0].length > 1) $$("[data-chart]").forEach(draw);
-}
-function append(columns) {
-  if (!points[0].length || columns[0][0] > points[0].at(-1)) {
-    points = points.map((column, i) => [...column, ...columns[i]].slice(-KEPT_POINTS));
-    if (!charts.length) redraw();
-    for (const [chart, box] of charts) chart.setData(CHARTS[box.dataset.chart](points)[0]);
-  }
-}
-const given = $("#points");
-if (given && window.uPlot) {
-  points = JSON.parse(given.textContent);
-  redraw();
-  stream?.addEventListener("point", event => append(JSON.parse(event.detail.data)));
-  document.fonts?.ready.then(redraw);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  let wait;
-  addEventListener("resize", () => {
-    clearTimeout(wait);
-    wait = setTimeout(() => charts.forEach(([chart, box]) => chart.setSize({ width: box.clientWidth, height: HEIGHT })), 80);
-  });
-}

@@ -2,27 +2,34 @@
 // Live lists, with what console.js has. While the pointer is over a list, or the focus in it, its rows stay where they are:
 // their cells change, and what moved, came or left is shown when the person leaves it.
 const LISTS = ["list-rows", "attention", "states", "feed"].map(id => document.getElementById(id)).filter(Boolean);
-const ROWS = "tbody tr, .also, .attention:not(.calm)", note = $("#held");
-const waiting = new Map();  // list to what it shows next
+const ROWS = "tbody tr, .also, .attention:not(.calm)";
 const counts = new Map();  // list to how many of its devices moved
 let over = null;
 const listOf = target => LISTS.find(list => list.contains(target));
-const isHeld = list => list && (over === list || list.contains(document.activeElement));
 const rowsIn = root => $$(ROWS, root), nameOf = row => $("a[href]", row)?.getAttribute("href") || row.textContent;
-const tell = () => {
-  const count = Math.max(0, ...counts.values());
-  const text = count ? (count > 1 ? note.dataset.more : note.dataset.one).replace("COUNT", count) : "";
-  if (note.textContent !== text) note.textContent = text;
-};
+holders.push(region => LISTS.includes(region) && (over === region || region.contains(document.activeElement)) && rowsIn(region).length);
+words.push(() => {
+  const held = [...waiting.keys()], count = Math.max(0, ...held.map(list => counts.get(list) || 0));
+  return count ? (count > 1 ? note.dataset.more : note.dataset.one).replace("COUNT", count) : held.some(list => list.id === "feed") && !paused && note.dataset.feed;
+});
 // Makes an element like another one, and keeps the nodes of both that are alike: a press goes on in them.
 const adapt = (old, fresh) => {
   if (old.isEqualNode(fresh)) return;
   if (old.nodeType !== 1) { old.data = fresh.data; return; }
   for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
   for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
-  const olds = [...old.childNodes], news = [...fresh.childNodes];
-  if (olds.length === news.length && olds.every((each, i) => each.nodeName === news[i].nodeName)) olds.forEach((each, i) => adapt(each, news[i]));
-  else old.replaceChildren(...news);
+  const leaving = [];
+  let at = old.firstChild;
+  for (const next of [...fresh.childNodes]) {
+    let same = at;
+    if (next.nodeType === 1) while (same && same.nodeName !== next.nodeName) same = same.nextSibling;
+    if (same?.nodeName !== next.nodeName) { old.insertBefore(next, at); continue; }
+    for (; at !== same; at = at.nextSibling) leaving.push(at);
+    adapt(same, next);
+    at = same.nextSibling;
+  }
+  for (; at; at = at.nextSibling) leaving.push(at);
+  leaving.forEach(each => each.remove());
 };
 const withoutBlanks = parent => [...parent.childNodes].forEach(each => { if (each.nodeType === 3 && !each.data.trim()) each.remove(); });
 // The fewest rows that must move, so that the others are in the new order.
@@ -51,36 +58,13 @@ const adaptRows = (list, fresh) => {
   place.append(...wanted);
   adapt(list, Object.assign(fresh, { id: list.id }));
 };
-document.addEventListener("htmx-sse-before-message", event => {
-  const { message } = event.detail, stop = event.defaultPrevented;
-  if (message.event || stop) return;
-  const sent = document.createElement("template");
-  for (const list of LISTS) {
-    if (!message.data.includes(`"#${list.id}"`)) continue;
-    waiting.delete(list);
+document.addEventListener("htmx-sse-before-message", () => {
+  for (const list of kept) {
     counts.delete(list);
-    if (!isHeld(list) || !rowsIn(list).length) continue;
-    sent.innerHTML ||= message.data;
-    const part = $(`hx-partial[hx-target="#${list.id}"]`, sent.content);
-    part.remove();
-    waiting.set(list, part);
-    if (list.id !== "feed") adaptRows(list, Object.assign(list.cloneNode(false), { innerHTML: part.innerHTML }));
-    message.data = sent.innerHTML;
-    if (!message.data.trim()) event.preventDefault();
+    if (list.id !== "feed" && LISTS.includes(list) && !isSelected(list)) adaptRows(list, Object.assign(list.cloneNode(false), { innerHTML: waiting.get(list) }));
   }
-  tell();
+  if (kept.length) tell();
 });
-const letGo = () => {
-  for (const [list, part] of waiting) {
-    if (isHeld(list) || (list.id === "feed" && paused)) continue;
-    waiting.delete(list);
-    counts.delete(list);
-    list.replaceChildren(...part.childNodes);
-  }
-  tell();
-};
-let soon;  // a press that has begun ends first
-const leave = () => { clearTimeout(soon); soon = setTimeout(letGo, HASTY_MS); };
 document.addEventListener("pointerover", event => { over = listOf(event.target); leave(); });
 document.addEventListener("pointerout", event => { if (!event.relatedTarget) { over = null; leave(); } });
 document.addEventListener("focusout", leave);
