@@ -23,7 +23,8 @@ RAIL = ("overview", "devices", "labels", "quarantine", "models", "training", "ru
 ADMINS = ("audit", "keys")
 MORE = (
     "models/other", "models/other/select", "models/other/delete", "import", "devices/press-07",
-    "devices/press-07/readings", "devices/press-07/shelve", "devices/press-07/retire", "states/alarm", "states/retired",
+    "devices/press-07/readings", "devices/press-07/events", "devices/press-07/shelve", "devices/press-07/retire",
+    "states/alarm", "states/retired",
     "classify/by/other", "labels/import", "alarms/acknowledge", f"runs/{CLEAR}/by/MCC",
     *(f"runs/{run}" for run in ENDED),
 )  # fmt: skip
