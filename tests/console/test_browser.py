@@ -186,6 +186,17 @@ def test_a_page_says_when_it_is_no_longer_live_and_when_its_session_ended(chromi
         expect(page.locator("#late")).to_be_hidden()
 
 
+def test_the_clock_goes_on_until_the_first_tick_and_late_says_the_time_of_the_page(
+    chromium: Browser, site: Site
+) -> None:
+    with window(chromium, site, "viewer") as found:
+        found.page.route("**/console/stream/**", lambda _: None)  # no answer
+        page = found.open("/console/models")
+        begin = page.inner_text("#clock")
+        expect(page.locator("#clock")).not_to_have_text(begin)
+        expect(page.locator("#late")).to_contain_text(begin)
+
+
 def test_signing_in_with_a_wrong_key_then_a_right_one_and_out(chromium: Browser, site: Site) -> None:
     with window(chromium, site, None) as found:
         page = found.open("/console/signin")
