@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event
 
 from zelador.link import Link, LinkOptions, Outgoing
@@ -18,17 +18,19 @@ GOOD = {"lux": 400.0, "temperature": 45.0, "vibration": 0.4}
 
 @dataclass(slots=True)
 class Plant:
-    """Publishes readings of `devices` devices, `rate` a second in all."""
+    """Publishes readings of `devices` devices, `rate` a second in all. Others may publish meanwhile."""
 
     link: Link
     devices: int
     rate: float = 0.0
     sent: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)  # a link is for one thread at a time
 
     def publish(self, device: str, values: dict[str, float]) -> None:
         payload = json.dumps({**values, "ts": time.time_ns() // 1_000_000}).encode()
-        self.link.publish([Outgoing(f"sensors/{device}/reading", payload)])
-        self.sent += 1
+        with self._lock:
+            self.link.publish([Outgoing(f"sensors/{device}/reading", payload)])
+            self.sent += 1
 
     def run(self, stop: Event) -> None:
         due = time.monotonic()

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator
 from random import uniform
 from urllib.parse import quote
 
-import msgspec
-
 from command.api_client import Api
 from zelador.errors import NotFound, Unavailable
 from zelador.retry import backoff
 from zelador.training_queue.event import RunEvent, decode
+from zelador.undecodable import UNDECODABLE
 
 FIRST_S, CAP_S = 0.5, 10.0  # between two connections
 GIVE_UP_S = 600.0  # without an event or an answer
@@ -53,7 +52,7 @@ def events(api: Api, run: str, after: int) -> Iterator[RunEvent]:
         elif not line and data:
             try:
                 yield decode(b"\n".join(data))
-            except msgspec.DecodeError as error:
+            except UNDECODABLE as error:
                 raise Unavailable(f"{api.where} sends invalid events ({error})") from None
             data = []
 

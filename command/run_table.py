@@ -9,7 +9,7 @@ from rich.text import Text
 
 from command.output import output
 from zelador.model_metrics import OF_THE_POSITIVE
-from zelador.printable import clean
+from zelador.printable import clean, counted
 
 if TYPE_CHECKING:
     from registry.run_document import RunDocument
@@ -64,7 +64,11 @@ def _tested_sentence(document: RunDocument) -> str:
     stretches = "" if split["blocks"] is None else f", {split['blocks']} independent stretches"
     questions = {"new_device": "new devices", "later": "later time"}
     held = " and ".join(questions[name] for name in split["questions"]) or "drawn at random"
-    holdout = f"{split['holdout_rows']} rows held out ({held})" if split["holdout_rows"] else "no separate hold-out"
+    holdout = (
+        f"{counted(split['holdout_rows'], 'row')} held out ({held})"
+        if split["holdout_rows"]
+        else "no separate hold-out"
+    )
     return f"Tested in {split['folds']} folds by {folds}{stretches}; {holdout}."
 
 

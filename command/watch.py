@@ -15,6 +15,7 @@ from command.silence import Report, look, reason
 from command.terminal import print_json_text, say
 from zelador.messages import Prediction
 from zelador.settings import Settings
+from zelador.undecodable import UNDECODABLE
 
 FIRST_SILENCE_S = 5.0  # without a prediction; then the command says why
 NEXT_SILENCE_S = 60.0
@@ -65,7 +66,7 @@ def watch(
             for message in batch:
                 try:
                     answer = decode(message.payload)
-                except (msgspec.DecodeError, RecursionError) as error:
+                except UNDECODABLE as error:
                     say(f"zelador: not a prediction on {message.topic}: {error}", error=True)
                     continue
                 for prediction in answer if isinstance(answer, list) else [answer]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.model import Model
+from registry.model.classifier import NO_PROBABILITIES, without_probabilities
 from zelador.buffer import Delivered
 from zelador.clock import now_ms
 from zelador.messages import Arrival, Prediction, Reading, iso, prediction_id
@@ -104,21 +105,32 @@ Result = tuple[str, float | None, dict[str, float] | None]
 
 
 def _classify(model: Model, rows: NDArray[np.float64]) -> list[Result | str]:
-    """A result for each row, or the text of the error that the model raised for it. Halves `rows` on an error."""
+    """A result for each row, or the reason why the model has none for it. Halves `rows` on an error."""
     try:
-        results = model.classify(rows)
+        return _results(model, rows)
     except Exception as error:  # noqa: BLE001 - any error of the model concerns single readings, not the stream
         if len(rows) == 1:
             return [f"the model {model.name} failed: {type(error).__name__}: {str(error)[:300]}"]
         half = len(rows) // 2
         return _classify(model, rows[:half]) + _classify(model, rows[half:])
-    if results.probabilities is None:
-        return [(label, None, None) for label in results.labels]
+
+
+def _results(model: Model, rows: NDArray[np.float64]) -> list[Result | str]:
+    """Like `_classify`, but an error of the model passes through."""
+    answer = model.classify(rows)
+    labels, probabilities = answer.labels, answer.probabilities
+    if len(labels) != len(rows):
+        raise ValueError(f"it gives {len(labels)} labels for {len(rows)} readings")
+    if probabilities is None:
+        return [(label, None, None) for label in labels]
     classes = model.classes
-    return [
+    results: list[Result | str] = [
         (label, (shares := dict(zip(classes, row, strict=True)))[label], shares)
-        for label, row in zip(results.labels, results.probabilities.tolist(), strict=True)
+        for label, row in zip(labels, probabilities.tolist(), strict=True)
     ]
+    for place in without_probabilities(probabilities):
+        results[place] = f"the model {model.name} {NO_PROBABILITIES}"
+    return results
 
 
 @lru_cache(maxsize=64)

@@ -10,6 +10,7 @@ been moved away. Administrators still can: they must be able to revoke the key t
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import logging
@@ -116,12 +117,10 @@ class AuditFile:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)  # the command line also writes to this file
             self._rotate(len(line))
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             try:
                 if line:
-                    if os.write(descriptor, line) != len(line):
-                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                    os.fsync(descriptor)
+                    _write_line(descriptor, line)
             finally:
                 os.close(descriptor)
         finally:
@@ -144,6 +143,18 @@ class AuditFile:
             log.warning("the audit file %s is older than %d days and is removed", path.name, self._keep_s // 86_400)
         if remark := self.remark():
             log.warning("%s", remark)
+
+
+def _write_line(descriptor: int, line: bytes) -> None:
+    """Appends a line, also after one that a crash or a full disk has cut off. Raises OSError."""
+    size = os.fstat(descriptor).st_size
+    if size and os.pread(descriptor, 1, size - 1) != b"\n":
+        line = b"\n" + line
+    if os.write(descriptor, line) != len(line):
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, size)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    os.fsync(descriptor)
 
 
 def open_audit_file(settings: ApiSettings) -> AuditFile:

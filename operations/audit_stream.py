@@ -18,6 +18,7 @@ from zelador.buffer.keys import Keys
 from zelador.errors import Unavailable
 from zelador.retry import backoff
 from zelador.side_thread import SideThread
+from zelador.undecodable import UNDECODABLE
 from zelador.writable import EXPIRES_S
 
 log = logging.getLogger(__name__)
@@ -104,7 +105,7 @@ class AuditMover:
     def _write(self, fields: dict[bytes, bytes]) -> None:
         try:
             record = msgspec.json.decode(fields.get(b"act", b""), type=ActRecord)
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except UNDECODABLE as error:
             log.error("an act in Redis cannot be read and is not in the audit file: %s", error)
             return
         self._file.add(record)

@@ -17,6 +17,7 @@ import msgspec
 from operations.owned_file import locked, write_owned
 from zelador.clock import now_iso_second
 from zelador.errors import Corrupt, InvalidInput, NotFound
+from zelador.undecodable import UNDECODABLE
 
 FILE = "device-passwords.json"  # in the home
 SERVICE_USER = "zelador"  # the services of the home
@@ -96,7 +97,7 @@ def read(path: Path) -> tuple[DevicePassword, ...]:
         found = msgspec.json.decode(path.read_bytes(), type=_File).devices
     except FileNotFoundError:
         return ()
-    except msgspec.DecodeError as error:
+    except UNDECODABLE as error:
         raise Corrupt(f"{path} is damaged ({error}); remove it and make new passwords: zelador devices") from None
     if bad := next((each for each in found if not _is_valid(each)), None):
         raise Corrupt(

@@ -16,6 +16,7 @@ import msgspec
 from operations.owned_file import locked, write_owned
 from zelador.clock import now_iso_second
 from zelador.errors import Conflict, Corrupt, InvalidInput, NotFound
+from zelador.undecodable import UNDECODABLE
 
 Role = Literal["viewer", "operator", "admin"]
 State = Literal["valid", "expired", "revoked"]
@@ -142,6 +143,8 @@ class KeyFile:
         except FileNotFoundError:
             self._seen, self._keys = None, ()
             return
+        except OSError as error:
+            raise Corrupt(f"{self.path} cannot be read ({error.strerror}); correct it, or set {SETTING}") from None
         seen = (status.st_mtime_ns, status.st_size, status.st_ino)
         if seen != self._seen:
             self._keys = _read(self.path).keys
@@ -165,7 +168,9 @@ def _read(path: Path) -> _File:
         return msgspec.json.decode(path.read_bytes(), type=_File)
     except FileNotFoundError:
         return _File()
-    except msgspec.DecodeError as error:
+    except OSError as error:
+        raise Corrupt(f"{path} cannot be read ({error.strerror}); correct it, or set {SETTING}") from None
+    except UNDECODABLE as error:
         raise Corrupt(f"{path} is damaged ({error}); remove it and make a new key: zelador keys new") from None
 
 

@@ -13,6 +13,7 @@ from operations.key_file import SETTING
 from operations.owned_file import write_owned
 from zelador.clock import now_iso_second
 from zelador.errors import Unavailable
+from zelador.undecodable import UNDECODABLE
 
 EVERY_S = 60.0  # minimum time between two writes for one key
 
@@ -51,5 +52,5 @@ def read(path: Path) -> dict[str, str]:
     """Times of last use, by key id; empty if none was recorded."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *UNDECODABLE):
         return {}

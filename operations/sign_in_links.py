@@ -13,6 +13,7 @@ import msgspec
 from operations.key_file import SETTING, Key, list_keys
 from operations.owned_file import locked, write_owned
 from zelador.errors import NotFound
+from zelador.undecodable import UNDECODABLE
 
 LASTS_S = 60.0
 MAX_LINKS = 20  # that have not been used; beyond this, the oldest is dropped
@@ -66,7 +67,7 @@ def _waiting(path: Path) -> list[Link]:
     """The links that can still be taken; a damaged file has none."""
     try:
         links = msgspec.json.decode(path.read_bytes(), type=list[Link])
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *UNDECODABLE):
         return []
     now = time.time()
     return [link for link in links if now < link.until <= now + LASTS_S]  # the clock may have been set back

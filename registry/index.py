@@ -19,6 +19,7 @@ from registry.model.payload import path_of
 from registry.signing import Keyring
 from registry.store import Store
 from zelador.errors import Corrupt, Unavailable
+from zelador.undecodable import UNDECODABLE
 
 FILE = "registry.json"
 RENDERED = "registry.json.state"
@@ -102,7 +103,7 @@ class Index:
             if sealed is None or (self._keyring and not self._keyring.proves("index", sealed)):
                 return False
             found = msgspec.json.decode(sealed, type=Rendered)
-        except (Corrupt, msgspec.DecodeError, UnicodeError, RecursionError):
+        except (Corrupt, *UNDECODABLE):
             return False
         return (found.format, found.head, found.sha256) == (FORMAT, state.head, _digest(data))
 

@@ -16,6 +16,7 @@ from registry.run_document import RunDocument, in_order
 from registry.signing import Keyring
 from registry.store import FileChunks, Store
 from zelador.errors import Corrupt, NotFound
+from zelador.undecodable import UNDECODABLE
 
 
 class RunFiles:
@@ -95,7 +96,7 @@ class RunFiles:
         self._payload.check_signed(called, data)
         try:
             return msgspec.json.decode(data, type=Manifest)
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        except UNDECODABLE as error:
             raise manifest.refused(called, f"{manifest.FILE} cannot be read: {error}") from None
 
     def ranks(self, run: str) -> tuple[int, ...]:

@@ -23,6 +23,7 @@ from registry.model.payload import FOLDER, Payload, folder
 from registry.signing import Keyring
 from registry.store import Store
 from zelador.errors import Corrupt
+from zelador.undecodable import UNDECODABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,5 +154,5 @@ def _uploads(store: Store, state: State) -> Iterator[Finding]:
 def _parsed(data: bytes) -> object:
     try:
         return msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeError):
+    except UNDECODABLE:
         return None

@@ -16,6 +16,7 @@ from trainer.draw import draw
 from zelador.errors import InvalidInput
 from zelador.messages import iso, label_text
 from zelador.messages.classes import class_notes, looks_like_regression, named
+from zelador.printable import counted
 from zelador.ranges import Ranges
 from zelador.settings import Settings
 
@@ -111,8 +112,8 @@ def check(dataset: Dataset, folds: int, holdout: float) -> Dataset:
     need = fewest_rows(folds, holdout)
     if fewest < need:
         raise InvalidInput(
-            f"{dataset.source} has {fewest} rows of the class {label!r}; {folds} folds and a hold-out need at least "
-            f"{need} of each: label more readings, or use fewer folds (ZELADOR_TRAINING__FOLDS)"
+            f"{dataset.source} has {counted(fewest, 'row')} of the class {label!r}; {folds} folds and a hold-out need "
+            f"at least {need} of each: label more readings, or use fewer folds (ZELADOR_TRAINING__FOLDS)"
         )
     empty = np.isnan(dataset.rows).all(axis=0)
     if empty.any():
@@ -161,7 +162,7 @@ def select(
     texts = np.array([label or "" for label in labels], dtype=object)
     kept: Mask = texts != ""
     if unlabeled := int((~kept).sum()):
-        all_notes.append(f"{unlabeled} rows without a label were left out")
+        all_notes.append(counted(unlabeled, "row without a label was", "rows without a label were") + " left out")
     kept &= _within_ranges(matrix, kept, ranges, all_notes)
     kept &= _rows_with(devices, choice.devices, kept, source, "device", "--devices", all_notes)
     found = Counter(texts[kept].tolist())
@@ -176,7 +177,7 @@ def select(
         places = places[draw(texts[places].tolist(), choice.max_rows, choice.fewest, choice.seed)]
     matrix = matrix[places]
     if missing := int(np.isnan(matrix).sum()):
-        all_notes.append(f"{missing} values are missing or not finite; the mean of their feature stands for them")
+        all_notes.append(missing_note(missing))
     kept_times = None if times is None else np.array(times, dtype=np.int64)[places]
     first: str | None = None
     last: str | None = None
@@ -195,6 +196,12 @@ def select(
     )
 
 
+def missing_note(count: int) -> str:
+    """Returns the note about values that are missing in the rows."""
+    values = counted(count, "value is", "values are")
+    return f"{values} missing or not finite; the mean of the feature stands for {'it' if count == 1 else 'them'}"
+
+
 def _within_ranges(matrix: NDArray[np.float64], kept: Mask, ranges: Ranges | None, notes: list[str]) -> Mask:
     """Marks rows whose values a working sensor can have. Live readings with other values are quarantined."""
     if ranges is None:
@@ -204,7 +211,9 @@ def _within_ranges(matrix: NDArray[np.float64], kept: Mask, ranges: Ranges | Non
     if count := int((kept & ~inside).sum()):
         example = ranges.objection(matrix[int((kept & ~inside).argmax())].tolist())
         hint = "; does the column need a scale (ZELADOR_FIELDS)?" if count > kept.sum() / 2 else ""
-        notes.append(f"{count} rows were left out, as live readings would be refused: {example}{hint}")
+        notes.append(
+            f"{counted(count, 'row was', 'rows were')} left out, as live readings would be refused: {example}{hint}"
+        )
     return inside
 
 
@@ -220,7 +229,9 @@ def _rows_with(values: Sequence[str] | None, wanted: Sequence[str], kept: Mask, 
         raise InvalidInput(f"{option}: {source} has no {what} {unknown[0]!r}; it has {named(list(there))}")
     chosen = np.isin(np.array(values, dtype=object), list(wanted))
     if left := len(there - set(wanted)):
-        notes.append(f"only the {what} {named(list(wanted))} ({option}); {left} others were left out")
+        notes.append(
+            f"only the {what} {named(list(wanted))} ({option}); {counted(left, 'other was', 'others were')} left out"
+        )
     return chosen
 
 
@@ -233,7 +244,7 @@ def _large_enough(texts: NDArray[np.object_], kept: Mask, fewest: int, notes: li
     small = {label: count for label, count in counts.items() if count < fewest}
     if not small or len(counts) - len(small) < 2 or looks_like_regression(counts):
         return np.ones(len(kept), dtype=bool)
-    shown = ", ".join(f"{label!r} ({count} rows)" for label, count in sorted(small.items())[:10])
+    shown = ", ".join(f"{label!r} ({counted(count, 'row')})" for label, count in sorted(small.items())[:10])
     more = f" and {len(small) - 10} more" if len(small) > 10 else ""
     notes.append(f"classes with fewer than {fewest} rows were left out: {shown}{more}")
     return ~np.isin(texts, list(small))

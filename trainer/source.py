@@ -11,7 +11,7 @@ import redis
 
 from archive.dataset.load import Loaded, archive_of, load, load_tables
 from archive.dataset.query import Query, query_of
-from trainer.dataset import Choice, Dataset
+from trainer.dataset import Choice, Dataset, missing_note
 from zelador.errors import InvalidInput
 from zelador.messages import iso
 from zelador.messages.classes import named
@@ -59,7 +59,7 @@ def of_loaded(loaded: Loaded) -> Dataset:
     times = rows["measured"].to_numpy().astype(np.int64)
     notes = list(meta.notes)
     if missing := int(np.isnan(matrix).sum()):
-        notes.append(f"{missing} values are missing or not finite; the mean of their feature stands for them")
+        notes.append(missing_note(missing))
     known = meta.knows_times and meta.calendar and len(times) > 0
     return Dataset(
         matrix,

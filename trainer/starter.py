@@ -15,6 +15,7 @@ from registry.registry import Registry
 from trainer.new_labels import NewLabels
 from trainer.schedule import Schedule
 from zelador.errors import Conflict, ZeladorError
+from zelador.printable import counted
 from zelador.settings import Settings
 from zelador.training_queue import RunRequest, TrainingQueue
 
@@ -65,7 +66,7 @@ class Starter:
             log.warning("new labels cannot be counted: %s", error)
             return
         if (count := self._labels.since(since)) >= enough:
-            self._request(f"{count} readings labeled since the last run", f"labels since {since}")
+            self._request(f"{counted(count, 'reading')} labeled since the last run", f"labels since {since}")
 
     def _request(self, why: str, once: str) -> None:
         """Requests a run. `once` identifies the reason, so that two trainers do not request two runs for it."""

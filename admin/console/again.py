@@ -21,7 +21,7 @@ from starlette.types import Message, Scope
 from admin.access import roles
 from admin.access.bodies import ReadForm
 from admin.access.identity import KEY
-from admin.console.sent import MAX_FIELDS, SENT, sent_of
+from admin.console.sent import MAX_FIELDS, SENT, Sent, sent_of
 from admin.document.problems import Problem, problem_of
 from admin.outage import WAIT_S
 from operations.key_file import Key
@@ -66,8 +66,25 @@ async def refused_before(request: Request, problem: Problem, headers: Mapping[st
 
 async def _again(request: Request, problem: Problem, form: FormData, is_page_shown: bool = True) -> Response | None:
     sent = sent_of(request.scope["path"], form, problem)
-    for path, query in _addresses(request, form) if is_page_shown else ():
+    answer = await filled(request, sent, request.scope.get(KEY)) if is_page_shown else None
+    if answer is None:
+        request.scope[UNSENT] = sent
+        request.scope[FILES] = has_files(form)
+    return answer
+
+
+def has_files(form: FormData) -> bool:
+    return any(isinstance(value, UploadFile) for value in form.values())
+
+
+async def filled(request: Request, sent: Sent, key: Key | None, page: str = "") -> Response | None:
+    """Returns the page of a form as `key` sees it, filled as it was sent; None if it cannot be shown.
+
+    `page` is its address, if the form does not name it.
+    """
+    for path, query in _addresses(request, sent.fields.get("page", (page,))[0], sent.action):
         scope = {**request.scope, "method": "GET", "path": path, "raw_path": path.encode(), "query_string": query}
+        scope[KEY] = key
         scope.pop(roles.FOUND, None)
         if (handle := _page(request, scope)) is None:
             continue
@@ -78,8 +95,6 @@ async def _again(request: Request, problem: Problem, form: FormData, is_page_sho
             continue  # the page itself cannot be shown, such as that of a device that does not exist
         if answer.media_type == "text/html; charset=utf-8":
             return answer
-    request.scope[UNSENT] = sent
-    request.scope[FILES] = any(isinstance(value, UploadFile) for value in form.values())
     return None
 
 
@@ -104,7 +119,7 @@ async def _answer(handle: Handler, scope: Scope) -> Response:
 
 def address_of_form(request: Request) -> str:
     """Returns the path and query of the page that sent a form; that above the form's own if it is unknown."""
-    for path, query in _addresses(request, FormData()):
+    for path, query in _addresses(request, "", request.scope["path"]):
         scope = {**request.scope, "method": "GET", "path": path}
         scope.pop(roles.FOUND, None)
         if roles.find(cast(FastAPI, request.app).routes, scope) is not None:
@@ -112,15 +127,15 @@ def address_of_form(request: Request) -> str:
     return ""
 
 
-def _addresses(request: Request, form: FormData) -> Iterator[tuple[str, bytes]]:
-    """Yields the paths and queries of pages: named by the form, that sent it, nearest to the address of the form."""
+def _addresses(request: Request, page: str, action: str) -> Iterator[tuple[str, bytes]]:
+    """Yields the paths and queries of pages: that the form names, that sent it, nearest above the form's address."""
     referer = urlsplit(request.headers.get("referer", ""))
-    for given in (str(form.get("page", "")), f"{referer.path}?{referer.query}"):
+    for given in (page, f"{referer.path}?{referer.query}"):
         path, _, query = given.partition("?")
         kept = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] not in ONCE]
         if path.startswith("/console/"):
             yield unquote(path), urlencode(kept).encode()
-    above = request.scope["path"]
+    above = action
     while above.count("/") > 1:
         yield above, b""
         above = above.rpartition("/")[0]

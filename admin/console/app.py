@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI
 
-from admin.console import again, errors, index, static_files, switches
+from admin.console import again, errors, form_page, index, static_files, switches
 from admin.console.audit import page as audit
 from admin.console.classify import page as classify
 from admin.console.console import make_console
@@ -27,8 +27,8 @@ from admin.services import Services
 def routers() -> tuple[APIRouter, ...]:
     """Returns all routers of the console, in the order in which they match."""
     found = (
-        index, signin, switches, overview, devices, acknowledging, device, label_import, labels, quarantine, models,
-        model, training, runs, classify, audit, keys,
+        index, signin, switches, form_page, overview, devices, acknowledging, device, label_import, labels, quarantine,
+        models, model, training, runs, classify, audit, keys,
     )  # fmt: skip
     return (static_files.router(), *(router for page in found for router in page.ROUTERS))
 

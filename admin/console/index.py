@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated
 
 import redis
@@ -15,7 +14,8 @@ from starlette.responses import RedirectResponse
 from admin.access.roles import Route, needs, open_to_anyone
 from admin.access.sessions import cookie_name
 from admin.console import live
-from admin.console.console import Shown
+from admin.console.console import Console, Shown
+from admin.console.holders import Holder
 from admin.console.page import SAME_ORIGIN, go, pages, signed_in
 from admin.console.stream import Topic
 from admin.console.visitor import Visiting
@@ -61,39 +61,30 @@ async def stream(
     key = signed_in(visitor)
     name = page if page in live.LOOKS else "watch"
     topic = Topic(name, key.role, visitor.language, about if name in live.ABOUT else "")
-    is_valid, has_ended = _validity(console, token, key.id), _ending(console, token, key.id)
-    messages = console.hub.subscribe(topic, live.look(console), is_valid, token, shown, has_ended)
+    messages = console.hub.subscribe(topic, live.look(console), _holder(console, token, key.id), shown)
     return EventSourceResponse(messages, headers={**SAME_ORIGIN, "X-Accel-Buffering": "no"})
 
 
-def _validity(console: Shown, token: str, identity: str) -> Callable[[], bool]:
-    """Returns a check of whether the session, or the key of a program, is still valid."""
-
-    def is_valid() -> bool:
-        if token:
-            try:
-                return console.services.sessions.find(token) is not None
-            except (redis.RedisError, OSError):  # it cannot be read now, which ends nothing
-                return True
-        key = console.services.keys.by_id(identity)
-        return key is not None and key.state == "valid"
-
-    return is_valid
-
-
-def _ending(console: Shown, token: str, identity: str) -> Callable[[], bool]:
-    """Returns a check of whether this process knows that the session, or the key of a program, ended."""
+def _holder(console: Console, token: str, identity: str) -> Holder:
+    """Returns the session of the browser, or else the key of the program, with how to find out that it ended."""
+    sessions, keys = console.services.sessions, console.services.keys
 
     def has_ended() -> bool:
         try:
             if token:
-                return console.services.sessions.has_ended(token)
-            key = console.services.keys.by_id(identity)
+                return sessions.has_ended(token)
+            key = keys.by_id(identity)
         except Corrupt:  # it cannot be read now, which ends nothing
             return False
         return key is None or key.state != "valid"
 
-    return has_ended
+    def is_valid() -> bool:
+        try:
+            return not has_ended() and (not token or sessions.find(token) is not None)
+        except (redis.RedisError, OSError, Corrupt):  # as above
+            return True
+
+    return Holder(token or identity, bool(token), has_ended, is_valid)
 
 
 ROUTERS = (

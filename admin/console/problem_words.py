@@ -32,6 +32,21 @@ WORDS: Mapping[str, tuple[str, str | None, tuple[Step, ...]]] = {
         None,
         (Step(_("Look in the list"), _("The name may have changed, or it was deleted.")),),
     ),
+    "session-ended": (
+        _("Not sent yet"),
+        _("Your session had ended when you sent this, so nothing was done. You are signed in again: send it now."),
+        (),
+    ),
+    "file-not-sent": (
+        _("Not sent yet"),
+        _("Your session had ended when you sent this, so nothing was done. Choose the file again, and send it."),
+        (),
+    ),
+    "sent-before": (
+        _("Not sent yet"),
+        _("This is what you typed. If it may have been done already, look first; then send it."),
+        (),
+    ),
     "changed-meanwhile": (
         _("Someone changed the registry while you were reading"),
         _("Nothing was done. Look at the page as it is now, then decide again."),

@@ -16,14 +16,14 @@ import asyncio
 import logging
 import time
 import zlib
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.concurrency import run_in_threadpool
 
+from admin.console.holders import Holder, Holders, Queue
 from operations.key_file import Role
 
 log = logging.getLogger(__name__)
@@ -31,9 +31,7 @@ log = logging.getLogger(__name__)
 TICK_S, MAX_TICK_S = 0.35, 1.0
 CALM_TOPICS = 20  # beyond which each is rendered less often
 MAX_BEHIND = 40  # messages; a browser that is further behind is disconnected, and connects again
-CHECK_S = 10.0  # how often a stream asks Redis whether its session is still valid
-LOOK_S = 0.7  # how often it looks whether this process knows that it ended; with a message, which comes each second
-IDLE_S = 1.5  # without a message, until it looks all the same
+IDLE_S = 10.0  # without a message, until a comment keeps the connection open
 ENDED = format_sse_event(event="ended", data_str="")
 SESSION_STREAMS = 3
 POLL_MS, RETRY_MS = 700, 500  # until a window without a stream asks again; until one whose stream ended does
@@ -67,7 +65,7 @@ class _Feed:
 
     def __init__(self, topic: Topic) -> None:
         self.topic = topic
-        self.queues: set[asyncio.Queue[bytes | None]] = set()
+        self.queues: set[Queue] = set()
         self.sent = Live({})
         self.task: asyncio.Task[None] | None = None
 
@@ -78,7 +76,7 @@ class Hub:
     def __init__(self, max_streams: int) -> None:
         self._max = max_streams
         self._feeds: dict[Topic, _Feed] = {}
-        self._by_session: Counter[str] = Counter()
+        self._holders = Holders(lambda queue: _put_last(queue, ENDED))
         self._polled: OrderedDict[Topic, tuple[float, asyncio.Future[Live]]] = OrderedDict()  # and when it was asked
         self._polls: deque[float] = deque(maxlen=CALM_POLLS)  # times
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -96,69 +94,42 @@ class Hub:
         """Returns whether a window of this session can be live, by a stream or beside those that it has."""
         return not self._closed and (self._has_streams(session) or not self.is_full)
 
-    async def subscribe(
-        self,
-        topic: Topic,
-        look: Look,
-        is_valid: Callable[[], bool],
-        session: str = "",
-        shown: str = "",
-        has_ended: Callable[[], bool] = lambda: False,
-    ) -> AsyncIterator[bytes]:
-        """Yields the messages of a topic, until the client leaves, the session ends or the server stops.
+    async def subscribe(self, topic: Topic, look: Look, holder: Holder, shown: str = "") -> AsyncIterator[bytes]:
+        """Yields the messages of a topic, until the client leaves, the session or key ends, or the server stops.
 
-        If the session (empty: none) has its streams already, yields once. `shown` is the id of the last such answer
-        that the browser got: what it says is shown is not sent again. `is_valid` may ask Redis; `has_ended` is called
-        often, and does not.
+        If the session has its streams already, yields once. `shown` is the id of the last such answer that the browser
+        got: what it says is shown is not sent again.
         """
-        if self._has_streams(session):
+        if holder.is_session and self._has_streams(holder.name):
             yield await self._poll(topic, look, shown)
             return
         self._loop = asyncio.get_running_loop()
         feed = self._feeds.setdefault(topic, _Feed(topic))
-        queue: asyncio.Queue[bytes | None] = asyncio.Queue(MAX_BEHIND)
+        queue: Queue = asyncio.Queue(MAX_BEHIND)
         feed.queues.add(queue)
-        self._by_session[session] += 1
+        self._holders.add(holder, queue)
         try:
             if feed.task is None:
                 feed.sent = await run_in_threadpool(look, topic)
                 if feed.task is None:  # another subscriber may have started it meanwhile
                     feed.task = asyncio.create_task(self._run(feed, look), name=f"console-{topic.page}")
-            begin = [_told("live", "", RETRY_MS)] if shown else []  # from now on, no id says what is shown
+            begin = [_event("live", "", RETRY_MS)] if shown else []  # from now on, no id says what is shown
             yield b"".join(begin + _messages(feed.sent, _known(feed.sent, shown)))
-            checked = looked = time.monotonic()
-            while True:
-                try:
-                    async with asyncio.timeout(IDLE_S):  # wait_for would start a task for each message
-                        message = await queue.get()
-                except TimeoutError:
-                    message = KEEPALIVE_COMMENT
-                if message is None:
-                    return
-                now = time.monotonic()
-                is_checked = now - checked >= CHECK_S
-                checked = now if is_checked else checked
-                is_over = now - looked >= LOOK_S and has_ended()
-                looked = now if now - looked >= LOOK_S else looked
-                if is_over or (is_checked and not await run_in_threadpool(is_valid)):
-                    yield ENDED
-                    return
+            while (message := await queue.get()) is not None:
                 yield message
         finally:
             feed.queues.discard(queue)
-            self._by_session[session] -= 1
-            if not self._by_session[session]:
-                del self._by_session[session]
+            self._holders.remove(holder, queue)
             if not feed.queues:
                 self._end(feed)
 
     def _has_streams(self, session: str) -> bool:
-        return bool(session) and self._by_session[session] >= SESSION_STREAMS
+        return self._holders.streams(session) >= SESSION_STREAMS
 
     async def _poll(self, topic: Topic, look: Look, shown: str) -> bytes:
         live = await self._current(topic, look)
         messages = _messages(live, _known(live, shown))
-        return b"".join([*messages, _told("again", _marks(live), self._poll_ms())])
+        return b"".join([*messages, _event("again", _marks(live), self._poll_ms())])
 
     async def _current(self, topic: Topic, look: Look) -> Live:
         """What a topic shows: from its feed, or as it was last made for a poll."""
@@ -192,7 +163,7 @@ class Hub:
     def _close(self) -> None:
         for feed in list(self._feeds.values()):
             for queue in feed.queues:
-                _put(queue, None)
+                _put_last(queue)
             self._end(feed)
 
     def _end(self, feed: _Feed) -> None:
@@ -203,23 +174,26 @@ class Hub:
             del self._feeds[feed.topic]
 
     async def _run(self, feed: _Feed, look: Look) -> None:
+        spoken = time.monotonic()
         while True:
             began = time.monotonic()
+            message = b""
             try:
                 live = await run_in_threadpool(look, feed.topic)
             except Exception:  # the pages show since when they are not live
                 log.exception("the live parts of %s cannot be made", feed.topic.page)
             else:
-                messages = _messages(live, feed.sent)
+                message = b"".join(_messages(live, feed.sent))
                 feed.sent = live
-                if messages:
-                    self._send(feed, b"".join(messages))
+            if message or began - spoken >= IDLE_S:
+                self._send(feed, message or KEEPALIVE_COMMENT)
+                spoken = began
             await asyncio.sleep(max(0.05, tick_s(len(self._feeds)) - (time.monotonic() - began)))
 
     def _send(self, feed: _Feed, message: bytes) -> None:
         for queue in feed.queues:
             if queue.full():
-                _put(queue, None)
+                _put_last(queue)
             else:
                 queue.put_nowait(message)
 
@@ -229,11 +203,12 @@ def tick_s(topics: int) -> float:
     return min(max(MAX_TICK_S, TICK_S), TICK_S * max(1.0, topics / CALM_TOPICS))
 
 
-def _put(queue: asyncio.Queue[Any], last: None) -> None:
-    """Empties a queue, and puts the end of the stream into it."""
+def _put_last(queue: Queue, *last: bytes) -> None:
+    """Empties a queue, and puts the last messages and the end of the stream into it."""
     while not queue.empty():
         queue.get_nowait()
-    queue.put_nowait(last)
+    for message in (*last, None):
+        queue.put_nowait(message)
 
 
 def _messages(live: Live, sent: Live) -> list[bytes]:
@@ -251,7 +226,7 @@ def _messages(live: Live, sent: Live) -> list[bytes]:
     return found
 
 
-def _told(event: str, shown: str, retry_ms: int) -> bytes:
+def _event(event: str, shown: str, retry_ms: int) -> bytes:
     """Returns the event that says what the browser shows from now on, and when it connects again after the end."""
     return format_sse_event(event=event, data_str="", id=shown, retry=retry_ms)
 

@@ -13,6 +13,7 @@ from archive.dataset.engine import Engine, quoted, text
 from archive.dataset.query import Query
 from zelador.buffer.entry import order_of
 from zelador.errors import Corrupt, ZeladorError
+from zelador.printable import counted
 
 if TYPE_CHECKING:
     from archive.archive import Archive
@@ -48,7 +49,7 @@ def files_of(archive: Archive, query: Query, engine: Engine) -> Archived:
         try:
             paths.append(str(local_path(archive, file, engine, number)))
         except (ZeladorError, OSError) as error:
-            damaged.append(f"{file.rows} readings are missing: {error}")
+            damaged.append(f"{counted(file.rows, 'reading is', 'readings are')} missing: {error}")
     return Archived(tuple(paths), last, tuple(damaged))
 
 

@@ -18,6 +18,7 @@ import msgspec
 from archive.dataset.description import Description
 from zelador.errors import NotFound
 from zelador.settings.datasets import DatasetSettings
+from zelador.undecodable import UNDECODABLE
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -85,7 +86,7 @@ class Cache:
     def description(self, id_: str) -> Description | None:
         try:
             return msgspec.json.decode((self._folder / id_ / DESCRIPTION).read_bytes(), type=Description)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, *UNDECODABLE):
             return None
 
     def keep(self, meta: Meta, rows: pa.Table, description: Description | None) -> None:
@@ -167,7 +168,7 @@ def make_private(folder: Path) -> None:
 def _read(folder: Path) -> Meta | None:
     try:
         return msgspec.json.decode((folder / META).read_bytes(), type=Meta)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *UNDECODABLE):
         return None
 
 

@@ -12,6 +12,7 @@ from archive.dataset.figures import quantile, separation
 from archive.dataset.rhythm import Rhythm
 from archive.dataset.steady import Runs
 from archive.dataset.time_checks import changed_units, clocks, stuck
+from zelador.printable import counted as with_noun
 
 SMALL_CLASS, SMALL_SHARE = 30, 0.01
 LEAK = 0.995  # balanced accuracy with one threshold, from which up a feature gives the label away
@@ -65,7 +66,7 @@ def _all_findings(
     if counted.duplicates:
         yield Finding(
             "duplicates",
-            f"{counted.duplicates} readings have the device, time and values of another",
+            with_noun(counted.duplicates, "reading has", "readings have") + " the device, time and values of another",
             "training leaves them out; let the device send each reading once",
         )
 
@@ -139,7 +140,7 @@ def _feature(feature: FeatureFigures, rows: int) -> Iterator[Finding]:
     if feature.out_of_range:
         yield Finding(
             "out of range",
-            f"{name} is outside its physical range in {feature.out_of_range} readings",
+            f"{name} is outside its physical range in {with_noun(feature.out_of_range, 'reading')}",
             "they are not trained on; correct the range in ZELADOR_FIELDS, or the sensor",
             name,
         )

@@ -28,6 +28,7 @@ from archive.dataset.view import View, of_stream, of_tables
 from zelador.buffer import history
 from zelador.buffer.keys import Keys
 from zelador.labels import past
+from zelador.printable import counted as with_noun
 from zelador.ranges import Ranges
 from zelador.settings import Settings
 from zelador.table import Wanted
@@ -153,7 +154,11 @@ def _without_unknown(loaded: Loaded, tables: Tables) -> Loaded:
     notes = loaded.meta.notes
     if not loaded.meta.query.keys() & {"from", "to", "devices"} and (count := tables.columns["own"].null_count):
         own = len(tables.notes)
-        notes = (*notes[:own], f"{count} rows without a label were left out", *notes[own:])
+        notes = (
+            *notes[:own],
+            with_noun(count, "row without a label was", "rows without a label were") + " left out",
+            *notes[own:],
+        )
     meta = msgspec.structs.replace(
         loaded.meta, knows_devices=tables.has_devices, knows_times=tables.has_times, calendar=tables.calendar,
         notes=notes,

@@ -14,6 +14,7 @@ from archive.dataset.query import Query
 from archive.dataset.quotas import block_quotas, class_quotas
 from zelador.errors import InvalidInput
 from zelador.messages.classes import class_notes, looks_like_regression, named
+from zelador.printable import counted
 from zelador.ranges import Ranges
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def draw(engine: Engine, query: Query, ranges: Ranges, source: str) -> Sample:
         f"(partition by device, measured, {', '.join(columns)} order by ms, seq, place) = 1 order by {ORDER}"
     )
     if twice := int(before[0]) - rows.num_rows:
-        notes.append(f"{twice} rows with the device, time and values of another were left out")
+        was = "was" if twice == 1 else "were"
+        notes.append(f"{counted(twice, 'row')} with the device, time and values of another {was} left out")
     return Sample(rows, sum(rows for rows, _ in found.values()), tuple(notes))
 
 
@@ -97,10 +99,12 @@ def _choose(counts: Mapping[str, int], query: Query, source: str) -> tuple[dict[
     chosen = {label: rows for label, rows in counts.items() if not query.labels or label in query.labels}
     notes += class_notes(chosen)
     if left := len(counts) - len(chosen):
-        notes.append(f"only the class {named(list(chosen))} (--classes); {left} others were left out")
+        notes.append(
+            f"only the class {named(list(chosen))} (--classes); {counted(left, 'other was', 'others were')} left out"
+        )
     small = {label: rows for label, rows in chosen.items() if rows < query.fewest}
     if small and len(chosen) - len(small) >= 2 and not looks_like_regression(Counter(chosen)):
-        shown = ", ".join(f"{label!r} ({rows} rows)" for label, rows in sorted(small.items())[:10])
+        shown = ", ".join(f"{label!r} ({counted(rows, 'row')})" for label, rows in sorted(small.items())[:10])
         more = f" and {len(small) - 10} more" if len(small) > 10 else ""
         notes.append(f"classes with fewer than {query.fewest} rows were left out: {shown}{more}")
         chosen = {label: rows for label, rows in chosen.items() if label not in small}
@@ -113,7 +117,7 @@ def _outside_note(engine: Engine, columns: Sequence[str], inside: str, ranges: R
     )
     example = ranges.objection([float("nan") if value is None else value for value in row])
     hint = "; does the column need a scale (ZELADOR_FIELDS)?" if count > kept else ""
-    return f"{count} rows were left out, as live readings would be refused: {example}{hint}"
+    return f"{counted(count, 'row was', 'rows were')} left out, as live readings would be refused: {example}{hint}"
 
 
 def _draw_rows(engine: Engine, quotas: Mapping[str, int], columns: Sequence[str], inside: str, spare: int) -> None:

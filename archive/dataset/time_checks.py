@@ -9,6 +9,7 @@ from archive.dataset.description import Finding
 from archive.dataset.figures import median, quantile
 from archive.dataset.steady import Runs
 from zelador.messages import iso
+from zelador.printable import counted
 
 STUCK_MS, STUCK_ROWS, STUCK_RUNS = 2 * 3_600_000, 20, 10
 BLOCKS, MIN_ROWS = 20, 60
@@ -19,8 +20,8 @@ FACTORS = (10.0, 100.0, 1_000.0, 1_000_000.0, 9.80665, 3.6, 25.4, 6.894757, 60.0
 def clocks(back: Mapping[str, tuple[int, int]], ahead: Mapping[str, tuple[int, int]]) -> Iterator[Finding]:
     """Yields findings about clocks. `back` and `ahead` map a device to how often, and first when, its time was off."""
     for name in sorted({*back, *ahead}):
-        parts = ([f"went back {back[name][0]} times"] if name in back else []) + (
-            [f"was ahead in {ahead[name][0]} readings"] if name in ahead else []
+        parts = ([f"went back {counted(back[name][0], 'time')}"] if name in back else []) + (
+            [f"was ahead in {counted(ahead[name][0], 'reading')}"] if name in ahead else []
         )
         first = min(each[name][1] for each in (back, ahead) if name in each)
         yield Finding(

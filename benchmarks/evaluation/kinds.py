@@ -134,6 +134,61 @@ def joined(draw: np.random.Generator, times: bool) -> tuple[Rows, Rows]:
     return known, found.at(slice(400, None))
 
 
+def mounted_again(draw: np.random.Generator) -> tuple[Rows, Rows]:
+    """Returns data of a device whose sensors were mounted again, with another offset and gain, half way."""
+    found = device(draw, 6_000, mean=100)
+    found.values[1_250:] = found.values[1_250:] * np.exp(0.2 * draw.normal(size=3)) + 0.5 * draw.normal(size=3)
+    return cut(found, 2_500)
+
+
+def work_orders(draw: np.random.Generator) -> tuple[Rows, Rows]:
+    """Returns data whose labels are from work orders: they begin late, and end long after the repair."""
+    found = device(draw, 8_000, mean=100)
+    labels = np.zeros_like(found.labels)
+    edges = np.flatnonzero(np.diff(found.labels, prepend=0, append=0))
+    for begin, end in zip(edges[::2], edges[1::2], strict=True):
+        length = end - begin
+        labels[begin + int(length * draw.uniform(0, 0.5)) : end + int(length * draw.uniform(0, 0.7))] = 1
+    return cut(Rows(found.values, labels, None, found.times), 3_000)
+
+
+def two_plants(draw: np.random.Generator) -> tuple[Rows, Rows]:
+    """Returns devices of two plants, one of which has few faults and another climate; later, other devices of both."""
+
+    def made(first: str, count: int, rare: float, climate: float) -> Rows:
+        parts = [device(draw, 300, mean=40, own=0.4, rare=rare) for _ in range(count)]
+        names = [f"{first}{number}" for number in range(count) for _ in range(300)]
+        return Rows(
+            np.vstack([part.values for part in parts]) + climate, np.concatenate([part.labels for part in parts]),
+            names, np.tile(np.arange(300) * 60_000, count),
+        )  # fmt: skip
+
+    return (
+        joined_rows(made("a", 6, 0.1, 0.0), made("b", 6, 0.5, 0.7)),
+        joined_rows(made("c", 20, 0.1, 0.0), made("d", 20, 0.5, 0.7)),
+    )
+
+
+def of_other_rates(draw: np.random.Generator) -> tuple[Rows, Rows]:
+    """Returns devices of which some send ten times as often as others; later, the same devices."""
+    known: list[Rows] = []
+    later: list[Rows] = []
+    for number in range(6):
+        before, after = cut(device(draw, 6_000, mean=60, own=0.3), 2_000)
+        for part, rows in ((before, known), (after, later)):
+            of = part.at(slice(None, None, 1 if number < 2 else 10))
+            rows.append(Rows(of.values, of.labels, [f"m{number}"] * len(of.labels), of.times))
+    return joined_rows(*known), joined_rows(*later)
+
+
+def joined_rows(*parts: Rows) -> Rows:
+    return Rows(
+        np.vstack([part.values for part in parts]), np.concatenate([part.labels for part in parts]),
+        [name for part in parts for name in part.devices or ()],
+        np.concatenate([part.times for part in parts if part.times is not None]),
+    )  # fmt: skip
+
+
 def without_time(rows: tuple[Rows, Rows]) -> tuple[Rows, Rows]:
     known, later = (Rows(each.values, each.labels) for each in rows)
     return known, later
@@ -153,6 +208,10 @@ KINDS: dict[str, Make] = {
     "36 recordings of 3 states": recordings(36, 60),
     "slow drift": drifting,
     "a feature counts": counted,
+    "sensors mounted again half way": mounted_again,
+    "labels from work orders": work_orders,
+    "two plants, new machines": two_plants,
+    "some devices send ten times as often": of_other_rates,
     "each row four times, in time": lambda draw: joined(draw, True),
     "each row four times, without time": lambda draw: joined(draw, False),
     "a file in order, without its times": lambda draw: without_time(cut(device(draw, 6_000, mean=80), 2_000)),

@@ -17,6 +17,7 @@ import msgspec
 from zelador.link import Link, LinkOptions
 from zelador.messages import Prediction
 from zelador.settings import Settings
+from zelador.undecodable import UNDECODABLE
 
 PREDICTIONS_SHOWN = 12
 MAX_LATENCIES = 200_000  # bounds the memory of a demo that runs for days
@@ -94,7 +95,7 @@ class Subscriber:
                 payload = message.payload
                 try:
                     predictions = _decode_many(payload) if payload[:1] == b"[" else [_decode_one(payload)]
-                except (msgspec.DecodeError, RecursionError):  # anyone may publish on these topics
+                except UNDECODABLE:  # anyone may publish on these topics
                     continue
                 for prediction in predictions:
                     self._note(prediction, now)

@@ -18,6 +18,7 @@ from zelador.errors import Unavailable
 from zelador.heartbeat import EXPIRES_S
 from zelador.ledger import LedgerReader, LedgerSnapshot
 from zelador.settings import RedisSettings
+from zelador.undecodable import UNDECODABLE
 from zelador.unread import Unread, merged
 
 LIMIT_S = 3.0  # for one answer
@@ -76,7 +77,7 @@ def unread(settings: RedisSettings) -> list[Unread]:
             keys = Keys(settings.prefix)
             stored: Any = client.mget(keys.unread, keys.unread_gate)
             return merged(msgspec.json.decode(each, type=list[Unread]) for each in stored if each)
-    except (redis.RedisError, OSError, Unavailable, msgspec.DecodeError):
+    except (redis.RedisError, OSError, Unavailable, *UNDECODABLE):
         return []
 
 

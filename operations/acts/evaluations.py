@@ -26,6 +26,7 @@ from registry.registry import Registry
 from zelador.clock import now_iso
 from zelador.errors import InvalidInput
 from zelador.messages import label_text
+from zelador.printable import counted
 from zelador.ranges import Ranges
 from zelador.settings import Settings
 
@@ -125,9 +126,11 @@ def _usable(rows: Labeled, features: Sequence[str], settings: Settings) -> tuple
         labels.append(label)
     notes = list(rows.notes)
     if unlabeled:
-        notes.append(f"{unlabeled} rows without a label were left out")
+        notes.append(counted(unlabeled, "row without a label was", "rows without a label were") + " left out")
     if refused:
-        notes.append(f"{refused} rows were left out, as live readings would be refused: {example}")
+        notes.append(
+            f"{counted(refused, 'row was', 'rows were')} left out, as live readings would be refused: {example}"
+        )
     if not kept:
         raise InvalidInput(f"{rows.source} has no row that can be evaluated: {'; '.join(notes) or 'it is empty'}")
     return kept, labels, notes

@@ -9,6 +9,7 @@ import msgspec
 
 from registry.registry import Registry
 from zelador.errors import ZeladorError
+from zelador.undecodable import UNDECODABLE
 
 log = logging.getLogger(__name__)
 
@@ -157,6 +158,6 @@ def _read(called: str, file: Callable[[], bytes]) -> Report | None:
     try:
         data = file()
         return msgspec.json.decode(data, type=Report) if len(data) <= MAX_REPORT else None
-    except (ZeladorError, msgspec.DecodeError, OSError) as error:
+    except (ZeladorError, *UNDECODABLE, OSError) as error:
         log.debug("%s has no report that can be shown: %s", called, error)
         return None

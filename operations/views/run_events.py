@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-import msgspec
-
 from operations.views.runs import RunReader, RunView
 from registry.registry import Registry
 from zelador.clock import now_iso
 from zelador.errors import ZeladorError
 from zelador.training_queue import TrainingQueue
 from zelador.training_queue.event import MAX_EVENTS, RunEvent, decode, decode_all
+from zelador.undecodable import UNDECODABLE
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +42,7 @@ class RunEvents:
         try:
             data = self._registry.run_events(run)
             return [] if data is None else decode_all(data)[:MAX_EVENTS]
-        except (ZeladorError, msgspec.DecodeError, RecursionError) as error:
+        except (ZeladorError, *UNDECODABLE) as error:
             log.warning("the events of run %s cannot be read: %s", run, error)
             return []
 

@@ -22,6 +22,7 @@ from registry.model.artifact import AGREEMENT, ONNX, PIPELINE, REPORT, open_clas
 from registry.model.manifest import Manifest
 from registry.model.manifest_shape import check_manifest
 from zelador.errors import InvalidInput
+from zelador.undecodable import UNDECODABLE
 
 if TYPE_CHECKING:
     from registry.registry import Registry
@@ -103,7 +104,7 @@ def read(data: bytes, most_bytes: int) -> tuple[Manifest, dict[str, bytes]]:
     try:
         saved = msgspec.json.decode(raw, type=Manifest)
         check_manifest(saved)
-    except (msgspec.DecodeError, RecursionError, UnicodeError, InvalidInput) as error:
+    except (*UNDECODABLE, InvalidInput) as error:
         raise BundleRefused(f"{manifest.FILE} cannot be read: {error}") from None
     return saved, files
 

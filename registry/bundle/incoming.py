@@ -16,6 +16,7 @@ from registry.model import manifest
 from registry.model.manifest import Manifest
 from registry.signing import Keyring
 from zelador.errors import Corrupt
+from zelador.undecodable import UNDECODABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def _is_ours(data: bytes, keyring: Keyring) -> bool:
         return msgspec.json.decode(signed, type=Manifest).files == msgspec.json.decode(plain, type=Manifest).files
     except BundleRefused:
         raise
-    except (Corrupt, msgspec.MsgspecError, RecursionError):
+    except (Corrupt, *UNDECODABLE):
         return False
     except Exception as error:  # noqa: BLE001 - zipfile raises many kinds for a damaged file
         raise BundleRefused(f"it is not an archive of a model (a zip with manifest.json): {error}") from None

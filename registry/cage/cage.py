@@ -17,14 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
 
-import msgspec
-
 from registry.cage import wire
 from registry.cage.forks import NONE, STATUS
 from registry.cage.template import TEMPLATE
 from registry.cage.wire import LENGTH, Ready, Reply, Request
 from registry.errors import ModelRefused
 from zelador.errors import Unavailable
+from zelador.undecodable import UNDECODABLE
 
 log = logging.getLogger(__name__)
 
@@ -199,7 +198,7 @@ class Cage:
         del self._received[: LENGTH.size + size]
         try:
             return wire.replies.decode(data)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        except UNDECODABLE:
             raise _Ended("the process that loaded it sent an invalid reply") from None
 
     def _how(self) -> str:

@@ -12,6 +12,7 @@ import msgspec
 
 from registry.cage.confine import Confinement, confine
 from zelador.errors import Unavailable
+from zelador.undecodable import UNDECODABLE
 
 LIMIT_S = 10.0
 BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from registry.cage.probe import main; main()"
@@ -25,7 +26,7 @@ def walls() -> Confinement:
         try:
             done = subprocess.run(command, capture_output=True, timeout=LIMIT_S, cwd=folder, env={}, check=True)
             return msgspec.json.decode(done.stdout, type=Confinement)
-        except (OSError, subprocess.SubprocessError, msgspec.MsgspecError) as error:
+        except (OSError, subprocess.SubprocessError, *UNDECODABLE) as error:
             raise Unavailable(f"the process in which models are checked cannot be started ({error})") from None
 
 

@@ -26,6 +26,7 @@ from registry.evaluation.scores import (
     scores,
 )
 from zelador.model_metrics import FROM_PROBABILITIES, METRICS, SIGNED
+from zelador.printable import counted
 
 RESAMPLES = 2_000
 SEED = 20_261
@@ -133,7 +134,7 @@ def too_few(answers: Answers, resamples: Resamples) -> str | None:
     number, count = resamples.rarest(answers)
     if count >= FEWEST_BLOCKS:
         return None
-    stretches = "1 independent stretch" if count == 1 else f"{count} independent stretches"
+    stretches = counted(count, "independent stretch", "independent stretches")
     return f"the class {answers.classes[number]!r} is in {stretches} only"
 
 

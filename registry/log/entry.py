@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from zelador.errors import Corrupt
+from zelador.undecodable import UNDECODABLE
 
 FOLDER = "log"
 FILE = re.compile(r"^\d{8}\.json$")  # any other file in the folder is ignored
@@ -46,7 +47,7 @@ def decode(data: bytes, seq: int, previous: str | None) -> Entry:
     """The entry in `data`. Raises Corrupt unless its number is `seq` and it follows the digest `previous`."""
     try:
         entry = _decode(data)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise Corrupt(f"{key(seq)} cannot be read ({error}); restore the registry from a backup") from None
     if entry.seq != seq or entry.previous != previous:
         raise Corrupt(

@@ -16,6 +16,11 @@ from registry.model.onnx.audit import audit
 
 Rows = NDArray[np.float64]
 ROUNDING = 1e-5  # share of a threshold: more than single precision rounds a probability by
+SLACK = 1e-3  # how far outside 0 to 1 a probability may be: more than single precision rounds it by
+NO_PROBABILITIES = (
+    "gives probabilities that are not numbers from 0 to 1: a value is probably too large for it to compute with; "
+    "minimum and maximum of the feature refuse such values (ZELADOR_FIELDS)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,18 @@ class Answer:
 
     labels: list[str]
     probabilities: Rows | None
+
+
+def without_probabilities(probabilities: Rows) -> list[int]:
+    """The rows whose probabilities are not all numbers from 0 to 1. Nearly always none.
+
+    A compiled model computes in single precision: from a huge value it gets an infinity, and then no number.
+    """
+    if probabilities.min() >= -SLACK and probabilities.max() <= 1.0 + SLACK:  # false if one is NaN
+        return []
+    are_valid = (probabilities >= -SLACK) & (probabilities <= 1.0 + SLACK)
+    found: list[int] = np.flatnonzero(~are_valid.all(axis=1)).tolist()
+    return found
 
 
 class Engine(Protocol):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from registry.errors import ModelRefused
 from registry.model.classifier import Answer, Classifier, Rows
+from zelador.undecodable import UNDECODABLE
 
 FILE = "golden.json"
 MAX_SAVED = 32  # rows
@@ -106,7 +107,7 @@ def _decode(classifier: Classifier, data: bytes) -> Golden:
         raise ModelRefused(f"{classifier.name}: {FILE} has more than {MAX_BYTES} bytes")
     try:
         golden = msgspec.json.decode(data, type=Golden)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise ModelRefused(f"{classifier.name}: {FILE} cannot be read ({error})") from None
     count, shares = len(golden.rows), golden.probabilities
     shaped = len(golden.labels) == count <= MAX_CHECKED and all(

@@ -14,6 +14,7 @@ import msgspec
 
 from registry.errors import ModelRefused
 from zelador.errors import InvalidInput
+from zelador.undecodable import UNDECODABLE
 
 FILE = "manifest.json"
 FORMAT = 1
@@ -106,7 +107,7 @@ def decode(data: bytes, name: str, digest: str) -> Manifest:
         raise refused(name, f"{FILE} does not match its digest")
     try:
         return msgspec.json.decode(data, type=Manifest)
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+    except UNDECODABLE as error:
         raise refused(name, f"{FILE} cannot be read: {error}") from None
 
 

@@ -15,6 +15,7 @@ import msgspec
 
 from registry.model.manifest import MAX_DEPTH, Manifest, fits_classes
 from zelador.errors import InvalidInput
+from zelador.undecodable import UNDECODABLE
 
 MAX_METADATA = 65_536  # bytes as JSON, without the confusion matrix
 MAX_CONFUSION = 1_048_576
@@ -115,7 +116,7 @@ def shown_document(data: bytes) -> Mapping[str, Any]:
     """The content of a model's JSON file, such as its report; empty if it is damaged or cannot be shown."""
     try:
         found = msgspec.json.decode(data) if len(data) <= MAX_DOCUMENT else None
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except UNDECODABLE:
         return {}
     return found if isinstance(found, Mapping) and not _trouble(found) else {}
 

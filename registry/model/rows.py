@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from registry.model.classifier import Classifier, Rows
+from registry.model.classifier import NO_PROBABILITIES, Classifier, Rows, without_probabilities
 from zelador.errors import InvalidInput
 from zelador.ranges import Ranges, objection
 from zelador.settings import FieldSettings, Settings
@@ -45,13 +45,18 @@ def rows_of(readings: Sequence[Mapping[str, Any]], features: Sequence[str]) -> R
 def answers_of(
     classifier: Classifier, readings: Sequence[Mapping[str, Any]], settings: Settings | None = None
 ) -> list[Answer]:
-    """The answer for each reading. Raises InvalidInput for a value that `settings` would refuse in a live reading."""
+    """The answer for each reading.
+
+    Raises InvalidInput for a value that `settings` would refuse in a live reading, or that the model cannot use.
+    """
     rows = rows_of(readings, classifier.features)
     if settings is not None:
         check_ranges(rows, Ranges.of(settings, classifier.features))
     answer = classifier.classify(rows)
     if answer.probabilities is None:
         return [{"label": label, "confidence": None, "probabilities": None} for label in answer.labels]
+    if len(rows) and (odd := without_probabilities(answer.probabilities)):
+        raise InvalidInput(f"readings[{odd[0]}]: {classifier.name} {NO_PROBABILITIES}")
     shares = [dict(zip(classifier.classes, row, strict=True)) for row in answer.probabilities.tolist()]
     return [
         {"label": label, "confidence": share[label], "probabilities": share}

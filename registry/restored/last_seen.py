@@ -16,6 +16,7 @@ from zelador.buffer.connection import connect_redis
 from zelador.buffer.keys import Keys
 from zelador.errors import Unavailable
 from zelador.settings import RedisSettings
+from zelador.undecodable import UNDECODABLE
 
 LIMIT_S = 1.0  # time limit for a command that can work without the record
 
@@ -57,7 +58,7 @@ class LastSeen:
         raw: Any = self._client.get(self._key) or b""
         try:
             return Record(raw, msgspec.json.decode(raw, type=Seen) if raw else None)
-        except (msgspec.DecodeError, UnicodeError):
+        except UNDECODABLE:
             return Record(raw, None)
 
     def advance(self, record: Record, now: Seen) -> bool:

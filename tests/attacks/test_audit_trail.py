@@ -166,3 +166,25 @@ def test_values_that_are_not_text_are_recorded_too(tmp_path: Path, caplog: pytes
     trail.add(ActRecord("key a", "x", "\x00" * 100_000, "\x00" * 100_000, '"' * 100_000))
     assert len(list(trail.newest())) == 3
     assert caplog.text.encode("utf-8"), "what collects the log can encode it"
+
+
+def test_an_entry_after_one_that_a_full_disk_cut_off_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next entry used to continue the torn line: it was reported as recorded, and nobody could read it."""
+    trail = AuditFile(tmp_path / "audit.jsonl", 10**6)
+    write = os.write
+    for room in (0, 1, 40):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "write", lambda file, data, room=room: write(file, data[:room]))
+            with pytest.raises(Unavailable, match="No space left on device"):
+                trail.add(ActRecord("key 1", "model selected", "lost"))
+        trail.add(ActRecord("key 1", "model selected", f"after {room}"))
+    assert [change.target for change in trail.newest()] == ["after 40", "after 1", "after 0"]
+
+
+def test_an_entry_after_one_that_a_crash_cut_off_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    trail = AuditFile(path, 10**6)
+    trail.add(ActRecord("key 1", "model selected", "before"))
+    path.write_bytes(path.read_bytes() + b'{"id":"0179578447346')
+    trail.add(ActRecord("key 1", "model selected", "after"))
+    assert [change.target for change in trail.newest()] == ["after", "before"]

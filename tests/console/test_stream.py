@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from admin.console import stream
+from admin.console import holders, stream
+from admin.console.holders import Holder
 from admin.console.stream import (
     CALM_POLLS,
     ENDED,
@@ -24,6 +25,11 @@ from admin.console.stream import (
 )
 
 TOPIC = Topic("overview", "viewer", "en")
+PROGRAM = Holder("key", False, lambda: False, lambda: True)
+
+
+def browser(name: str = "session") -> Holder:
+    return Holder(name, True, lambda: False, lambda: True)
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +57,7 @@ async def following(messages: AsyncIterator[bytes]) -> str:
 
 async def polled(hub: Hub, source: Source, shown: str = "") -> str:
     """What a window beyond the streams of its session gets."""
-    answer = [each async for each in hub.subscribe(TOPIC, source, lambda: True, "session", shown)]
+    answer = [each async for each in hub.subscribe(TOPIC, source, browser(), shown)]
     assert len(answer) == 1
     return answer[0].decode()
 
@@ -77,7 +83,7 @@ def run(test: Callable[[Hub], Awaitable[None]], streams: int = 5) -> None:
 def test_a_stream_sends_everything_first_and_then_changes() -> None:
     async def test(hub: Hub) -> None:
         source = Source(watch="a", flow="b", feed="c")
-        messages = hub.subscribe(TOPIC, source, lambda: True)
+        messages = hub.subscribe(TOPIC, source, PROGRAM)
         first = await following(messages)
         assert all(f'hx-target="#{name}"' in first for name in ("watch", "flow", "feed"))
         source.regions["flow"] = "b\n2"
@@ -97,7 +103,7 @@ def test_a_stream_sends_everything_first_and_then_changes() -> None:
 def test_a_topic_is_rendered_once_for_all_viewers_and_never_without_any() -> None:
     async def test(hub: Hub) -> None:
         source = Source(watch="0")
-        many = [hub.subscribe(TOPIC, source, lambda: True) for _ in range(50)]
+        many = [hub.subscribe(TOPIC, source, PROGRAM) for _ in range(50)]
         for messages in many:
             assert ">0<" in await following(messages)
         before = source.asked
@@ -119,7 +125,7 @@ def test_a_window_beyond_the_streams_of_its_session_gets_what_changed_and_asks_a
     async def test(hub: Hub) -> None:
         source = Source(watch="a", flow="b")
         source.events["tick"] = "1"
-        kept = [hub.subscribe(TOPIC, source, lambda: True, "session") for _ in range(SESSION_STREAMS)]
+        kept = [hub.subscribe(TOPIC, source, browser()) for _ in range(SESSION_STREAMS)]
         for each in kept:
             await following(each)
         first = await polled(hub, source)
@@ -137,11 +143,11 @@ def test_a_window_beyond_the_streams_of_its_session_gets_what_changed_and_asks_a
         assert await polled(hub, source, ";:" * 9_000 + "flow:0;\x00") != changed  # nonsense says that nothing is shown
 
         await kept.pop().aclose()  # type: ignore[attr-defined]
-        messages = hub.subscribe(TOPIC, source, lambda: True, "session", shown_by(changed))
+        messages = hub.subscribe(TOPIC, source, browser(), shown_by(changed))
         assert await following(messages) == f"event: live\ndata: \nid: \nretry: {RETRY_MS}\n\n"
         source.regions["flow"] = "b3"
         assert '"#flow"' in await following(messages)  # it has a stream now
-        other = hub.subscribe(TOPIC, source, lambda: True, "another")
+        other = hub.subscribe(TOPIC, source, browser("another"))
         assert '"#watch"' in await following(other)
         for each in (*kept, messages, other):
             await each.aclose()  # type: ignore[attr-defined]
@@ -157,7 +163,7 @@ def test_windows_without_streams_share_what_is_rendered_and_slow_down_when_there
     elsewhere = Topic("watch", "viewer", "en")
 
     async def test(hub: Hub) -> None:
-        kept = [hub.subscribe(elsewhere, lambda _: Live({}), lambda: True, "session") for _ in range(SESSION_STREAMS)]
+        kept = [hub.subscribe(elsewhere, lambda _: Live({}), browser()) for _ in range(SESSION_STREAMS)]
         for each in kept:
             await following(each)
         source = Source(watch="a")
@@ -166,9 +172,7 @@ def test_windows_without_streams_share_what_is_rendered_and_slow_down_when_there
         assert {retry_of(each) for each in found} == {POLL_MS}
         assert POLL_MS < retry_of(await polled(hub, source)) <= MAX_POLL_MS
         for number in range(2 * POLLED_TOPICS):  # any number of pages that differ
-            await anext(
-                hub.subscribe(Topic("device", "viewer", "en", str(number)), lambda _: Live({}), bool, "session")
-            )
+            await anext(hub.subscribe(Topic("device", "viewer", "en", str(number)), lambda _: Live({}), browser()))
         assert hub.streams == SESSION_STREAMS
         assert not hub.is_full
         assert hub.has_room("session")
@@ -181,7 +185,7 @@ def test_windows_without_streams_share_what_is_rendered_and_slow_down_when_there
 def test_a_full_server_has_room_for_windows_beside_streams_of_their_session() -> None:
     async def test(hub: Hub) -> None:
         source = Source(watch="a")
-        kept = [hub.subscribe(TOPIC, source, lambda: True, "session") for _ in range(SESSION_STREAMS)]
+        kept = [hub.subscribe(TOPIC, source, browser()) for _ in range(SESSION_STREAMS)]
         for each in kept:
             await following(each)
         assert hub.is_full
@@ -197,15 +201,59 @@ def test_very_many_topics_are_each_rendered_less_often(monkeypatch: pytest.Monke
     assert [stream.tick_s(topics) for topics in (1, 20, 40, 500)] == [0.35, 0.35, 0.7, 1.0]
 
 
-def test_a_stream_ends_with_its_session(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "CHECK_S", 0.02)
+@pytest.mark.parametrize("by", ["this process", "another process", "an error"])
+def test_the_streams_of_a_session_end_with_it_and_others_stay(monkeypatch: pytest.MonkeyPatch, by: str) -> None:
+    monkeypatch.setattr(holders, "LOOK_S", 0.02 if by != "another process" else 60.0)
+    monkeypatch.setattr(holders, "CHECK_S", 0.02 if by == "another process" else 60.0)
+    asked: list[str] = []
+    is_over = False
+
+    def has_ended() -> bool:
+        asked.append("look")
+        if is_over and by == "an error":
+            raise ValueError
+        return is_over
 
     async def test(hub: Hub) -> None:
-        messages = hub.subscribe(TOPIC, Source(watch="a"), lambda: False)
-        await following(messages)
-        assert await following(messages) == ENDED.decode()
-        with pytest.raises(StopAsyncIteration):
-            await anext(messages)
+        nonlocal is_over
+        session = Holder("session", True, has_ended, lambda: not is_over)
+        ending = [hub.subscribe(TOPIC, Source(watch="a"), session) for _ in range(2)]
+        other = Source(watch="a")
+        staying = hub.subscribe(TOPIC, other, browser("another"))
+        for each in (staying, *ending):
+            await following(each)
+        is_over = True
+        for each in ending:
+            assert await following(each) == ENDED.decode()
+            with pytest.raises(StopAsyncIteration):
+                await anext(each)
+        other.regions["watch"] = "b"
+        assert ">b<" in await following(staying)
+        await staying.aclose()  # type: ignore[attr-defined]
+        count = len(asked)
+        await asyncio.sleep(0.05)
+        assert len(asked) == count  # without streams, nobody is asked
+
+    run(test)
+
+
+def test_a_key_is_looked_at_once_for_all_its_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holders, "LOOK_S", 0.02)
+    answers = [False, False, True]
+
+    async def test(_hub: Hub) -> None:
+        ended: list[holders.Queue] = []
+        program = Holder("key", False, lambda: answers.pop(0), lambda: True)
+        queues: list[holders.Queue] = [asyncio.Queue() for _ in range(30)]
+        held = holders.Holders(ended.append)
+        for queue in queues:
+            held.add(program, queue)
+        while not ended:
+            await asyncio.sleep(0)
+        assert set(ended) == set(queues)
+        assert answers == []
+        for queue in queues:
+            held.remove(program, queue)
 
     run(test)
 
@@ -213,7 +261,7 @@ def test_a_stream_ends_with_its_session(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_slow_browser_is_disconnected_and_others_are_not() -> None:
     async def test(hub: Hub) -> None:
         source = Source(watch="a")
-        slow, quick = (hub.subscribe(TOPIC, source, lambda: True) for _ in range(2))
+        slow, quick = (hub.subscribe(TOPIC, source, PROGRAM) for _ in range(2))
         await following(slow)
         await following(quick)
         for number in range(MAX_BEHIND + 5):
@@ -230,7 +278,7 @@ def test_a_slow_browser_is_disconnected_and_others_are_not() -> None:
 def test_streams_are_bounded_and_end_when_the_server_stops() -> None:
     async def test(hub: Hub) -> None:
         assert not hub.is_full
-        messages = [hub.subscribe(TOPIC, Source(watch="a"), lambda: True) for _ in range(2)]
+        messages = [hub.subscribe(TOPIC, Source(watch="a"), PROGRAM) for _ in range(2)]
         for each in messages:
             await following(each)
         assert hub.is_full

@@ -105,15 +105,60 @@ def test_a_form_sent_after_the_session_ended_is_carried_through_the_sign_in(site
             assert hidden(again)["unsent"] == hidden(asked)["unsent"]  # a mistyped key loses nothing
             answer = client.post("/console/signin", data={**hidden(again), "key": site.keys["operator"]})
             assert answer.status_code == 200
-            assert SHELVE["why"] in main(answer)
-            assert 'action="/console/devices/press-07/shelve"' in main(answer)
-            assert page in {each["href"] for each in shape(answer).of("a")}
+            assert "Your session had ended when you sent this, so nothing was done." in main(answer)
+            opened = [each["id"] for each in shape(answer).of("dialog") if "open" in each]
+            assert opened == ([] if page.endswith("/shelve") else ["shelve"])
+            assert SHELVE["why"] in {each.get("value") for each in shape(answer).of("input")}
+            assert shape(answer).of("body")[0]["data-address"] == page
             assert client.get("/v1/devices/press-07").json()["state"] != "shelved"  # the person has not sent it yet
-    fields = {name: value for name, value in hidden(answer).items() if name in {*SHELVE, "page"}}
     with site.client("operator") as client:
-        assert client.post("/console/devices/press-07/shelve", data=fields).status_code == 303
+        assert client.post("/console/devices/press-07/shelve", data=SHELVE).status_code == 303
         assert client.get("/v1/devices/press-07").json()["state"] == "shelved"
         assert client.post("/console/devices/press-07/unshelve").status_code == 303
+
+
+TRAINING = {
+    "metric": "F1", "split": "time", "cost_missed": "7", "cost_false_alarm": "2", "notes": "why <not>",
+    "candidates": ["lr", "nb"], "from": "2026-11-31", "devices": "press-*", "save": "first",
+}  # fmt: skip
+KEYS = {"note": "a gauge", "role": "operator", "lasts": "1y"}
+
+
+@pytest.mark.parametrize(("path", "fields"), [("/console/training", TRAINING), ("/console/keys", KEYS)])
+def test_the_page_of_a_form_shows_every_field_after_the_sign_in_and_on_the_way_back(
+    site: Site, path: str, fields: dict[str, str | list[str]]
+) -> None:
+    with site.client(None) as client:
+        asked = client.post(path, data=fields)
+        answer = client.post("/console/signin", data={**hidden(asked), "key": site.keys["admin"]})
+    assert shown(answer, fields) == fields
+    with site.client("admin") as client:
+        answer = client.post(f"/console/form?action={path}", data={**fields, "page": path})
+        assert answer.status_code == 200
+        assert "This is what you typed." in main(answer)
+        assert shown(answer, fields) == fields
+        gone = client.post("/console/form?action=//evil.example/console/x", data={"why": "lost?", "page": "/console/x"})
+        assert "evil" not in gone.text
+    with site.client("viewer") as client:
+        assert shown(client.post("/console/form?action=/console/keys", data=KEYS), KEYS) == {}
+
+
+def shown(answer: httpx.Response, wanted: dict[str, str | list[str]]) -> dict[str, str | list[str]]:
+    """What the fields of a page's forms have."""
+    page = shape(answer)
+    found: dict[str, list[str]] = {}
+    for each in page.of("input"):
+        name, value = str(each.get("name")), str(each.get("value", ""))
+        if each.get("type") != "hidden" and (each.get("type") not in ("radio", "checkbox") or "checked" in each):
+            found.setdefault(name, []).append(value)
+    for each in re.finditer(r'<select[^>]*name="(\w+)".*?</select>', answer.text, re.DOTALL):
+        chosen = re.search(r'<option(?: value="([^"]*)")? selected>([^<]*)', each[0])
+        found.setdefault(each[1], []).append("" if chosen is None else html.unescape(chosen[1] or chosen[2]))
+    return {
+        name: found[name] if isinstance(value, list) else found[name][0]
+        for name, value in wanted.items()
+        if name in found
+    }
 
 
 def test_what_is_too_large_to_be_carried_must_be_typed_again(site: Site) -> None:

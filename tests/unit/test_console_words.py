@@ -87,7 +87,7 @@ def test_an_author_is_named_without_the_way_and_a_key_by_its_note() -> None:
 @pytest.mark.parametrize(
     ("said", "texts"),
     [
-        ("1 rows got no score", ("1 reading got no score.", "1 leitura ficou sem resultado.")),
+        ("1 row got no score", ("1 reading got no score.", "1 leitura ficou sem resultado.")),
         ("1250 rows got no score", ("1,250 readings got no score.", "1.250 leituras ficaram sem resultado.")),
     ],
 )

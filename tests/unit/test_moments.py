@@ -9,10 +9,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from zelador.decode import Decoder
 from zelador.errors import InvalidInput
+from zelador.messages import iso
 from zelador.settings import Settings, load_settings
+from zelador.settings.workers import MAX_SPAN_S
 
 NOW = int(datetime(2026, 11, 24, 10, tzinfo=timezone.utc).timestamp() * 1000)
 TOPIC = "sensors/press-07/reading"
@@ -163,3 +166,18 @@ def test_the_usual_form_is_read_as_any_other(moment: datetime, between: str) -> 
 )  # fmt: skip
 def test_text_that_only_resembles_the_usual_form_is_refused(ts: str) -> None:
     assert "it must be ISO 8601" in reason(ts)
+
+
+@given(ts=st.one_of(st.integers(-(10**21), 10**21), st.floats(-1e21, 1e21), st.datetimes().map(datetime.isoformat)))
+def test_every_accepted_time_can_be_written(ts: object) -> None:
+    """Also with the widest limits that the settings allow. A worker must write the time of each prediction."""
+    limits = {"max_behind_s": MAX_SPAN_S, "max_ahead_s": MAX_SPAN_S}
+    arrival, _ = Decoder(Settings(ingest=limits)).decode(TOPIC, json.dumps({**GOOD, "ts": ts}).encode(), NOW)
+    if arrival is not None:
+        assert 1826 <= int(iso(arrival.readings[0].measured_at)[:4]) <= 2227
+
+
+@pytest.mark.parametrize("name", ["max_behind_s", "max_ahead_s"])
+def test_the_settings_allow_no_wider_limits(name: str) -> None:
+    with pytest.raises(ValidationError, match=name):
+        Settings(ingest={name: 1e12})

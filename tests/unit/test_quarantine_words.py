@@ -51,6 +51,14 @@ def sample(node: ast.expr) -> str:
             return "ISO 8601 (…)"
         case ast.FormattedValue(value=ast.Call(func=ast.Name(id="_hint"))):
             return ""
+        case ast.FormattedValue(value=ast.Call(func=ast.Name(id="counted" | "with_noun")) as call):
+            return sample(call)
+        case ast.FormattedValue(value=ast.IfExp(orelse=ast.Constant(value=str(text)))):
+            return text
+        case ast.Call(func=ast.Name(id="counted" | "with_noun"), args=[_, *nouns]):
+            return f"7 {sample(nouns[1])}" if len(nouns) > 1 else f"7 {sample(nouns[0])}s"
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return sample(left) + sample(right)
         case ast.FormattedValue(conversion=conversion):
             return "'7'" if conversion == ord("r") else "7"
         case ast.Subscript(value=inside):

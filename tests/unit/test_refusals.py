@@ -115,7 +115,7 @@ def test_each_note_about_a_table_has_a_translation() -> None:
                     if isinstance(node.func.value, ast.Name) and node.func.value.id == "notes"
                     else None
                 )
-            elif isinstance(node, ast.Yield) and isinstance(node.value, ast.Constant | ast.JoinedStr):
+            elif isinstance(node, ast.Yield) and isinstance(node.value, ast.Constant | ast.JoinedStr | ast.BinOp):
                 note = sample(node.value)
             if note and " " in note:
                 assert note_text(PT, note) != f"{note[:1].upper()}{note[1:]}.", note

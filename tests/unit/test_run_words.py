@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timezone
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,7 +13,7 @@ from admin.console.language import language
 from admin.console.model.words import worker_reason
 from admin.console.render import Renderer
 from admin.console.runs.events import event_text, step_text
-from admin.console.runs.words import canceled_by, error_text, said_text
+from admin.console.runs.words import canceled_by, error_text, said_text, verdict_text
 from operations.views.report import ByDevice, DeviceScores
 from zelador.errors import InvalidInput
 from zelador.labels import Label
@@ -74,11 +75,63 @@ def test_a_candidate_is_named_with_its_score() -> None:
             "of the rows that they were fitted on",
             "Um teste embaralhado daria F1 0,393 a KNearestNeighbors em vez de 0,304.",
         ),
+        (
+            "a shuffled split would give MCC 0.104 for KNearestNeighbors instead of -0.061: it tests models on "
+            "neighbors of the rows that they were fitted on",
+            "Um teste embaralhado daria MCC 0,104 a KNearestNeighbors em vez de −0,061.",
+        ),
+        (
+            "on the hold-out, the MCC of Ridge is -0.02, but the folds predicted -0.01 to 0.20: the hold-out differs "
+            "from the training rows, so the intervals were widened to include its scores; later rows may differ more, "
+            "and how good a model is on them cannot be told",
+            "Nas leituras separadas, MCC de Ridge é −0,020, mas as partições previam −0,010 a 0,200. Os intervalos "
+            "foram alargados. Leituras posteriores podem diferir mais: não se sabe quão bom é um modelo nelas.",
+        ),
+        (
+            "the class 'yes' was learned on 1 day only: the intervals are for days like these, and how much others "
+            "differ cannot be told",
+            "A classe “sim” foi aprendida em 1 dia só. Os intervalos valem para dias como esse. Não se sabe quanto "
+            "outros diferem.",
+        ),
+        (
+            "readings resemble each other over 265 rows, so all rows are worth only about 9 independent stretches: "
+            "how good a model is on others cannot be told",
+            "As leituras mudam devagar: todas juntas valem só cerca de 9 trechos de tempo independentes. Não se sabe "
+            "quão bom é um modelo em outros.",
+        ),
         ("what a later trainer says", ""),
     ],
 )
 def test_messages_about_a_candidate_are_translated(text: str, said: str) -> None:
     assert said_text(PT, text) == said
+
+
+@pytest.mark.parametrize(
+    ("verdict", "sentence", "said"),
+    [
+        (
+            "tied",
+            "RF and LR cannot be told apart by MCC (the class 'needs care' is in 7 independent stretches only); take "
+            "RF because it scores best.",
+            "Não dá para distinguir RF e LR em MCC. Use RF. A classe “needs care” está em só 7 trechos de tempo "
+            "independentes. Tem a melhor pontuação.",
+        ),
+        (
+            "not_evaluable",
+            "Whether there is anything to learn cannot be told: no model is clearly better than guessing, but the "
+            "class 'b' is in 1 independent stretch only, too few to show that a model is good. Label it more often. "
+            "No model is recommended.",
+            "Não se sabe se há algo a aprender: uma classe está em poucos trechos de tempo independentes para mostrar "
+            "que um modelo é bom. Rotule-a mais vezes. Nenhum modelo é recomendado.",
+        ),
+    ],
+)
+def test_the_reason_for_a_verdict_is_translated(verdict: str, sentence: str, said: str) -> None:
+    found = SimpleNamespace(
+        verdict=verdict, sentence=sentence, first=SimpleNamespace(model_type="RF"), tied=("RF", "LR"), ranked_by="MCC",
+        is_chance=False, chance=None,
+    )  # fmt: skip
+    assert verdict_text(PT, found) == said  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def test_labels_are_those_of_training(tmp_path: Path) -> None:
     text = "lux,temperature,vibration,fault\n410,48,1,nan\n411,75,6,1.0\n412,47,1,0.0\n"
     found, notes = read(tmp_path, text, Wanted(None, "fault"))
     assert found == [("device-1", ""), ("device-2", "1"), ("device-1", "0")]
-    assert notes == ["1 rows without a label are sent without one"]
+    assert notes == ["1 row without a label is sent without one"]
 
 
 def test_rows_that_would_be_refused_live_are_left_out_and_reported(tmp_path: Path) -> None:

@@ -47,8 +47,8 @@ def decide(comparison: Comparison | None, trouble: str | None, only_compiled: bo
     """
     if comparison is None:
         return Verdict("pipeline", trouble or "it was not compiled")
-    if comparison.labels_that_differ:
-        return Verdict("pipeline", f"{comparison.labels_that_differ} of {comparison.rows} labels differ")
+    if count := comparison.labels_that_differ:
+        return Verdict("pipeline", f"{count} of {comparison.rows} labels {'differs' if count == 1 else 'differ'}")
     if comparison.largest_difference == math.inf:
         return Verdict("pipeline", "its probabilities do not match the pipeline's")
     if comparison.largest_difference is not None and not comparison.largest_difference <= TOLERANCE:

@@ -23,6 +23,7 @@ from trainer.compare.tried import Tried
 from trainer.evaluate.balance import sampler
 from trainer.evaluate.calibrate import middle_of, scores_of
 from zelador.errors import InvalidInput
+from zelador.printable import counted
 
 BY_REQUEST = ("xgboost", "catboost")  # slower than the others, and installed only with the extra
 TARGET = "zelador target"  # with a blank, which no feature's name has; a feature may be called "label"
@@ -138,7 +139,9 @@ class Comparison:
                 shares[rows] = probabilities
         self._is_limited = True
         if np.isnan(scores).any():
-            return Tried(name, model, None, seconds, f"{int(np.isnan(scores).any(axis=1).sum())} rows got no score")
+            return Tried(
+                name, model, None, seconds, f"{counted(int(np.isnan(scores).any(axis=1).sum()), 'row')} got no score"
+            )
         if shares is not None and np.isnan(shares).any():
             shares = None
         return Tried(name, model, np.clip(scores, -1e30, 1e30), seconds, middle=self._middle, shares=shares)

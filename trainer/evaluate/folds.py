@@ -80,9 +80,10 @@ def drawn(
     counts = np.bincount(labels, minlength=len(classes))
     need, rarest = fewest_rows(folds, share), int(counts.argmin())
     if counts[rarest] < need:
+        rows_are = "is 1 row" if counts[rarest] == 1 else f"are {counts[rarest]} rows"
         raise InvalidInput(
-            f"there are {counts[rarest]} rows of the class {classes[rarest]!r}; {folds} folds and a hold-out need at "
-            f"least {need} of each: label more readings, or use fewer folds (ZELADOR_TRAINING__FOLDS)"
+            f"there {rows_are} of the class {classes[rarest]!r}; {folds} folds and a hold-out "
+            f"need at least {need} of each: label more readings, or use fewer folds (ZELADOR_TRAINING__FOLDS)"
         )
     rows = np.arange(len(labels))
     _, holdout = train_test_split(rows, test_size=share, stratify=labels, random_state=seed % (1 << 32))

@@ -24,6 +24,7 @@ from trainer.evaluate.known import Known
 from trainer.evaluate.split_notes import naming_notes, naming_notes_in_order, near_copy_notes, split_notes, trend_notes
 from trainer.evaluate.stretches import Named, named
 from zelador.errors import InvalidInput
+from zelador.printable import counted
 
 Asked = Literal["auto", "device", "time", "random"]
 Kind = Literal["device", "time", "device_and_time", "random"]
@@ -35,6 +36,7 @@ GIVEAWAY = 0.1  # how much better a device's name may predict the label than the
 PURE = 0.95  # if this share of each class is in recordings of that class, a recording gives the label away
 FEW_DEVICES = 4  # in the hold-out
 SLICES = 200  # of the rows, if nothing else is known about them
+NEAR_COPIES = "many rows are almost equal to rows of another time"
 QUESTIONS = {NEW_DEVICE: "new_device", LATER: "later"}
 
 
@@ -102,12 +104,13 @@ def split(known: Known, asked: Asked, folds: int | None, holdout: float | None, 
     again = copies(known.values, known.labels, known.devices, known.times)
     if not again.any():
         plan = _split(known, asked, folds, holdout, seed)
-        return replace(plan, notes=(*plan.notes, *near_copy_notes(known)))
-    plan = _split(known.at(~again), asked, folds, holdout, seed)
-    note = (
-        f"{int(again.sum())} rows are copies of others, in every value and the label: they are in no part, as a model "
-        "would know them by heart"
-    )
+        if near := near_copy_notes(known):
+            return replace(plan, notes=(*plan.notes, *near), unsure=plan.unsure or NEAR_COPIES)
+        return plan
+    plan, count = _split(known.at(~again), asked, folds, holdout, seed), int(again.sum())
+    rows_are = counted(count, "row is a copy of another", "rows are copies of others")
+    they_are, them = ("it is", "it") if count == 1 else ("they are", "them")
+    note = f"{rows_are}, in every value and the label: {they_are} in no part, as a model would know {them} by heart"
     return plan.spread(~again, note)
 
 
@@ -134,7 +137,7 @@ def _split(known: Known, asked: Asked, folds: int | None, holdout: float | None,
     )  # fmt: skip
     plan = _hold_out(known, plan, HOLDOUT if holdout is None else holdout, seed, whole is not None, naming)
     plan = _fold(known, plan, fine, folds, seed)
-    notes = (*naming_notes(known, naming), *trend_notes(known), *split_notes(known, plan, whole))
+    notes = (*naming_notes(known, naming), *trend_notes(known), *split_notes(known, plan, whole, naming))
     return replace(plan, notes=(*plan.notes, *notes))
 
 
@@ -188,8 +191,8 @@ def _check_classes(known: Known, fine: Codes) -> None:
         if len(np.unique(fine[known.labels == number])) < 2:
             rows = int((known.labels == number).sum())
             raise InvalidInput(
-                f"the class {name!r} ({rows} rows) is in one stretch of time only, so nothing could test what a model "
-                "learns about it; label it at another time too, or leave it out"
+                f"the class {name!r} ({counted(rows, 'row')}) is in one stretch of time only, so nothing could test "
+                "what a model learns about it; label it at another time too, or leave it out"
             )
 
 
@@ -245,7 +248,7 @@ def _hold_out(known: Known, plan: Split, share: float, seed: int, whole: bool, n
         else:
             tested[np.isin(known.devices, out)] = NEW_DEVICE
             if plan.folds_by != "device" and len(out) < FEW_DEVICES:
-                some = "1 device is" if len(out) == 1 else f"{len(out)} devices are"
+                some = counted(len(out), "device is", "devices are")
                 notes.append(
                     f"{some} held out, too few to tell how much devices differ: on a new one a model may be worse than "
                     "the intervals say"

@@ -9,21 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.evaluation.blocks import lag
-from trainer.evaluate.holdout import EMBARGO
+from registry.evaluation.bootstrap import FEWEST_BLOCKS
 from trainer.evaluate.known import Known
 from trainer.evaluate.near_copies import near_copies
 from trainer.evaluate.stretches import Named, named
 from trainer.evaluate.trend import trends
+from zelador.printable import counted
 
 if TYPE_CHECKING:
     from trainer.evaluate.split import Split
 
-LAGS = 4  # how many times longer a block should be than readings resemble each other
-
 Codes = NDArray[np.int64]
 
 
-def split_notes(known: Known, plan: Split, whole: Codes | None) -> list[str]:
+def split_notes(known: Known, plan: Split, whole: Codes | None, naming: Named) -> list[str]:
     """Returns notes on what the split cannot show. `whole` has the recording of each row, if recordings are whole."""
     notes = [f"the class {name!r} is {where}, so it cannot be evaluated elsewhere: its rows do not count"
              for name, where in plan.alone.items()]  # fmt: skip
@@ -39,18 +38,30 @@ def split_notes(known: Known, plan: Split, whole: Codes | None) -> list[str]:
     held_out = plan.holdout
     if held_out.any() and (absent := set(range(len(known.classes))) - set(known.labels[held_out].tolist())):
         notes.append(f"the hold-out has no row of {', '.join(repr(known.classes[code]) for code in sorted(absent))}")
-    if embargo := int((plan.tested == EMBARGO).sum()):
-        notes.append(f"{embargo} rows next to the hold-out are not used, so that it has no neighbor of a training row")
     if known.times is not None and whole is None and plan.folds_by == "block":
-        slowest = lag(known.values, known.devices, known.times)
-        sizes = np.bincount(plan.blocks[plan.training])
-        length = int(np.median(sizes[sizes > 0]))
-        if length < LAGS * slowest:
-            notes.append(
-                f"a block has about {length} rows, and readings resemble each other over {slowest}: some optimism is "
-                "left in all scores"
-            )
+        notes += _slow_notes(known, known.times, naming.features)
     return notes
+
+
+def _slow_notes(known: Known, times: Codes, named_features: tuple[int, ...]) -> list[str]:
+    """Returns a note if readings change so slowly that all together are few independent ones.
+
+    Features that have a note of their own do not count: those that identify stretches, or rise or fall throughout.
+
+    A series of correlated readings is worth as many independent ones as it is times longer than their correlation
+    (Bayley and Hammersley, 1946). Blocks that are shorter than that resemble each other, so intervals are too narrow.
+    """
+    told = {*named_features, *trends(known.values, known.devices, times)}
+    others = [place for place in range(known.values.shape[1]) if place not in told]
+    slowest = lag(known.values[:, others], known.devices, times) if others else 0
+    worth = known.count / max(1, slowest)
+    if worth >= FEWEST_BLOCKS:
+        return []
+    return [
+        f"readings resemble each other over {slowest} rows, so all rows are worth only about "
+        f"{counted(round(worth), 'independent stretch', 'independent stretches')}: how good a model is on others "
+        "cannot be told"
+    ]
 
 
 def _single_runs(known: Known, times: Codes) -> list[int]:
@@ -67,16 +78,19 @@ def naming_notes(known: Known, naming: Named) -> list[str]:
     if not naming.features:
         return []
     names = [repr(known.features[place]) if known.features else f"number {place + 1}" for place in naming.features]
-    listed = f"the feature {names[0]} has" if len(names) == 1 else f"the features {' and '.join(names)} have"
+    own = (
+        f"the features {', '.join(names[:-1])} and {names[-1]} have values of their own in each stretch of time, which "
+        "identify the stretch and say nothing about others: leave them out if that is so"
+        if len(names) > 1
+        else f"the feature {names[0]} has a value of its own in each stretch of time, which identifies the stretch and "
+        "says nothing about others: leave it out if that is so"
+    )
     tested = (
         "such stretches are never cut between folds"
         if naming.begins is not None
         else "some optimism is left in all scores, because a class is in only one such stretch"
     )
-    return [
-        f"{listed} a value of its own in each stretch of time, which identifies the stretch and says nothing about "
-        f"others: leave it out if that is so; {tested}"
-    ]
+    return [f"{own}; {tested}"]
 
 
 def naming_notes_in_order(known: Known) -> list[str]:
@@ -95,7 +109,8 @@ def trend_notes(known: Known) -> list[str]:
         name = repr(known.features[place]) if known.features else f"number {place + 1}"
         found.append(
             f"the feature {name} {way} throughout the data, so later rows have values of it that no model has learned, "
-            "and how good a model is on them cannot be told: leave it out if it is a counter, a clock or a charge"
+            "and how good a model is on them cannot be told: leave it out if it is a counter, a clock or the "
+            "charge of a battery"
         )
     return found
 

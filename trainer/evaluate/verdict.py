@@ -8,6 +8,7 @@ from typing import Literal
 
 from registry.evaluation.bootstrap import Difference, Interval
 from trainer.evaluate.learnable import Learnable, P
+from zelador.printable import counted
 
 Kind = Literal["clear", "tied", "nothing_to_learn", "not_evaluable"]
 MOST_NAMED = 4  # models that the sentence names
@@ -67,10 +68,12 @@ def decide(
     """Returns the verdict on `contenders`, which are ranked, the best first.
 
     `classes` is the number of classes that can be evaluated; `alone` has those that cannot, and why. `few` says why
-    even a good model could fail to show that it is one; None if there are enough stretches.
+    even a good model could fail to show that it is one, or that it is better; None if there are enough stretches.
     """
     tied = [
-        each for each in contenders if each.lead is None or not each.lead.is_clear or _overtakes(each, contenders[0])
+        each
+        for each in contenders
+        if few is not None or each.lead is None or not each.lead.is_clear or _overtakes(each, contenders[0])
     ]
     names = tuple(each.name for each in tied) if len(tied) > 1 else ()
     take = _model_to_take(tied) or next((each.name for each in contenders if each.built), None)
@@ -81,7 +84,7 @@ def decide(
             return Verdict("not_evaluable", _open_sentence(learnable, few), names, take)
         return Verdict("nothing_to_learn", _nothing_sentence(learnable), names, take)
     if len(tied) > 1:
-        return Verdict("tied", _tied_sentence(tied, take, metric), names, take)
+        return Verdict("tied", _tied_sentence(tied, take, metric, few), names, take)
     return Verdict("clear", _clear_sentence(contenders, metric) + _replacement(contenders, take), (), take)
 
 
@@ -138,8 +141,8 @@ def _guess_reason(learnable: Learnable) -> str:
     return "no model is clearly better than guessing"
 
 
-def _tied_sentence(tied: Sequence[Contender], take: str | None, metric: str) -> str:
-    reason = next((each.lead.reason for each in tied if each.lead is not None and each.lead.reason), None)
+def _tied_sentence(tied: Sequence[Contender], take: str | None, metric: str, few: str | None) -> str:
+    reason = next((each.lead.reason for each in tied if each.lead is not None and each.lead.reason), few)
     if reason is None and any(each.lead is not None and each.lead.is_clear for each in tied):
         reason = "the hold-out disagrees with the folds"
     why = f" ({reason})" if reason else ""
@@ -189,7 +192,7 @@ def _named(names: Sequence[str], take: str | None) -> list[str]:
     best = [*names[: MOST_NAMED - 1]]
     if take in names and take not in best:
         best[-1] = str(take)
-    return [*best, f"{len(names) - len(best)} others"]
+    return [*best, counted(len(names) - len(best), "other")]
 
 
 def _join_names(names: Sequence[str]) -> str:

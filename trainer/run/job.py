@@ -39,6 +39,7 @@ from trainer.run.run_end import end_killed, save_events
 from trainer.run.split_facts import split_facts
 from zelador.clock import now_iso
 from zelador.errors import InvalidInput, ZeladorError
+from zelador.printable import counted
 from zelador.settings import Settings
 from zelador.training_queue.stage import REGISTERING
 
@@ -153,7 +154,9 @@ def _check_options(options: Options, registry: Registry, dataset: Dataset, most:
 def _split_sentence(plan: Split) -> str:
     folds = {"device": "whole devices", "block": "blocks of time", "row": "rows drawn at random"}[plan.folds_by]
     held = int(plan.holdout.sum())
-    return f"{plan.folds} folds by {folds}; " + (f"{held} rows held out" if held else "no separate hold-out")
+    return f"{counted(plan.folds, 'fold')} by {folds}; " + (
+        f"{counted(held, 'row')} held out" if held else "no separate hold-out"
+    )
 
 
 def _collect(registry: Registry, record: Record) -> None:

@@ -15,11 +15,10 @@ from pathlib import Path
 from threading import Event
 from typing import IO, Self
 
-import msgspec
-
 from trainer.run import events
 from zelador.errors import Unavailable, ZeladorError
 from zelador.libgomp import libgomp_environment
+from zelador.undecodable import UNDECODABLE
 
 BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from trainer.run.child import main; main()"
 GRACE_S = 3.0  # to end after each signal
@@ -173,7 +172,7 @@ class Child:
         *lines, self._unread = (self._unread + (data or b"")).split(b"\n")
         try:
             return [events.decode(line) for line in lines if line.strip()]
-        except msgspec.DecodeError as error:
+        except UNDECODABLE as error:
             raise RunFailed(f"the training process reported an invalid event ({error}); start the run again") from None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from registry.evaluation.bootstrap import FEWEST_GROUPS
 from registry.evaluation.scores import scores
 from registry.run_document import LeaderboardRow
 from trainer.candidate.build import Built
@@ -11,9 +12,9 @@ from trainer.compare.judge import Judged
 from trainer.compare.leaderboard import BASELINE, Scored, model_type_of
 from trainer.run.data import Data
 from trainer.run.write import judged_answers
+from zelador.printable import counted
 
 LARGE_OPTIMISM = 0.05
-FEW_DAYS = 10  # of a class; days differ, so fewer of them are no more than fewer stretches
 
 
 def holdout_notes(data: Data, order: list[Scored], judged: dict[str, Judged], built: dict[str, Built]) -> list[str]:
@@ -24,27 +25,30 @@ def holdout_notes(data: Data, order: list[Scored], judged: dict[str, Judged], bu
     found, interval = scores(judged_answers(data, built[first], judged[first])).get(metric), foreseen.of.get(metric)
     if found is None or interval is None or interval[0] <= found <= interval[1]:
         return []
+    further = "; later rows may differ more, and how good a model is on them cannot be told"
     return [
         f"on the hold-out, the {metric} of {model_type_of(first)} is {found:.3f}, but the folds predicted "
         f"{interval[0]:.3f} to {interval[1]:.3f}: the hold-out differs from the training rows, so the intervals were "
-        "widened to include its scores"
+        f"widened to include its scores{further if found < interval[0] else ''}"
     ]
 
 
 def few_days_notes(data: Data) -> list[str]:
-    """Returns a note for each class that was seen on few days, since it is unknown how much other days differ."""
+    """Returns a note on the class that was learned on the fewest days, if intervals say nothing about other days.
+
+    With more days, the intervals are also drawn by whole days.
+    """
     if data.days is None:
         return []
-    counted = np.flatnonzero(data.arrays.counted)
-    by_class = [len(np.unique(data.days[counted[data.codes[counted] == code]])) for code in range(len(data.classes))]
+    rows = data.train[data.arrays.counted[data.train]]
+    by_class = [len(np.unique(data.days[rows[data.codes[rows] == code]])) for code in range(len(data.classes))]
     known = [(days, name) for days, name in zip(by_class, data.classes, strict=True) if days]
-    fewest, name = min(known, default=(FEW_DAYS, ""))
-    if fewest >= FEW_DAYS:
+    fewest, name = min(known, default=(FEWEST_GROUPS, ""))
+    if fewest >= FEWEST_GROUPS:
         return []
-    days = "1 day" if fewest == 1 else f"{fewest} days"
     return [
-        f"the class {name!r} was seen on {days} only: the intervals are for days like these, and how much others "
-        "differ cannot be told"
+        f"the class {name!r} was learned on {counted(fewest, 'day')} only: the intervals are for days like these, and "
+        "how much others differ cannot be told"
     ]
 
 

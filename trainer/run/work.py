@@ -65,7 +65,7 @@ def run(folder: Path, say: Reporter) -> Result:
     parts = data.parts(comparison.precision)
     why = why or comparison.over
     loose = {} if why is not None else _shuffled(data, tried, judged, parts, bench, say)
-    short = [] if why is None else [f"{why}: {len(judged)} of {len(tried)} classifiers were compared"]
+    short = [] if why is None else [f"{why}: {_compared(len(judged), len(tried))}"]
     shuffled_at = time.perf_counter()
     say("testing whether there is anything to learn")
     nothing = _learnable(data)
@@ -92,6 +92,10 @@ def run(folder: Path, say: Reporter) -> Result:
             rebuild=round(time.perf_counter() - shuffled_at, 1),
         ),
     )
+
+
+def _compared(some: int, total: int) -> str:
+    return f"{some} of {total} classifiers {'was' if some == 1 else 'were'} compared"
 
 
 def _arguments(data: Data, ways: Ways) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from zelador.buffer.library import Library
 from zelador.buffer.outcome_batch import FIELD
 from zelador.buffer.written import NotWritten, unwritten
 from zelador.messages import Reading
+from zelador.undecodable import UNDECODABLE
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +102,7 @@ class ArchiveStream:
         )
         try:
             return None if found is None else msgspec.json.decode(found, type=Seen)
-        except msgspec.DecodeError:
+        except UNDECODABLE:
             return None
 
     def newest(self) -> str:

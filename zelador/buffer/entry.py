@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from zelador.messages import Arrival, encode_json
+from zelador.undecodable import UNDECODABLE
 
 _arrivals = msgspec.json.Decoder(tuple[Arrival, ...]).decode
 _packed = msgspec.msgpack.Encoder().encode
@@ -51,7 +52,7 @@ def decode_fields(fields: Mapping[bytes, bytes]) -> Entry:
 def decode_arrivals(raw: bytes) -> tuple[Arrival, ...] | None:
     try:
         return _arrivals(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except UNDECODABLE:
         return None
 
 

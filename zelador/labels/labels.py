@@ -15,6 +15,7 @@ from zelador.buffer.keys import Keys
 from zelador.labels.label import Label, Undone
 from zelador.labels.timeline import Timeline
 from zelador.messages import Reading
+from zelador.undecodable import UNDECODABLE
 
 PAGE_ENTRIES = 2_000
 
@@ -102,7 +103,7 @@ class Labels:
             for entry, fields in page[1:] if self._last else page:
                 try:
                     self._take(fields)
-                except msgspec.DecodeError as error:
+                except UNDECODABLE as error:
                     log.error("the label %s in Redis cannot be read and does not count: %s", entry.decode(), error)
             if page:
                 self._last = page[-1][0]

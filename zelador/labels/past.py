@@ -14,6 +14,7 @@ from zelador.errors import InvalidInput
 from zelador.labels.label import Label, Undone
 from zelador.labels.timeline import Timeline
 from zelador.messages import iso
+from zelador.undecodable import UNDECODABLE
 
 PAGE_ENTRIES = 2_000
 WAIT_S, TIMES = 0.002, 50
@@ -59,7 +60,7 @@ def labels_as_of(client: redis.Redis, prefix: str, at: int | None = None) -> Pas
                     labels[label.id] = label
                 elif (raw := fields.get(b"undone")) is not None:
                     labels.pop(msgspec.json.decode(raw, type=Undone).id, None)
-            except msgspec.DecodeError:
+            except UNDECODABLE:
                 continue  # Labels, which follows the list, logs it
         if len(page) < PAGE_ENTRIES:
             return Past(now, last, tuple(labels.values()))

@@ -22,6 +22,8 @@ MAX_FINDINGS = 200
 YEAR_2000, YEAR_9999 = 946_684_800_000, 253_370_764_800_000  # ms since 1970 UTC
 LONG_MS = 366 * 86_400_000
 NAMED = 3
+SIMILAR = 0.6  # of names: share of characters that are alike
+MAX_COMPARED = 4_000_000  # pairs of characters of one call, which take a quarter of a second
 
 Kind = Literal["overlap", "unknown device", "future", "long", "repeated", "label case"]
 
@@ -110,10 +112,13 @@ def _findings(
         by_device.setdefault(each.device, []).append(each)
     written = {each.label for each in active} | {label.label for label, _ in labels}
     yield from _case(labels, written)
-    unknown = dict.fromkeys(label.device for label, _ in labels if label.device not in known)
-    for device in unknown:
-        line = next(line for label, line in labels if label.device == device)
-        near = difflib.get_close_matches(device, list(known)[:10_000], NAMED, 0.6)
+    unknown: dict[str, int | None] = {}  # and the line of its first label
+    for label, line in labels:
+        if label.device not in known:
+            unknown.setdefault(label.device, line)
+    near_of = _similar(list(unknown), known)
+    for device, line in unknown.items():
+        near = near_of.get(device, ())
         hint = f"did you mean {' or '.join(near)}?" if near else "check its name, as in the topic"
         yield Finding(
             "unknown device",
@@ -149,6 +154,29 @@ def _findings(
         before.setdefault(label.device, []).append((label, line))
     for device, given in before.items():
         yield from _overlaps(device, given, by_device.get(device, []))
+
+
+def _similar(devices: Sequence[str], known: Collection[str]) -> dict[str, Sequence[str]]:
+    """The known names most like each of `devices`: those with the same letters and digits, else those that share most.
+
+    The latter are looked for until MAX_COMPARED is reached.
+    """
+    plain: dict[str, list[str]] = {}
+    for name in known:
+        plain.setdefault(_plain(name), []).append(name)
+    found: dict[str, Sequence[str]] = {}
+    in_order, left, length = sorted(known), MAX_COMPARED, sum(map(len, known))
+    for device in devices:
+        if (same := plain.get(_plain(device))) is not None:
+            found[device] = sorted(same)[:NAMED]
+        elif (cost := len(device) * length) <= left:
+            left -= cost
+            found[device] = difflib.get_close_matches(device, in_order, NAMED, SIMILAR)
+    return found
+
+
+def _plain(name: str) -> str:
+    return "".join(filter(str.isalnum, name.casefold())) or name
 
 
 def _overlaps(device: str, given: list[tuple[Label, int | None]], active: list[Label]) -> Iterator[Finding]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from zelador.printable import counted
+
 LIKE_MISSING = frozenset(
     {"na", "n/a", "null", "none", "nil", "-", "--", "---", "?", "unknown", "unavailable", "missing", "undefined"}
 )
@@ -16,7 +18,8 @@ def class_notes(counts: Mapping[str, int]) -> Iterator[str]:
     """A note for each oddity: a class that looks like a missing value, or classes that differ only in spelling."""
     for label in counts:
         if label.casefold() in LIKE_MISSING:
-            yield f"{label} is taken as a class ({counts[label]} rows); --classes can leave it out if it means no label"
+            rows = counted(counts[label], "row")
+            yield f"{label} is taken as a class ({rows}); --classes can leave it out if it means no label"
     alike: dict[str, list[str]] = {}
     for label in counts:
         alike.setdefault("".join(label.casefold().split()), []).append(label)

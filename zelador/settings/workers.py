@@ -15,6 +15,8 @@ from pydantic import (
 
 from zelador.settings.section import Section
 
+MAX_SPAN_S = 200 * 365 * 86_400.0  # so that every accepted time has a year of four digits
+
 
 class IngestSettings(Section):
     client_id: str = Field(
@@ -25,13 +27,15 @@ class IngestSettings(Section):
     max_array: PositiveInt = Field(default=10_000, description="Readings in one message of a gateway.")
     max_ahead_s: PositiveFloat = Field(
         default=86_400.0,
-        description="A reading whose time is further ahead of our clock than this is refused.",
+        le=MAX_SPAN_S,
+        description="A reading whose time is further ahead of our clock than this is refused. At most 200 years.",
     )
     max_behind_s: PositiveFloat = Field(
         default=365 * 86_400.0,
+        le=MAX_SPAN_S,
         description=(
             "A reading whose time is further behind its receipt than this is refused: the device's clock is not set, "
-            "or it sends the time since its start. Raise this to publish old readings."
+            "or it sends the time since its start. Raise this, to at most 200 years, to publish old readings."
         ),
     )
     unique_ids: bool = Field(

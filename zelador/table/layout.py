@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from zelador.errors import InvalidInput
+from zelador.printable import counted
 from zelador.table.numbers import PLAIN
 from zelador.table.times import looks_like_time
 
@@ -93,7 +94,9 @@ def layout_of(lines: Iterator[str], source: str) -> Layout:
         is_header = len(last) == len(after) > 1
         skip = last_comment if is_header else comments
         if passed := skip - (1 if given else 0):
-            notes.append(f"{passed} lines of comments above the header were passed over")
+            notes.append(
+                f"{counted(passed, 'line')} of comments above the header {'was' if passed == 1 else 'were'} passed over"
+            )
     if skip >= len(sample):
         raise InvalidInput(f"{source} has no rows below its header")
     first = [cell.strip() for cell in _cells(sample[skip], separator)]

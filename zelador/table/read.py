@@ -12,6 +12,7 @@ from pathlib import Path
 
 from zelador.errors import InvalidInput
 from zelador.messages.labels import label_text
+from zelador.printable import counted
 from zelador.settings import Settings
 from zelador.table.columns import ROW, FeatureColumn, device_column, feature_column, features_of, time_column
 from zelador.table.numbers import Cell, Style, Votes, is_missing, number
@@ -224,11 +225,13 @@ class _Reader:
             notes.append("numbers have decimal commas")
         if self._words:
             words = ", ".join(repr(word) for word, _ in self._words.most_common(WORDS_NAMED))
-            notes.append(f"{self._words.total()} cells with {words} are missing values")
+            total = self._words.total()
+            are = "is a missing value" if total == 1 else "are missing values"
+            notes.append(f"{counted(total, 'cell')} with {words} {are}")
         if self._bad_labels:
             notes.append(
-                f"{len(self._bad_labels)} labels are too long or not printable (the first in line "
-                f"{self._bad_labels[0]}); their rows have no label"
+                f"{counted(len(self._bad_labels), 'label is', 'labels are')} too long or not printable (the first in "
+                f"line {self._bad_labels[0]}); their rows have no label"
             )
 
 

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from zelador.errors import InvalidInput
+from zelador.printable import counted
 from zelador.table.encoding import encoding_of
 from zelador.table.layout import NAMES, Layout, layout_of, lines_of, rows_of
 from zelador.table.numbers import Cell
@@ -161,12 +162,15 @@ class _Survey:
         elif self._longer:
             yield "a separator at the end of the lines is passed over: no line has a value after it"
         if self._empty:
-            yield f"{self._empty} rows without any value were passed over"
+            yield counted(self._empty, "row without any value was", "rows without any value were") + " passed over"
         if self.repeated:
             lines = ", ".join(map(str, self.repeated[:LINES_NAMED])) + (
                 ", …" if len(self.repeated) > LINES_NAMED else ""
             )
-            yield f"{len(self.repeated)} repeated header lines were passed over (line {lines})"
+            count = len(self.repeated)
+            yield (
+                f"{counted(count, 'repeated header line was', 'repeated header lines were')} passed over (line {lines})"
+            )
 
     def _refuse(self, found: tuple[int, int]) -> None:
         line, width = found

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from zelador.undecodable import UNDECODABLE
+
 MAX_ASKED = 4
 MAX_TEXT = 4_000  # characters of one of them
 SHOWN_VALUES = 3
@@ -29,7 +31,7 @@ def read_rows(texts: Sequence[str], model: str) -> Iterator[EarlierRow]:
     for text in texts[:MAX_ASKED]:
         try:
             found = msgspec.json.decode(text[:MAX_TEXT], type=EarlierRow)
-        except (msgspec.DecodeError, UnicodeEncodeError):
+        except UNDECODABLE:
             continue
         if found.model == model:
             yield found

@@ -92,7 +92,7 @@ TABLES: Mapping[str, str | Plural] = {  # pattern of a message about a table to 
     ),
 }
 NOTES: Mapping[str, str] = {  # pattern of what was noticed, to its translation
-    r"(?P<count>\d+) lines of comments above the header were passed over": _(
+    r"(?P<count>\d+) lines? of comments above the header (was|were) passed over": _(
         "Lines of comments above the header that were passed over: %(count)s."
     ),
     r"the first line has values and no names, so the columns are column_1 to column_(?P<count>\d+)": _(
@@ -104,10 +104,10 @@ NOTES: Mapping[str, str] = {  # pattern of what was noticed, to its translation
     r"a separator at the end of the lines is passed over: .+": _(
         "A separator at the end of the lines is passed over: no line has a value after it."
     ),
-    r"(?P<count>\d+) rows without any value were passed over": _(
+    r"(?P<count>\d+) rows? without any value (was|were) passed over": _(
         "Rows without any value that were passed over: %(count)s."
     ),
-    r"(?P<count>\d+) repeated header lines were passed over \(line (?P<lines>.+)\)": _(
+    r"(?P<count>\d+) repeated header lines? (was|were) passed over \(line (?P<lines>.+)\)": _(
         "Repeated headers that were passed over: %(count)s (line %(lines)s)."
     ),
     r"the file is read as (?P<name>.+)": _("The file is read as %(name)s."),

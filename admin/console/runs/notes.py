@@ -25,24 +25,30 @@ NOTES: Mapping[str, str | Plural] = {  # pattern of the trainer's note to its tr
         "“%(name)s” is one uninterrupted stretch: models may learn the time instead of it."
     ),
     r"the hold-out has no row of (?P<names>.+)": _("The held-out readings have none of %(names)s."),
-    r"(?P<rows>\d+) rows are copies of others, in every value and the label: .+": plural(
+    r"(?P<rows>\d+) rows? (is a copy of another|are copies of others), in every value and the label: .+": plural(
         "1 reading is a copy of another. It is not used, as a model would know it by heart.",
         "%(rows)s readings are copies of others. They are not used, as a model would know them by heart.",
         "rows",
     ),
-    r"the features? (?P<names>.+) ha(s|ve) a value of its own in each stretch of time, .+; such stretches .+": (
-        _(
-            "%(names)s: a value of its own in each stretch of time, which identifies the stretch. Leave it out if it "
-            "says nothing else. Such stretches are never cut between folds."
-        )
+    r"the feature (?P<names>.+) has a value of its own in each stretch of time, .+; such stretches .+": _(
+        "%(names)s has a value of its own in each stretch of time, which identifies the stretch. Leave it out if it "
+        "says nothing else. Such stretches are never cut between folds."
     ),
-    r"the features? (?P<names>.+) ha(s|ve) a value of its own in each stretch of time, .+; some optimism .+": _(
-        "%(names)s: a value of its own in each stretch of time, which identifies the stretch. Leave it out if it says "
-        "nothing else. Some optimism is left in all scores."
+    r"the feature (?P<names>.+) has a value of its own in each stretch of time, .+; some optimism .+": _(
+        "%(names)s has a value of its own in each stretch of time, which identifies the stretch. Leave it out if it "
+        "says nothing else. Some optimism is left in all scores."
+    ),
+    r"the features (?P<names>.+) have values of their own in each stretch of time, .+; such stretches .+": _(
+        "%(names)s have values of their own in each stretch of time, which identify the stretch. Leave them out if "
+        "they say nothing else. Such stretches are never cut between folds."
+    ),
+    r"the features (?P<names>.+) have values of their own in each stretch of time, .+; some optimism .+": _(
+        "%(names)s have values of their own in each stretch of time, which identify the stretch. Leave them out if "
+        "they say nothing else. Some optimism is left in all scores."
     ),
     r"(?P<share>\d+)% of the rows are almost equal to rows of another time, .+": _(
         "%(share)s of 100 readings are almost equal to readings of another time, as if they were copied and changed a "
-        "little. Scores can be far too good. Leave copies out."
+        "little. Scores can be far too good, and how good a model is on others cannot be told. Leave copies out."
     ),
     r"the feature (?P<name>.+) rises throughout the data, .+": _(
         "%(name)s rises throughout the data. Later readings have values of it that no model has learned, so how good a "
@@ -50,17 +56,31 @@ NOTES: Mapping[str, str | Plural] = {  # pattern of the trainer's note to its tr
     ),
     r"the feature (?P<name>.+) falls throughout the data, .+": _(
         "%(name)s falls throughout the data. Later readings have values of it that no model has learned, so how good a "
-        "model is on them cannot be told. Leave it out if it is a charge or a counter."
+        "model is on them cannot be told. Leave it out if it is a counter or the charge of a battery."
     ),
-    r"no device is held out: there are (?P<some>\d+), and at least (?P<least>\d+) are needed(;.+)?": plural(
+    r"no device is held out: there (are|is) (?P<some>\d+), and at least (?P<least>\d+) are needed; .+": plural(
+        "No device is held out: there is 1, and at least %(least)s are needed. "
+        "How good a model is on a new device cannot be told.",
+        "No device is held out: there are %(some)s, and at least %(least)s are needed. "
+        "How good a model is on a new device cannot be told.",
+        "some",
+    ),
+    r"no device is held out: there (are|is) (?P<some>\d+), and at least (?P<least>\d+) are needed": plural(
         "No device is held out: there is 1, and at least %(least)s are needed.",
         "No device is held out: there are %(some)s, and at least %(least)s are needed.",
         "some",
     ),
-    r"no device is held out: a class is on (?P<some>\d+) of them, and at least (?P<least>\d+) are needed(;.+)?": _(
+    r"no device is held out: a class is on (?P<some>\d+) of them, and at least (?P<least>\d+) are needed; .+": _(
+        "No device is held out: a class is on %(some)s of them, and at least %(least)s are needed. "
+        "How good a model is on a new device cannot be told."
+    ),
+    r"no device is held out: a class is on (?P<some>\d+) of them, and at least (?P<least>\d+) are needed": _(
         "No device is held out: a class is on %(some)s of them, and at least %(least)s are needed."
     ),
-    r"no device is held out: too few devices would be left for a class(;.+)?": _(
+    r"no device is held out: too few devices would be left for a class; .+": _(
+        "No device is held out: too few would be left for a class. How good a model is on a new device cannot be told."
+    ),
+    r"no device is held out: too few devices would be left for a class": _(
         "No device is held out: too few would be left for a class."
     ),
     r"no last stretch of time is held out: the stretches are too few or too short": _(
@@ -77,20 +97,25 @@ NOTES: Mapping[str, str | Plural] = {  # pattern of the trainer's note to its tr
     ),
     r"whole devices are tested together": _("Whole devices are tested together."),
     r"there is no separate hold-out: the scores on the hold-out are those of the folds": _(
-        "No readings are held out: the scores on them are those of the folds."
+        "No readings are held out: the scores are those of the folds."
     ),
     r"the rows were drawn at random: neighbors in time are on both sides, so that scores can be far too good": _(
         "The readings were drawn at random: neighbors in time are on both sides, so scores can be far too good."
     ),
     r"no device and no time are known, so the rows were drawn at random\. .+": _(
         "No device and no time are known, so rows were drawn at random. If neighboring rows are alike, all scores are "
-        "too good."
+        "too good. How good a model is on other rows cannot be told."
     ),
     r"neighboring rows are alike, and sorted, so the order is not chronological": _(
         "Neighboring rows are alike, and sorted, so their order says nothing about time."
     ),
-    r"on the hold-out, the (?P<metric>\S+) of (?P<name>\S+) is (?P<score>[\d.]+), but the folds predicted "
-    r"(?P<low>[\d.]+) to (?P<high>[\d.]+): .+": _(
+    r"on the hold-out, the (?P<metric>\S+) of (?P<name>\S+) is (?P<score>-?[\d.]+), but the folds predicted "
+    r"(?P<low>-?[\d.]+) to (?P<high>-?[\d.]+): .+; later rows may differ more, .+": _(
+        "On the held-out readings, %(metric)s of %(name)s is %(score)s, but the folds predicted %(low)s to %(high)s. "
+        "The intervals were widened. Later readings may differ more: how good a model is on them cannot be told."
+    ),
+    r"on the hold-out, the (?P<metric>\S+) of (?P<name>\S+) is (?P<score>-?[\d.]+), but the folds predicted "
+    r"(?P<low>-?[\d.]+) to (?P<high>-?[\d.]+): .+": _(
         "On the held-out readings, %(metric)s of %(name)s is %(score)s, but the folds predicted %(low)s to %(high)s. "
         "The intervals were widened."
     ),
@@ -106,7 +131,7 @@ NOTES: Mapping[str, str | Plural] = {  # pattern of the trainer's note to its tr
         "It was not finished: the time, %(limit)s s, was used up."
     ),
     r"fold (?P<fold>\d+) failed: (?P<why>.+)": _("Fold %(fold)s failed: %(why)s"),
-    r"(?P<rows>\d+) rows got no score": plural("1 reading got no score.", "%(rows)s readings got no score.", "rows"),
+    r"(?P<rows>\d+) rows? got no score": plural("1 reading got no score.", "%(rows)s readings got no score.", "rows"),
     rf"it needs {NAMED}, which is not among the features": _("It needs %(name)s, which this run does not have."),
     r"no row can be evaluated": _("No reading can be evaluated."),
 }

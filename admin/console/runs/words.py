@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from admin.console.catalog import Messages, Plural, plural
 from admin.console.catalog import mark as _
 from admin.console.language import Language
-from admin.console.runs.notes import NOTES
+from admin.console.runs.notes import NAMED, NOTES
 from admin.console.words import label_text
 from operations.views.comparison import Comparison
 
@@ -25,7 +25,36 @@ REASONS: Mapping[str, str] = {  # in the run's own sentence, to its translation
     "it is faster": _("It is faster."),
     "it scores best": _("It scores best."),
 }
+QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")  # names in a list of them
 REASON = re.compile(r"; take \S+ because ([a-z ]+?)(?: \(and scores within [\d.]+ of the best\))?\.")
+OPEN = "Whether there is anything to learn cannot be told: "
+UNTOLD = _(
+    "Whether there is anything to learn cannot be told: a class is in too few independent stretches of time to show "
+    "that a model is good. Label it more often. No model is recommended."
+)
+TIE = re.compile(r" cannot be told apart by \S+ \((.+)\); take ")
+TIES: Mapping[str, str | Plural] = {  # why models cannot be told apart, to its translation
+    rf"the class {NAMED} is in (?P<some>\d+) independent stretch(es)? only": plural(
+        "“%(name)s” is in 1 independent stretch of time only.",
+        "“%(name)s” is in %(some)s independent stretches of time only.",
+        "some",
+    ),
+    r"too few independent stretches for an interval: (?P<some>\d+), and it takes (?P<least>\d+)": _(
+        "There are too few independent stretches of time: %(some)s, and it takes %(least)s."
+    ),
+    rf"too few independent stretches for an interval: the class {NAMED} is in (?P<some>\d+) of (?P<all>\d+), and it "
+    r"takes (?P<least>\d+)": _(
+        "“%(name)s” is in %(some)s of %(all)s independent stretches of time, and it takes %(least)s."
+    ),
+    r"the hold-out disagrees with the folds": _("The held-out readings disagree with the others."),
+    r"many rows are almost equal to rows of another time": _(
+        "Many readings are almost equal to readings of another time."
+    ),
+    r"no device and no time are known, and so not which rows are independent of each other": _(
+        "No device and no time are known, and so not which readings are independent of each other."
+    ),
+}
+TIE_MESSAGES = Messages(TIES)
 CHANCE = _("Labels moved at random do as well (p = %(p)s).")
 TRANSLATIONS: Mapping[str, str | Plural] = {  # pattern of the trainer's message about a candidate to its translation
     r"it agrees on all (?P<rows>\d+) rows and is faster": _("It agrees on all %(rows)s rows and is faster."),
@@ -34,36 +63,33 @@ TRANSLATIONS: Mapping[str, str | Plural] = {  # pattern of the trainer's message
     ),
     r"it agrees, but is not faster": _("It agrees, but is not faster."),
     r"a probability differs by (?P<far>\S+)": _("A probability differs by up to %(far)s."),
-    r"(?P<differ>\d+) of (?P<rows>\d+) labels differ": plural(
+    r"(?P<differ>\d+) of (?P<rows>\d+) labels differs?": plural(
         "1 of %(rows)s labels differs.", "%(differ)s of %(rows)s labels differ.", "differ"
     ),
     r"it may have been trained on some of these rows, which would flatter it": _(
         "It may have been trained on some of these rows, which would flatter it."
     ),
-    r"(?P<rows>\d+) rows next to the hold-out are not used, so that it has no neighbor of a training row": plural(
-        "1 reading next to the held-out ones is not used, so that none is a neighbor of a known one.",
-        "%(rows)s readings next to the held-out ones are not used, so that none is a neighbor of a known one.",
-        "rows",
-    ),
     r"(?P<some>\d+) devices? (is|are) held out, too few to tell how much devices differ: on a new one a model may be "
     r"worse than the intervals say": plural(
-        "Held out is 1 device, too few to tell how much devices differ: on a new one a model may be worse than the "
+        "1 device is held out, too few to tell how much devices differ: on a new one, a model may be worse than the "
         "intervals say.",
-        "Held out are %(some)s devices, too few to tell how much devices differ: on a new one a model may be worse "
+        "%(some)s devices are held out, too few to tell how much devices differ: on a new one, a model may be worse "
         "than the intervals say.",
         "some",
     ),
-    r"a block has about (?P<rows>\d+) rows, and readings resemble each other over (?P<over>\d+): some optimism is left "
-    r"in all scores": plural(
-        "A block has about 1 reading, and readings resemble each other over %(over)s: some optimism is left.",
-        "A block has about %(rows)s readings, and readings resemble each other over %(over)s: some optimism is left.",
-        "rows",
+    r"readings resemble each other over (?P<over>\d+) rows, so all rows are worth only about (?P<some>\d+) independent "
+    r"stretch(es)?: how good a model is on others cannot be told": plural(
+        "Readings change slowly: all together are worth about 1 independent stretch of time. How good a model is on "
+        "others cannot be told.",
+        "Readings change slowly: all together are worth only about %(some)s independent stretches of time. How good a "
+        "model is on others cannot be told.",
+        "some",
     ),
-    r"a shuffled split would give (?P<metric>\S+) (?P<shuffled>\S+) for (?P<name>\S+) instead of (?P<honest>[\d.]+): "
+    r"a shuffled split would give (?P<metric>\S+) (?P<shuffled>\S+) for (?P<name>\S+) instead of (?P<honest>-?[\d.]+): "
     r"it tests models on neighbors of the rows that they were fitted on": _(
         "A shuffled test would say %(metric)s %(shuffled)s for %(name)s instead of %(honest)s."
     ),
-    r"someone asked the run to finish early: (?P<some>\d+) of (?P<all>\d+) classifiers were compared": plural(
+    r"someone asked the run to finish early: (?P<some>\d+) of (?P<all>\d+) classifiers (was|were) compared": plural(
         "Someone asked the run to finish early: 1 of %(all)s classifiers was compared.",
         "Someone asked the run to finish early: %(some)s of %(all)s classifiers were compared.",
         "some",
@@ -77,10 +103,13 @@ TRANSLATIONS: Mapping[str, str | Plural] = {  # pattern of the trainer's message
     r"it was not finished: someone asked the run to finish early": _(
         "It was not finished: someone asked the run to finish early."
     ),
-    r"the class '(?P<name>.+)' was seen on (?P<some>\d+) days? only: the intervals are for days like these, and how "
-    r"much others differ cannot be told": _(
-        "Days on which “%(name)s” was seen: %(some)s. The intervals are for days like these; how much others differ "
-        "cannot be told."
+    rf"the class {NAMED} was learned on (?P<some>\d+) days? only: the intervals are for days like these, and how much "
+    r"others differ cannot be told": plural(
+        "“%(name)s” was learned on 1 day only. The intervals are for days like that one. How much others differ cannot "
+        "be told.",
+        "“%(name)s” was learned on %(some)s days only. The intervals are for days like these. How much others differ "
+        "cannot be told.",
+        "some",
     ),
 }
 SAID_MESSAGES = Messages({**TRANSLATIONS, **NOTES})
@@ -158,9 +187,14 @@ def verdict_text(language: Language, found: Comparison) -> str:
         best = [found.first.model_type, *(name for name in names if name != found.first.model_type)][: MOST_NAMED - 1]
         names = [*best, language.text(OTHERS, count=language.number(len(names) - len(best)))]
     tied = language.text(AND, others=", ".join(names[:-1]), last=names[-1]) if len(names) > 1 else "".join(names)
+    if found.sentence.startswith(OPEN):
+        return language.text(UNTOLD)
     said = language.text(pattern, first=found.first.model_type, tied=tied, metric=found.ranked_by)
     if found.verdict == "nothing_to_learn" and found.is_chance:
         said += " " + language.text(CHANCE, p=language.number(found.chance, 2))
+    if why := TIE.search(found.sentence):
+        because = TIE_MESSAGES.translated(language, why[1], lambda _name, part: _figure(language, part))
+        said = f"{said} {because}".strip()
     if reason := REASON.search(found.sentence):
         said += " " + language.text(REASONS[reason[1]]) if reason[1] in REASONS else ""
     return said
@@ -195,6 +229,9 @@ def said_text(language: Language, said: str) -> str:
     """Translates the trainer's message about a candidate or the test; empty for an unknown one."""
 
     def part_of(_name: str, part: str) -> str:
+        if quoted := QUOTED.findall(part):
+            names = [f"“{one or other}”" for one, other in quoted]
+            return language.text(AND, others=", ".join(names[:-1]), last=names[-1]) if len(names) > 1 else names[0]
         return label_text(language, part) if part in ("yes", "no") else _figure(language, part)
 
     return SAID_MESSAGES.translated(language, said, part_of)
@@ -214,4 +251,4 @@ def canceled_by(error: str) -> str:
 def _figure(language: Language, text: str) -> str:
     if text.isdecimal():
         return language.number(int(text))
-    return language.number(float(text), 3) if re.fullmatch(r"\d+\.\d+", text) else text
+    return language.number(float(text), 3) if re.fullmatch(r"-?\d+\.\d+", text) else text

@@ -18,12 +18,13 @@ from admin.access.identity import address_of
 from admin.access.roles import open_to_anyone
 from admin.access.sessions import LASTS_S, cookie_name
 from admin.connections import share_of
+from admin.console.again import filled
 from admin.console.console import Console, Shown
 from admin.console.navigation import section_of
 from admin.console.page import answer, go, pages, renderer, show
 from admin.console.said import Said, forget
 from admin.console.sent import Sent
-from admin.console.signin.unsent import MAX_BODY, Carried, carried_in, unsent_of
+from admin.console.signin.unsent import MAX_BODY, Carried, Unsent, carried_in, unsent_of
 from admin.console.visitor import Visiting, Visitor, own_path
 from operations import sign_in_links
 from operations.key_file import Key
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 
 Trouble = Literal["", "ended", "unsent", "key", "link", "redis"]
 FORWARDED = ("forwarded", "via", "x-real-ip", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto")
+FIRST = "/console/overview"
 NOT_SENT_ON = {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
 
 
@@ -82,7 +84,9 @@ async def sign_in(
             return _form(console, visitor, "key", 429, next, services.settings.api.failure_delay_s, unsent)
         delay_s = services.settings.api.failure_delay_s if delayed else 0.0
         return _form(console, visitor, "key", 401, next, delay_s, unsent)
-    return await run_in_threadpool(_begin, console, visitor, found, own_path(next), stay == "yes", unsent)
+    carried, path = carried_in(unsent), own_path(next)
+    first = go(path) if carried is None else await _not_sent(request, console, visitor, found, carried, path)
+    return await run_in_threadpool(_begin, console, visitor, found, path, first, stay == "yes", unsent)
 
 
 def ask_again(console: Console, visitor: Visitor, back: str, unsent: str, headers: Mapping[str, str]) -> Response:
@@ -108,7 +112,7 @@ def sign_in_by_link(
         log.warning("a sign-in link was refused, from %s", address_of(request))
         response = _form(console, visitor, "link", 403)
     else:
-        response = _begin(console, visitor, found, "/console/overview", stay=False)
+        response = _begin(console, visitor, found, FIRST, go(FIRST), stay=False)
     response.headers.update(NOT_SENT_ON)
     return response
 
@@ -142,16 +146,17 @@ def _is_loopback(text: str) -> bool:
     return (getattr(found, "ipv4_mapped", None) or found).is_loopback
 
 
-def _begin(console: Console, visitor: Visitor, key: Key, path: str, stay: bool, unsent: str = "") -> Response:
+def _begin(
+    console: Console, visitor: Visitor, key: Key, path: str, first: Response, stay: bool, unsent: str = ""
+) -> Response:
+    """Begins a session with the answer `first`; if that fails, asks again for the key."""
     try:
         token = console.services.sessions.begin(key)
     except (redis.RedisError, OSError) as error:
         log.error("nobody can sign in: %s", error)
         return _form(console, visitor, "redis", 503, path, unsent=unsent)
     log.info("key %s signed in to the console", key.id)
-    carried = carried_in(unsent)
-    response = go(path) if carried is None else _unsent(console, replace(visitor, key=key, path=path), carried, path)
-    response.set_cookie(
+    first.set_cookie(
         cookie_name("https" if visitor.is_secure else "http"),
         token,
         max_age=LASTS_S if stay else None,
@@ -160,13 +165,18 @@ def _begin(console: Console, visitor: Visitor, key: Key, path: str, stay: bool, 
         httponly=True,
         samesite="lax",
     )
-    return response
+    return first
 
 
-def _unsent(console: Console, visitor: Visitor, carried: Carried, path: str) -> Response:
-    """Shows what was typed before the session ended. Nothing is sent until the person says so."""
-    context = unsent_of(carried, path)
-    return show(console, visitor, "signin/unsent.html", context, section=section_of(path), headers=NOT_SENT_ON)
+async def _not_sent(
+    request: Request, console: Console, visitor: Visitor, key: Key, carried: Carried, path: str
+) -> Response:
+    """Shows the page of a form whose session had ended, or else what was typed. Only the person sends it."""
+    page = await filled(request, unsent_of(carried), key, path)
+    if page is not None:
+        return page
+    visitor, context = replace(visitor, key=key, path=path), Unsent(unsent_of(carried), path, carried.has_files)
+    return await run_in_threadpool(show, console, visitor, "signin/unsent.html", context, section=section_of(path))
 
 
 def _form(

@@ -1,7 +1,7 @@
 """Carries a form that was sent after its session ended through the sign-in, so that the person can send it again.
 
-It is a hidden field of the sign-in form, and nothing of it is kept on the server. A form of another site is refused
-before, and the person sees what is sent before it is.
+It is a hidden field of the sign-in form, and nothing of it is kept on the server. After the sign-in, the page of the
+form shows it again, filled. A form of another site is refused before.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import msgspec
 
 from admin.console.sent import SECRETS, Sent
 from admin.console.visitor import own_path
+from zelador.undecodable import UNDECODABLE
 
 MAX_CARRIED = 20_000  # bytes of the form as JSON
 MAX_BODY = 65_536  # bytes of the sign-in form with it, as a browser encodes it
@@ -27,10 +28,9 @@ class Carried(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Unsent:
-    """What the page after the sign-in shows."""
+    """What is shown after the sign-in if the page of the form cannot be."""
 
     unsent: Sent
-    action: str
     again: str  # path of the form's page
     has_files: bool
 
@@ -49,7 +49,7 @@ def carried_in(text: str) -> Carried | None:
         return None
     try:
         found = msgspec.json.decode(text, type=Carried)
-    except (msgspec.MsgspecError, UnicodeEncodeError):
+    except UNDECODABLE:
         return None
     if not found.fields or own_path(found.action) != found.action:
         return None
@@ -57,5 +57,7 @@ def carried_in(text: str) -> Carried | None:
     return Carried(found.action, fields, found.has_files)
 
 
-def unsent_of(carried: Carried, again: str) -> Unsent:
-    return Unsent(Sent(carried.action, carried.fields), carried.action, again, carried.has_files)
+def unsent_of(carried: Carried) -> Sent:
+    """Returns the form as its page shows it."""
+    kind = "file-not-sent" if carried.has_files else "session-ended"
+    return Sent(carried.action, carried.fields, kind, kind=kind)

@@ -111,7 +111,7 @@ SENTENCES: Mapping[str, str | Plural] = {  # pattern of the finding's own senten
     r"(?P<feature>.+) is missing in (?P<count>\d+) of (?P<all>\d+) readings": _(
         "%(feature)s is missing in %(count)s of %(all)s readings."
     ),
-    r"(?P<feature>.+) is outside its physical range in (?P<count>\d+) readings": plural(
+    r"(?P<feature>.+) is outside its physical range in (?P<count>\d+) readings?": plural(
         "%(feature)s is outside its physical range in 1 reading, which is left out.",
         "%(feature)s is outside its physical range in %(count)s readings, which are left out.",
         "count",
@@ -125,23 +125,23 @@ SENTENCES: Mapping[str, str | Plural] = {  # pattern of the finding's own senten
     r"(?P<feature>.+) alone tells the label: .+": _(
         "%(feature)s alone tells the label. Is it known before the label is?"
     ),
-    r"(?P<count>\d+) readings have the device, time and values of another": plural(
+    r"(?P<count>\d+) readings? (has|have) the device, time and values of another": plural(
         "1 reading came twice; training takes it once.",
         "%(count)s readings came twice; training takes each once.",
         "count",
     ),
-    r"the clock of (?P<device>.+) jumped: it went back (?P<count>\d+) times, first at (?P<moment>\S+)": plural(
+    r"the clock of (?P<device>.+) jumped: it went back (?P<count>\d+) times?, first at (?P<moment>\S+)": plural(
         "The clock of %(device)s went back once, on %(moment)s.",
         "The clock of %(device)s went back %(count)s times, first on %(moment)s.",
         "count",
     ),
-    r"the clock of (?P<device>.+) jumped: it was ahead in (?P<ahead>\d+) readings, first at (?P<moment>\S+)": plural(
+    r"the clock of (?P<device>.+) jumped: it was ahead in (?P<ahead>\d+) readings?, first at (?P<moment>\S+)": plural(
         "The clock of %(device)s was ahead in 1 reading, on %(moment)s.",
         "The clock of %(device)s was ahead in %(ahead)s readings, first on %(moment)s.",
         "ahead",
     ),
-    r"the clock of (?P<device>.+) jumped: it went back (?P<count>\d+) times and was ahead in (?P<ahead>\d+) readings, "
-    r"first at (?P<moment>\S+)": _(
+    r"the clock of (?P<device>.+) jumped: it went back (?P<count>\d+) times? and was ahead in (?P<ahead>\d+) "
+    r"readings?, first at (?P<moment>\S+)": _(
         "The clock of %(device)s jumped, first on %(moment)s. Number of times that it went back: %(count)s. Number of "
         "readings in which it was ahead: %(ahead)s."
     ),

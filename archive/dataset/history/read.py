@@ -18,6 +18,7 @@ from archive.dataset.figures import quantile
 from archive.dataset.history.buckets import Bucket, Course, figures_of
 from zelador.buffer.entry import order_of
 from zelador.errors import ZeladorError
+from zelador.printable import counted
 
 if TYPE_CHECKING:
     from archive.archive import Archive
@@ -166,7 +167,7 @@ class _Held:
             try:
                 found.append(str(local_path(self._archive, file, self._engine, number)))
             except (ZeladorError, OSError) as error:
-                self._damaged.append(f"{file.rows} readings are missing: {error}")
+                self._damaged.append(f"{counted(file.rows, 'reading is', 'readings are')} missing: {error}")
         return found
 
     def __exit__(self, *_: object) -> None:

@@ -10,6 +10,7 @@ from time import time
 
 from command.demo.scenarios.scenario import Sample, Scenario
 from zelador.errors import InvalidInput
+from zelador.printable import counted
 from zelador.ranges import Ranges
 from zelador.settings import Settings, load_settings
 from zelador.table import Wanted, read_table
@@ -57,7 +58,10 @@ def samples_of(
     if rows.times is not None and rows.calendar and (oldest := min(rows.times)) < (time() - limit_s) * 1000:
         note(f"the oldest row is of {_iso(oldest)}, and a reading may be {limit_s / 86_400:g} days old: raise {BEHIND}")
     if unlabeled:
-        note(f"{unlabeled} rows without a label are {'left out' if labeled_only else 'sent without one'}")
+        note(
+            counted(unlabeled, "row without a label is", "rows without a label are")
+            + (" left out" if labeled_only else " sent without one")
+        )
     if not samples:
         raise InvalidInput(f"{path} has no complete row for {', '.join(rows.features)}: {example or 'no label'}")
     return samples

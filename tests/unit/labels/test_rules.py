@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
 from zelador.errors import InvalidInput
 from zelador.labels import Label
 from zelador.labels.moment import moment
-from zelador.labels.rules import MAX_NOTE, Wish, checked, findings
+from zelador.labels.rules import MAX_COMPARED, MAX_NOTE, Wish, checked, findings
 from zelador.settings import Settings
 
 NOW = 1_795_514_400_000  # 2026-11-24T10:00:00Z
@@ -79,6 +83,27 @@ def test_odd_labels_get_a_finding(new: Label, kinds: list[str]) -> None:
 def test_an_unknown_device_is_named_with_a_similar_one() -> None:
     (found,) = findings([(label(NOW - HOUR, NOW, device="pres-07"), 7)], [], {"press-07", "pump"}, NOW)
     assert "press-07" in found.advice and found.line == 7
+
+
+def test_devices_written_in_another_way_are_named_without_comparing_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table writes 200 devices of a plant of 10,000 in its own way: comparing each with all took ten seconds."""
+    compared = 0
+    get_close_matches = difflib.get_close_matches
+
+    def counted(word: str, names: Sequence[str], *more: Any) -> list[str]:
+        nonlocal compared
+        compared += len(word) * sum(map(len, names))
+        return get_close_matches(word, names, *more)
+
+    monkeypatch.setattr(difflib, "get_close_matches", counted)
+    known = {f"pump-{number:05}" for number in range(10_000)}
+    rows = [(label(NOW - HOUR, NOW, device=f"Pump_{number:05}"), number) for number in range(150)]
+    rows += [(label(NOW - HOUR, NOW, device=f"pomp-{number:05}"), number) for number in range(150, 190)]
+    found = findings(rows, [], known, NOW)
+    assert [each.line for each in found] == list(range(190))
+    assert all(each.details == (f"pump-{number:05}",) for number, each in enumerate(found[:150]))
+    assert "pump-00150" in found[150].details
+    assert 0 < compared <= MAX_COMPARED
 
 
 def test_rows_that_overlap_each_other_are_named() -> None:

@@ -152,7 +152,7 @@ def test_the_same_table_in_many_formats_is_read_the_same(kind: str, tmp_path: Pa
         ("a;b;label\n23,125;1;x\n24,375;2;y\n", [23.125, 1, 24.375, 2], "decimal commas"),
         ('a,b,label\n"1,234,567",1,x\n5,2,y\n', [1234567, 1, 5, 2], ""),
         ("a;b;label\n1.234.567;1;x\n5;2;y\n", [1234567, 1, 5, 2], ""),
-        ("a,b,label\n1.5,1,x\n,,\n2.5,2,y\n", [1.5, 1, 2.5, 2], "1 rows without any value"),
+        ("a,b,label\n1.5,1,x\n,,\n2.5,2,y\n", [1.5, 1, 2.5, 2], "1 row without any value"),
     ],
 )  # fmt: skip
 def test_numbers_as_people_write_them(text: str, values: list[float], note: str, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_a_model_without_probabilities_agrees_by_its_labels() -> None:
 @pytest.mark.parametrize(
     ("found", "says"),
     [
-        (comparison(differ=1), "1 of 100 labels differ"),
+        (comparison(differ=1), "1 of 100 labels differs"),
         (comparison(largest=2e-5), "differs by 2e-05"),
         (comparison(largest=math.inf), "do not match the pipeline"),
         (comparison(onnx=9.0), "not faster"),

@@ -50,7 +50,7 @@ GOOD = Comparison(100, 0, 1e-7, 500.0, 50.0)
     ("comparison", "serves", "reason"),
     [
         (GOOD, "onnx", "agrees on all 100 rows"),
-        (Comparison(100, 1, 1e-7, 500.0, 50.0), "pipeline", "1 of 100 labels differ"),
+        (Comparison(100, 1, 1e-7, 500.0, 50.0), "pipeline", "1 of 100 labels differs"),
         (Comparison(100, 0, 1.1e-5, 500.0, 50.0), "pipeline", "a probability differs"),
         (Comparison(100, 0, float("nan"), 500.0, 50.0), "pipeline", "a probability differs"),
         (Comparison(100, 0, 1e-7, 50.0, 500.0), "pipeline", "not faster"),

@@ -60,6 +60,8 @@ def test_the_split_says_that_scores_can_be_too_good() -> None:
     rows = draw.permutation(np.concatenate([rows, rows + 0.0005 * draw.normal(size=rows.shape)]))
     labels = (np.arange(len(rows)) // 24) % 2
     known = Known(rows, labels, ("a", "b"), None, (), times_of(rows) * 60_000, ("x", "y", "z"))
-    notes = [note for note in split(known, "auto", None, None, 7).notes if "almost equal" in note]
+    plan = split(known, "auto", None, None, 7)
+    notes = [note for note in plan.notes if "almost equal" in note]
     assert len(notes) == 1
     assert "cannot be told" in notes[0]
+    assert plan.unsure == "many rows are almost equal to rows of another time"  # so no model is clearly better

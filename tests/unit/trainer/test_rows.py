@@ -77,7 +77,7 @@ def test_values_that_a_live_reading_may_not_have_are_not_trained_on(table: Table
 def test_a_class_that_looks_like_a_missing_value_and_classes_alike_are_named(table: Table) -> None:
     text = "a,b,label\n" + "".join(f"1,2,{label}\n" for label in ("NA", "No", "no", "NO", "yes", "y es", "x"))
     notes = read(table(text)).notes
-    assert "NA is taken as a class (1 rows)" in notes[0]
+    assert "NA is taken as a class (1 row)" in notes[0]
     assert "classes that differ by case or spaces alone: 'NO', 'No', 'no'" in notes
     assert "classes that differ by case or spaces alone: 'y es', 'yes'" in notes
 
@@ -85,7 +85,7 @@ def test_a_class_that_looks_like_a_missing_value_and_classes_alike_are_named(tab
 def test_one_stray_label_does_not_stop_training() -> None:
     found = rows_of({"no": 146, "yes": 94, "Yes": 1}, Choice(fewest=9))
     assert Counter(found.labels) == {"no": 146, "yes": 94}
-    assert "classes with fewer than 9 rows were left out: 'Yes' (1 rows)" in found.notes
+    assert "classes with fewer than 9 rows were left out: 'Yes' (1 row)" in found.notes
     check(found, folds=5, holdout=0.3)
 
 
@@ -93,7 +93,7 @@ def test_classes_and_devices_can_be_chosen() -> None:
     found = rows_of({"a": 10, "b": 10, "c": 10}, Choice(classes=("a", "b"), devices=("m1",)))
     assert Counter(found.labels) == {"a": 5, "b": 5}
     assert set(found.devices or ()) == {"m1"}
-    assert any("only the class 'a', 'b' (--classes); 1 others were left out" in note for note in found.notes)
+    assert any("only the class 'a', 'b' (--classes); 1 other was left out" in note for note in found.notes)
     assert any("only the device 'm1' (--devices)" in note for note in found.notes)
     with pytest.raises(InvalidInput, match="--classes: the buffer has no class 'z'; it has 'a', 'b'"):
         rows_of({"a": 10, "b": 10}, Choice(classes=("a", "z")))
@@ -193,7 +193,7 @@ def test_guessed_columns_for_device_and_time_are_noted(table: Table) -> None:
     found = read(table(TABLE), ("a",))
     assert found.devices == ("m1", "m1", "m2")
     assert found.times is not None and ((found.times - found.times.min()) // 86_400_000).tolist() == [0, 1, 2]
-    assert "1 rows with the device, time and values of another were left out" in found.notes
+    assert "1 row with the device, time and values of another was left out" in found.notes
     assert (found.first, found.last) == ("2026-01-01T00:00:00.000Z", "2026-01-03T00:00:00.000Z")
     assert found.notes[:2] == ("the device is the column 'machine'", "the time is the column 'date'")
 

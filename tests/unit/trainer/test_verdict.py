@@ -103,6 +103,14 @@ def test_too_few_stretches_cannot_show_that_there_is_nothing_to_learn() -> None:
     assert decide([weak], "MCC", Learnable(0.1), {}, 2, None).kind == "nothing_to_learn"
 
 
+def test_too_few_stretches_of_a_class_cannot_show_that_a_model_is_better_than_another() -> None:
+    """One row in 200 was a fault, in few periods: one model was clear at 0.40, and another was better later."""
+    few = "the class 'fault' is in 7 independent stretches only"
+    found = decide([contender("A", 0.4, None), contender("B", 0.0, CLEAR)], "MCC", SURE, {}, 2, few)
+    assert (found.kind, found.take, found.tied) == ("tied", "A", ("A", "B"))
+    assert f"A and B cannot be told apart by MCC ({few}); take A" in found.sentence
+
+
 def test_scores_of_guessing_mean_nothing_to_learn_even_if_moved_labels_score_worse() -> None:
     """Folds with uneven classes push the scores of models that know nothing below 0, and those of moved labels too."""
     assert said(contender("A", -0.02, None, correlation=-0.02), learnable=SURE).kind == "nothing_to_learn"
