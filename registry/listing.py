@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import compress, count, groupby
+from itertools import compress, count
 from operator import attrgetter, is_not
 from types import NoneType
 from typing import Any
@@ -17,14 +17,16 @@ from zelador.errors import InvalidInput
 MAX_CACHED = 64  # queries, and columns
 MAX_PATCHED = 64  # models that changed, up to which the columns are patched and not read again
 NEWEST_FIRST = "-saved_at"
+SCORE = "score"  # `score.F1` is on held-out rows, else of cross-validation
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
     """`sort` is a field or dotted key of the metadata (`metrics.F1`); a leading `-` sorts in descending order.
 
-    `equal`: (key, value) pairs that must match. `least`: (key, number) pairs that must be reached. Models without
-    a value for the sort key come last. Newest first, the models of one run are ordered by their rank.
+    `score.F1` is the F1 on held-out rows, or that of cross-validation if nothing was held out. `equal`: (key, value)
+    pairs that must match. `least`: (key, number) pairs that must be reached. Models without a value for the sort key
+    come last.
     """
 
     sort: str = NEWEST_FIRST
@@ -102,6 +104,9 @@ def read_column(models: Sequence[Model], key: str) -> list[Any]:
     if key in ("name", "saved_at", "saved_by"):
         return list(map(attrgetter(key), models))
     values: list[Any] = [model.metadata for model in models]
+    whole, _, metric = key.partition(".")
+    if whole == SCORE and metric:
+        values, key = [facts.get("holdout") or facts.get("metrics") for facts in values], metric
     for part in key.split("."):
         values = [value.get(part) if isinstance(value, dict) else None for value in values]
     return plain_column(values)
@@ -142,20 +147,7 @@ def search(columns: Columns, query: Query) -> tuple[Model, ...]:
         text, descriptions = query.text.casefold(), columns.of("description")
         rows = [row for row in rows if text in f"{models[row].name}\n{descriptions[row] or ''}".casefold()]
     found = _sorted(rows, columns.of(query.sort.removeprefix("-")), query.sort[:1] == "-")
-    if query.sort == NEWEST_FIRST:
-        found = _best_of_run_first(found, columns.of("run"), columns.of("rank"))
     return tuple(models[row] for row in found)
-
-
-def _best_of_run_first(rows: Sequence[int], runs: Sequence[Any], ranks: Sequence[Any]) -> list[int]:
-    """The models of one run, which stand together, in the order of their rank: a run registers its best model first."""
-    found: list[int] = []
-    for run, group in groupby(rows, runs.__getitem__):
-        together = list(group)
-        if run is not None:
-            together.sort(key=lambda row: ranks[row] if isinstance(ranks[row], int | float) else math.inf)
-        found += together
-    return found
 
 
 def _sorted(rows: Iterable[int], column: Sequence[Any], reverse: bool) -> list[int]:

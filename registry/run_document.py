@@ -189,13 +189,19 @@ class TrainedModel(Candidate):
 
 
 class Reference(TypedDict):
-    """The live model on the same hold-out. `note` is a caveat, or why it could not be evaluated."""
+    """The live model on the same hold-out. `note` is a caveat, or why it could not be evaluated.
+
+    `us_per_row` is the time that it took in its own run.
+    """
 
     name: str
     model_type: str | None
     holdout: Scores
     holdout_intervals: Intervals
     note: str | None
+    questions: NotRequired[dict[str, Scores]]  # on the rows of each question
+    question_intervals: NotRequired[dict[str, Intervals]]
+    us_per_row: NotRequired[float | None]
 
 
 class Promotion(TypedDict):

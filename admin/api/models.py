@@ -100,7 +100,8 @@ def tagged(response: Response, state: State) -> None:
     "",
     summary="List models, filtered and sorted",
     description="`sort` is name, saved_at, saved_by or a dotted key of the metadata (rank, model_type, metrics.F1, "
-    "holdout.F1). A leading `-` sorts in descending order. Models without a value come last.",
+    "holdout.F1), or score.F1: on held-out readings, else of cross-validation. A leading `-` sorts in descending "
+    "order. Models without a value come last.",
     responses=answer(200, "A page of models.", PAGE, ETAG),
     **needs("viewer"),
 )

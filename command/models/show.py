@@ -46,8 +46,12 @@ def list_(
         typer.Option(help="Only models that reach KEY:NUMBER, such as holdout.F1:0.9. May be repeated."),
     ] = None,
     sort: Annotated[
-        str, typer.Option(help="Sort by name, saved_at, rank, holdout.F1, …; a leading - reverses the order.")
-    ] = NEWEST_FIRST,
+        str | None,
+        typer.Option(
+            help="Sort by name, saved_at, rank, holdout.F1, score.F1 (of cross-validation if nothing was held out), …; "
+            "a leading - reverses the order. Default: newest run first, its best model first."
+        ),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="The maximum number of models.")] = None,
     home: Home = None,
     url: Url = None,
@@ -60,16 +64,16 @@ def list_(
 
     equal = tuple((part, value) for part, value in (("run", run), ("model_type", model_type)) if value is not None)
     reached = tuple(map(least_of, least or ()))
-    query = Query(sort, equal, reached, tuple(tag or ()), text)
+    query = Query(sort or NEWEST_FIRST, equal, reached, tuple(tag or ()), text)
     target = open_target(home, url, key)
-    models = by_run(target.models(query))[:limit] if sort == NEWEST_FIRST else target.models(query, limit)
+    models = by_run(target.models(query))[:limit] if sort is None else target.models(query, limit)
     if as_json:
         print_json(models)
         return
     if not models:
         say(
             "no model matches"
-            if query != Query(sort)
+            if query != Query(query.sort)
             else "no model is registered yet; run zelador train or zelador demo"
         )
         return

@@ -83,6 +83,11 @@ class Live:
     holdout: float | None
     holdout_interval: Pair | None
     note: str
+    new_devices: float | None  # of the hold-out, by what it asks
+    new_devices_interval: Pair | None
+    later: float | None
+    later_interval: Pair | None
+    us_per_row: float | None  # in batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,12 +262,18 @@ def _seen(found: Mapping[str, Any]) -> Seen | None:
 def _live(found: Mapping[str, Any], metric: str) -> Live | None:
     if not text_of(found.get("name")):
         return None
+    questions, sure = mapping(found.get("questions")), mapping(found.get("question_intervals"))
     return Live(
         text_of(found.get("name")),
         text_of(found.get("model_type")),
         numbers(found.get("holdout")).get(metric),
         pair_of(mapping(found.get("holdout_intervals")).get(metric)),
         text_of(found.get("note")),
+        numbers(questions.get("new_device")).get(metric),
+        pair_of(mapping(sure.get("new_device")).get(metric)),
+        numbers(questions.get("later")).get(metric),
+        pair_of(mapping(sure.get("later")).get(metric)),
+        numbers(found).get("us_per_row"),
     )
 
 

@@ -152,6 +152,15 @@ class ModelDetail:
         return bool(self.same.differences)
 
     @property
+    def told_apart(self) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+        """The metrics in which it is clearly better than the selected model, and clearly worse; None if unknown."""
+        pairs = self.same.intervals
+        if not pairs:
+            return None
+        better = tuple(row.name for row in self.metrics if row.name in pairs and pairs[row.name][0] > 0)
+        return better, tuple(row.name for row in self.metrics if row.name in pairs and pairs[row.name][1] < 0)
+
+    @property
     def is_compared(self) -> bool:
         """True if the selected model has scores to compare with."""
         return any(row.selected is not None for row in self.metrics)

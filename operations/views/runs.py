@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, NotRequired, cast
@@ -249,7 +250,8 @@ class RunReader:
             if view.is_active:
                 document = self._registry.run(run)
                 return replace(view, result=cast(RunDocument, {k: document[k] for k in EARLY if k in document}))
-            return self._with_names(replace(view, result=self._registry.run(run)))
+            document = self._registry.run(run)
+            return self._with_names(replace(_timed(view, document), result=document))
         except NotFound:
             return view
 
@@ -259,7 +261,11 @@ class RunReader:
 
     def run(self, run: str) -> RunView:
         """One run, from the queue or, once its record there expired, from the registry. Raises NotFound."""
-        return self._with_names(self._run(run))
+        view = self._run(run)
+        if not view.is_active:
+            with contextlib.suppress(NotFound):  # it was canceled before it began
+                view = _timed(view, self._registry.run(run))
+        return self._with_names(view)
 
     def _run(self, run: str) -> RunView:
         try:
@@ -306,6 +312,12 @@ class RunReader:
             state, error = "failed", why
         known = training_queue.Run(run, state, request, by, began, began, ended, error=error)
         return RunView.of(known, document)
+
+
+def _timed(view: RunView, document: RunDocument) -> RunView:
+    """The run with the times of its document, as they are shown while Redis, which adds a second or two, is away."""
+    ended = document.get("ended_at")
+    return view if ended is None else replace(view, started_at=document["started_at"], ended_at=ended)
 
 
 def neighbors(ids: Sequence[str], limit: int, before: str | None) -> tuple[int, str | None, str | None]:

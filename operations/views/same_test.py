@@ -52,6 +52,7 @@ class SameTest:
     intervals: Mapping[str, Pair] = field(default_factory=dict)
     lead: Lead | None = None
     cost: CostPair | None = None
+    is_one_run: bool = False  # of both, so that both have the same held-out readings anyway
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,8 @@ def same_test(model: Model, selected: Model | None) -> SameTest:
     scores = {name: value - found[name] for name, value in numbers(own.get("holdout")).items() if name in found}
     costs = next((each for facts in (own, other) if (each := costs_of(mapping(facts.get("costs"))))), None)
     positive = text_of(own.get("positive")) or None
-    return SameTest(found, pairs, lead, cost_pair(mapping(own.get("confusion")), positive, scores, costs))
+    cost, run = cost_pair(mapping(own.get("confusion")), positive, scores, costs), own.get("run")
+    return SameTest(found, pairs, lead, cost, run is not None and run == other.get("run"))
 
 
 def doubts(state: State, name: str) -> Doubts:

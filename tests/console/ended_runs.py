@@ -15,8 +15,8 @@ from tests.small_models import upload
 from zelador.training_queue.event import RunEvent, Standing, Waiting, encode
 
 CLEAR = "20261124_115838-a38d"  # its three candidates can be saved
-TIED, NOTHING, NOT_EVALUABLE, FAILED, CANCELLED = (f"20261124_12000{place}-aaaa" for place in range(5))
-ENDED = (CLEAR, TIED, NOTHING, NOT_EVALUABLE, FAILED, CANCELLED)
+TIED, NOTHING, NOT_EVALUABLE, FAILED, CANCELLED, LATE = (f"20261124_12000{place}-aaaa" for place in range(6))
+ENDED = (CLEAR, TIED, NOTHING, NOT_EVALUABLE, FAILED, CANCELLED, LATE)  # the last: canceled after the folds
 
 
 REPORT = {
@@ -76,8 +76,8 @@ PROMOTION = {
 }
 
 
-def events_of(ended: list[dict[str, Any]], current: str) -> list[RunEvent]:
-    """The events of a run of five candidates: some have ended, and one is being compared."""
+def events_of(ended: list[dict[str, Any]], current: str | None) -> list[RunEvent]:
+    """The events of a run of five candidates with the baseline: some have ended, and one may be compared now."""
     standings = [
         Standing(each["id"], each["model_type"], each["metrics"]["F1"], None, each["seconds"], None) for each in ended
     ]
@@ -90,6 +90,8 @@ def events_of(ended: list[dict[str, Any]], current: str) -> list[RunEvent]:
                 tuple(standings[: place - 1]), 40.0,
             )
         )  # fmt: skip
+    if current is None:
+        return found
     begins = Standing("x", current, None, None, None, None)
     done = len(standings)
     found.append(RunEvent(done + 2, "2026-11-24T12:00:09Z", "candidate_started", "", done, 5, begins, waiting=waits))
@@ -138,6 +140,12 @@ def put_ended_runs(registry: Registry, folder: Path) -> None:
             "leaderboard": document["leaderboard"][:2],
             "error": "cancelled by key 4f2a91c0",
         },
+        LATE: {
+            "state": "cancelled",
+            "models": [],
+            "notes": "after <i>the oil</i>",
+            "error": "cancelled by key 4f2a91c0",
+        },
     }
     for run, changes in ends.items():
         ended = {**copy.deepcopy(document), "run": run, **changes}
@@ -147,3 +155,4 @@ def put_ended_runs(registry: Registry, folder: Path) -> None:
         registry.put_run(run, cast(RunDocument, ended))
     for run in (FAILED, CANCELLED):
         registry.put_run_events(run, encode(events_of(document["leaderboard"][:2], "RandomForest")))
+    registry.put_run_events(LATE, encode(events_of(document["leaderboard"], None)))

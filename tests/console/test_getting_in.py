@@ -16,6 +16,7 @@ from operations import sign_in_links
 from operations.key_file import KeyFile, new_key, revoke
 from registry.registry import Registry
 from tests.console.conftest import Site
+from tests.console.outline import Outline
 from tests.small_models import upload
 from zelador.buffer.keys import Keys
 
@@ -294,3 +295,11 @@ def test_a_request_that_changes_nothing_is_never_cross_site() -> None:
     for method, refused in (("GET", False), ("HEAD", False), ("POST", True), ("DELETE", True)):
         scope = {"type": "http", "method": method, "headers": headers, "scheme": "http", "path": "/"}
         assert (objection(Request(scope)) is not None) is refused
+
+
+def test_the_field_of_the_key_has_the_focus_without_scripts_too(site: Site) -> None:
+    with site.client(None) as client:
+        refused = client.post("/console/signin", data={"key": "zlk_wrong"})
+        for answer in (client.get("/console/signin"), client.get("/console/models", follow_redirects=True), refused):
+            focused = [each for _, each in Outline(answer.text).tags if "autofocus" in each]
+            assert [each.get("id") for each in focused] == ["key"], answer.url

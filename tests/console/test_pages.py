@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 import socket
+import time
 from collections.abc import Iterator
 from urllib.parse import urljoin
 
@@ -12,9 +13,11 @@ import httpx
 import pytest
 
 from admin.service import _listen
+from tests.attacks.api import wait_for
 from tests.console.conftest import Site
-from tests.console.ended_runs import CLEAR, ENDED, TIED
+from tests.console.ended_runs import CANCELLED, CLEAR, ENDED, LATE, TIED
 from tests.console.outline import Outline, shape
+from tests.console.plant import BAD
 
 RAIL = ("overview", "devices", "labels", "quarantine", "models", "training", "runs", "classify")
 ADMINS = ("audit", "keys")
@@ -35,6 +38,17 @@ def reader(site: Site, request: pytest.FixtureRequest) -> Iterator[httpx.Client]
         yield client
 
 
+@pytest.fixture(scope="module")
+def alarm(site: Site) -> str:
+    """A device that is in alarm."""
+    device, now = "anvil-01", time.time_ns() // 1_000_000
+    for step in range(8):
+        site.plant.publish(BAD, device, ts=now + step)
+    with site.client("operator") as client:
+        wait_for(lambda: client.get(f"/v1/devices/{device}").json().get("state") == "alarm", "the alarm")
+    return device
+
+
 @pytest.mark.parametrize("path", (*RAIL, *ADMINS, *MORE))
 def test_a_page_can_be_read(reader: httpx.Client, path: str) -> None:
     answer = reader.get(f"/console/{path}")
@@ -52,10 +66,15 @@ def test_a_run_says_its_verdict_once_in_the_reader_s_language(reader: httpx.Clie
 
 
 @pytest.mark.parametrize(("role", "language"), [("viewer", "en"), ("operator", "pt-BR"), ("admin", "en")])
-def test_every_link_of_every_page_leads_somewhere(site: Site, role: str, language: str) -> None:
-    """Follows the links of pages, dialogs and error pages, with and without their queries, as each role sees them."""
+def test_every_link_of_every_page_leads_somewhere(site: Site, alarm: str, role: str, language: str) -> None:
+    """Follows the links of pages, dialogs and error pages, with and without their queries, as each role sees them.
+
+    What a link points at within a page is there too, for that role: a viewer has no form of a label to go to.
+    """
     with site.client(role, **{"Accept-Language": language, "Accept-Encoding": "gzip"}) as client:
         seen: set[str] = set()
+        parts: dict[str, set[str]] = {}  # path of a page to the ids on it
+        asked: dict[tuple[str, str], str] = {}  # a path and an id on it, to a page that links there
         todo = [f"/console/{path}" for path in (*RAIL, *WRONG)]
         while todo:
             path = todo.pop()
@@ -75,6 +94,8 @@ def test_every_link_of_every_page_leads_somewhere(site: Site, role: str, languag
                 assert (head.status_code, head.content, head.headers["content-type"]) == (
                     answer.status_code, b"", answer.headers["content-type"],
                 ), path  # fmt: skip
+            if kind == "text/html":
+                parts[path] = {str(each["id"]) for _, each in Outline(answer.text).tags if each.get("id")}
             if kind == "text/html" and path.startswith("/console/"):
                 page = shape(answer)
                 assert page.of("html")[0]["lang"] == language
@@ -83,7 +104,29 @@ def test_every_link_of_every_page_leads_somewhere(site: Site, role: str, languag
                 links |= {each["action"] for each in page.of("form") if each.get("method", "get") == "get"}
                 found = {urljoin(path, link).partition("#")[0] for link in links if link}
                 todo += [*found, *(link.partition("?")[0] for link in found)]
+                for link in links:
+                    target, _, part = urljoin(path, link).partition("#") if link else ("", "", "")
+                    if part:
+                        asked.setdefault((target, part), path)
         assert len(seen) > 60
+        lost = {f"{page} links to {at}#{part}" for (at, part), page in asked.items() if part not in parts.get(at, ())}
+        assert not lost
+        assert ((f"/console/devices/{alarm}", "label") in asked) == (role != "viewer")
+
+
+def test_a_run_that_was_canceled_counts_its_candidates_once(site: Site) -> None:
+    """The baseline is no candidate, above as below; after the folds, what is missing is the test."""
+    with site.client("viewer") as client:
+        some, all_ = (client.get(f"/console/runs/{run}").text for run in (CANCELLED, LATE))
+    assert "2 of 4 candidates had ended, without the baseline" in some
+    assert "2 candidates had ended. The others (2) had not" in some
+    assert "4 of 4 candidates had ended, without the baseline" in all_
+    assert "All 4 candidates had ended on the folds. The test on held-out readings had not" in all_
+
+
+def test_the_notes_of_a_run_are_under_its_title(site: Site) -> None:
+    with site.client("viewer") as client:
+        assert "after &lt;i&gt;the oil&lt;/i&gt;</p>" in client.get(f"/console/runs/{LATE}").text
 
 
 def test_a_viewer_sees_only_what_a_viewer_may(site: Site) -> None:
@@ -169,3 +212,23 @@ def test_the_page_after_a_form_shows_what_the_form_changed(site: Site) -> None:
             assert client.post(f"/console/models/{name}/select").status_code == 303
             page = client.get("/console/models").text
             assert f'<a href="/console/models/{name}"><b>{name}</b></a>' in page.partition("<main")[0]
+
+
+@pytest.mark.parametrize(("column", "key"), [("Saved", "saved_at"), ("Name", "name"), ("F1", "score.F1")])
+def test_a_column_of_models_is_sorted_both_ways_by_its_header(site: Site, column: str, key: str) -> None:
+    """The first press of a header sorts by it, the next one turns the order around, as in the JSON twin."""
+    with site.client("viewer") as client:
+        path, seen = "/console/models?sort=type", {}
+        for _ in range(2):
+            text = client.get(path).text
+            found = re.search(rf'<a href="([^"]+)">{column}', text)
+            assert found
+            path = found[1].replace("&amp;", "&")
+            text = client.get(path).text
+            way = re.search(rf'aria-sort="(\w+)"><a href="[^"]+">{column}', text)
+            assert way, column
+            seen[way[1]] = re.findall(r'<a class="name" href="/console/models/([^"]+)"', text)
+        assert set(seen) == {"ascending", "descending"}
+        for name, sign in (("ascending", ""), ("descending", "-")):
+            twin = client.get("/v1/models", params={"sort": sign + key}).json()["models"]
+            assert seen[name] == [model["name"] for model in twin]

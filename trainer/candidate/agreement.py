@@ -82,14 +82,14 @@ def compare(
     rows: Rows,
 ) -> Comparison:
     """Compares the answers of both on every row, then times both."""
-    expected_labels, expected = _in_parts(pipeline, rows)
-    labels, probabilities = _in_parts(onnx, rows)
+    expected_labels, expected = in_parts(pipeline, rows)
+    labels, probabilities = in_parts(onnx, rows)
     differ = int(np.sum(np.asarray(expected_labels) != np.asarray(labels)))
     largest = _largest_difference(expected, probabilities)
     return Comparison(len(rows), differ, largest, time_of(pipeline, rows), time_of(onnx, rows))
 
 
-def _in_parts(
+def in_parts(
     answer: Callable[[Rows], tuple[Sequence[int], Rows | None]], rows: Rows
 ) -> tuple[Sequence[int], Rows | None]:
     """Returns the answers to all rows, asked in parts: a compiled model of nearest neighbors holds the distances of all

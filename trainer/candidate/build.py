@@ -14,7 +14,7 @@ from registry.model.artifact import applied
 from registry.model.classifier import OnnxEngine, PipelineEngine
 from registry.model.manifest import Threshold
 from registry.run_document import Agreement
-from trainer.candidate.agreement import BATCH, compare, decide, document, probe_rows, time_of
+from trainer.candidate.agreement import BATCH, compare, decide, document, in_parts, probe_rows, time_of
 from trainer.candidate.boosters import LIBRARIES, library_of
 from trainer.candidate.compile import compile_pipeline
 from trainer.evaluate.calibrate import Calibration
@@ -34,7 +34,8 @@ class Built:
 
     `pipeline` is calibrated if `calibrated` is set. `onnx` is its compiled form; None if the pipeline serves itself.
     With `compiled_only`, the pipeline cannot be saved.
-    `indices` (predicted classes) and `shares` (probabilities) are its answers on the hold-out.
+    `indices` (predicted classes) and `shares` (probabilities) are its answers on the hold-out, by the form that serves:
+    the other one rounds probabilities differently, which changes AUC and PR-AUC.
     """
 
     pipeline: Pipeline
@@ -68,7 +69,7 @@ def build(
     plain = PipelineEngine(served, parts.classes, rule)
     probes = probe_rows(estimator, parts.holdout, seed, np.vstack([parts.train, parts.holdout]))
     compiled, trouble = compile_pipeline(served, parts.holdout.shape[1])
-    comparison = None
+    comparison, run = None, plain.run
     if compiled is not None:
         try:
             engine = OnnxEngine("candidate", compiled, parts.classes, has_probabilities, rule)
@@ -86,7 +87,8 @@ def build(
         batch_us = time_of(plain.run, parts.holdout)
     else:
         batch_us = comparison.onnx_us if decision.serves == "onnx" else comparison.pipeline_us
-    indices, shares = plain.run(parts.holdout)
+        run = engine.run if decision.serves == "onnx" else plain.run
+    indices, shares = in_parts(run, parts.holdout)
     return Built(
         served,
         compiled if decision.serves == "onnx" else None,

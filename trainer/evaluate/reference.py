@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,10 +37,12 @@ def judge_live(
     positive: str | None,
     resamples: Resamples,
     began: str | None,
+    questions: Mapping[str, tuple[NDArray[np.bool_], Resamples]],
 ) -> Live | None:
     """Asks the live model for its answers to `rows`; returns None if no model is selected.
 
-    `began` is the time of the earliest row, in ISO 8601; None if unknown.
+    `began` is the time of the earliest row, in ISO 8601; None if unknown. `questions` marks rows that are also counted
+    on their own, with draws of these rows.
     """
     if request.live is None:
         return None
@@ -59,10 +62,14 @@ def judge_live(
     except Exception as error:  # noqa: BLE001 - a model may raise anything
         return Live({**empty, "note": f"it fails on these rows: {str(error)[:200]}"}, None, resamples)
     answers = _answers(list(indices), shares, classifier.classes, labels, classes, positive)
+    parts = {name: (answers.at(asked), drawn) for name, (asked, drawn) in questions.items()}
     facts: Reference = {
         **empty,
         "holdout": scores(answers),
         "holdout_intervals": intervals(answers, resamples).of,
+        "questions": {name: scores(part) for name, (part, _) in parts.items()},
+        "question_intervals": {name: intervals(part, drawn).of for name, (part, drawn) in parts.items()},
+        "us_per_row": _time(saved.metadata.get("us_per_row")),
         "note": _note(saved.metadata.get("trained_to"), began),
     }
     return Live(facts, answers, resamples)
@@ -84,6 +91,10 @@ def _answers(
         found = np.zeros((len(labels), len(joined)))
         found[:, places] = shares
     return Answers(labels, np.array(places, np.int64)[indices], found, joined, positive)
+
+
+def _time(found: object) -> float | None:
+    return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
 
 
 def _note(ended: object, began: str | None) -> str | None:

@@ -81,7 +81,7 @@ def train(
         "by": options.by,
         "metric": options.metric,
         "notes": options.notes,
-        "started_at": now_iso(),
+        "started_at": recorder.kept[0].at if recorder.kept else now_iso(),
         "rows": len(dataset.labels),
         "data": dataset.facts(),
         "features": list(dataset.features),

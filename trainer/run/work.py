@@ -255,9 +255,11 @@ def _judge_live(folder: Path, data: Data) -> Live | None:
     began = None
     if arrays.times is not None and data.request.metadata["data"]["from"] is not None and len(rows):
         began = iso(int(arrays.times[rows].min()))
+    drawn = data.question_resamples()
     return judge_live(
         folder, data.request, arrays.rows[rows], data.codes[rows], data.classes, data.positive,
         data.holdout_resamples(), began,
+        {name: (asked, drawn[name]) for name, asked in data.questions.items()},
     )  # fmt: skip
 
 

@@ -26,15 +26,17 @@ router = pages("models")
 imports = pages("import")
 
 PAGE_ROWS = 50
-SORTS: Mapping[str, str] = {
-    "saved": "-saved_at",
+Sort = Literal["saved", "name", "type", "f1", "auc", "rank"]
+Order = Literal["asc", "desc"]
+SORTS: Mapping[Sort, str] = {
+    "saved": "saved_at",
     "name": "name",
     "type": "model_type",
-    "f1": "-holdout.F1",
-    "auc": "-holdout.AUC",
+    "f1": "score.F1",
+    "auc": "score.AUC",
     "rank": "rank",
 }
-Sort = Literal["saved", "name", "type", "f1", "auc", "rank"]
+USUAL_ORDER: Mapping[Sort, Order] = {"saved": "desc", "f1": "desc", "auc": "desc"}  # the others: ascending
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,9 @@ class Models:
     q: str
     type: str
     state: str
-    sort: str
-    links: dict[str, str]  # sort key to path
+    sort: Sort
+    order: Order
+    links: dict[str, str]  # sort key to path; that of the present one turns the order around
     before: str | None  # path of the previous page
     after: str | None
     now: PlantView
@@ -68,14 +71,18 @@ def show_models(
     type: Annotated[str, Query(max_length=64)] = "",  # noqa: A002 - a name in URLs
     state: Literal["", "selected", "before", "never"] = "",
     sort: Sort = "saved",
+    order: Annotated[Order | None, Query()] = None,
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> Response:
     registry, is_admin = console.services.registry, signed_in(visitor).may("admin")
     equal = (("model_type", type),) if type else ()
-    rows, total = model_rows(registry, Listed(SORTS[sort], equal, text=q), PAGE_ROWS, offset, state or None)
+    order = order or usual_order(sort)
+    by = SORTS[sort] if order == "asc" else f"-{SORTS[sort]}"
+    rows, total = model_rows(registry, Listed(by, equal, text=q), PAGE_ROWS, offset, state or None)
 
-    def path(**changed: str | int) -> str:
-        asked = {"q": q, "type": type, "state": state, "sort": sort, "offset": 0, **changed}
+    def path(by: Sort = sort, order: Order = order, offset: int = 0) -> str:
+        shown_order = "" if order == usual_order(by) else order
+        asked = {"q": q, "type": type, "state": state, "sort": by, "order": shown_order, "offset": offset}
         kept = {
             key: value for key, value in asked.items() if value not in ("", 0) and (key, value) != ("sort", "saved")
         }
@@ -90,7 +97,8 @@ def show_models(
         type,
         state,
         sort,
-        {name: path(sort=name) for name in SORTS},
+        order,
+        {name: path(name, usual_order(name) if name != sort else turned(order)) for name in SORTS},
         path(offset=max(0, offset - PAGE_ROWS)) if offset else None,
         path(offset=offset + PAGE_ROWS) if offset + PAGE_ROWS < total else None,
         console.plant.read(),
@@ -98,6 +106,15 @@ def show_models(
         is_admin,
     )
     return show(console, visitor, "models/page.html", context, section="models")
+
+
+def usual_order(sort: Sort) -> Order:
+    """The order at the first press of a column's header."""
+    return USUAL_ORDER.get(sort, "asc")
+
+
+def turned(order: Order) -> Order:
+    return "asc" if order == "desc" else "desc"
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,15 @@ class Progress:
         return any(each.id == "dummy" for each in self.view.steps)
 
     @property
+    def ended(self) -> tuple[int, int] | None:
+        """Candidates that have ended, of all, without the baseline."""
+        if self.counted is None:
+            return None
+        base = next((each for each in self.view.steps if each.id == "dummy"), None)
+        done, total = self.counted
+        return (done - (base is not None and base.state in ("ended", "failed")), total - (base is not None))
+
+    @property
     def may_finish(self) -> bool:
         """True while there is a candidate to finish with, and another one to leave out."""
         has_one = any(each.score is not None and each.id != "dummy" for each in self.view.leaderboard)

@@ -65,3 +65,28 @@ def test_an_answer_is_kept_until_something_changes(registry: Registry) -> None:
     assert registry.find(Query("name")) is first
     save(registry, "e", "e")
     assert len(registry.find(Query("name"))) == 5
+
+
+def test_newest_first_is_by_the_time_saved_and_not_by_rank_or_run() -> None:
+    """The third model of a run is saved after those of another run, so it stands before them, apart from the first."""
+    registry = Registry.on(Memory())
+    for name, run, rank in (("a1", "a", 1), ("a2", "a", 2), ("b1", "b", 1), ("a3", "a", 3), ("a0", "a", 0)):
+        save(registry, name, name)
+        registry.annotate(name, {"run": run, "rank": rank}, by="me")
+    assert [model.name for model in registry.find(Query())] == ["a0", "a3", "b1", "a2", "a1"]
+    assert [model.name for model in registry.find(Query("saved_at"))] == ["a1", "a2", "b1", "a3", "a0"]
+
+
+def test_a_score_is_the_held_out_one_or_that_of_cross_validation() -> None:
+    """A page shows either in the same column, so the column is sorted by both."""
+    registry = Registry.on(Memory())
+    for name, told in {
+        "held": {"metrics": {"F1": 0.99}, "holdout": {"F1": 0.7}},
+        "folds": {"metrics": {"F1": 0.8}},
+        "none": {},
+        "other": {"holdout": {"AUC": 0.9}, "metrics": {"F1": 0.95}},
+    }.items():
+        save(registry, name, name)
+        registry.annotate(name, told, by="me")
+    assert [model.name for model in registry.find(Query("-score.F1"))] == ["folds", "held", "none", "other"]
+    assert [model.name for model in registry.find(Query("score.F1"))] == ["held", "folds", "none", "other"]

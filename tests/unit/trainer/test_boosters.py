@@ -14,6 +14,7 @@ from sklearn.pipeline import Pipeline
 from xgboost import XGBClassifier
 
 from registry.evaluation.bootstrap import Difference
+from registry.evaluation.scores import Answers, scores
 from registry.model.artifact import PIPELINE, Upload, manifest_of, open_classifier, pack
 from registry.model.manifest import Feature, Threshold
 from trainer.candidate.boosters import Unsupported, library_of, trees_of
@@ -110,3 +111,24 @@ def test_a_winner_that_cannot_be_served_is_named_with_the_one_to_take() -> None:
     assert found.take == "Ridge"
     assert found.sentence.startswith("XGBoost is better than the other one")
     assert found.sentence.endswith("It cannot be served, so take Ridge, the best that can.")
+
+
+def test_a_model_is_judged_by_the_answers_of_the_form_that_serves() -> None:
+    """The compiled form rounds probabilities to single precision, which puts rows of a flat part of the calibration in
+    another order: a later run that tests the model while it is live must find the same AUC and PR-AUC.
+    """
+    draw = np.random.default_rng(3)
+    rows = draw.normal(size=(3_000, 3)).round(2).astype(np.float32)
+    codes = (rows[:, 0] + draw.normal(0, 0.8, 3_000) > 0.7).astype(np.int64)
+    labels = tuple("ab"[code] for code in codes)
+    parts = Parts(rows[:2_000], labels[:2_000], rows[2_000:].astype(float), labels[2_000:], ("a", "b"))
+    pipeline = rebuild(LogisticRegression(), parts)
+    built = build(pipeline, calibration_of(pipeline, parts, codes[:2_000]), None, parts, 1)
+    assert built.onnx is not None and built.shares is not None
+    upload = Upload(built.pipeline, tuple(map(Feature, "xyz")), parts.classes, onnx=built.onnx)
+    files = pack(upload)
+    served = open_classifier(manifest_of(upload, "m", files, "now"), "", files)
+    indices, shares = served.run(parts.holdout)
+    assert (list(indices), shares.tolist()) == (built.indices.tolist(), built.shares.tolist())
+    exact = scores(Answers(codes[2_000:], built.indices, built.pipeline.predict_proba(parts.holdout), ("a", "b"), "b"))
+    assert exact["PR-AUC"] != scores(built.answers(codes[2_000:], ("a", "b"), "b"))["PR-AUC"]  # a case that tells them
