@@ -13,7 +13,7 @@ from admin.console.device.timeline import timeline
 from admin.console.language import Language, language
 from admin.console.runs.words import said_text
 from admin.console.said import Said, said_words
-from admin.console.words import act, device_event, device_line, is_told, named, sentence
+from admin.console.words import act, device_event, device_line, is_told, sentence
 from operations.audit import Act
 from operations.audit_entry import Change
 from operations.views.device_events import DeviceEventView
