@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 import redis
 
+from inference.whole_limit import WholeLimit
 from zelador.alarms.activity import WEBHOOK_LOST
 from zelador.alarms.state import WELL
 from zelador.buffer import connect_redis
@@ -97,7 +98,8 @@ class Webhook:
         self._leads = leads
         self._client = connect_redis(settings.redis)
         self._keys = Keys(settings.redis.prefix)
-        self._opener = urllib.request.build_opener(NoRedirect)
+        self._limit = WholeLimit()
+        self._opener = urllib.request.build_opener(NoRedirect, *self._limit.handlers)
         self._given_up_log = LogLimit(REPEAT_S)
         self._thread = SideThread(
             "webhook",
@@ -168,8 +170,9 @@ class Webhook:
         if self._alarm.webhook_secret is not None:
             headers["X-Zelador-Signature"] = signature(self._alarm.webhook_secret, int(time.time()), body)
         request = urllib.request.Request(str(self._alarm.webhook_url), body, headers, method="POST")  # noqa: S310
+        limit_s = self._alarm.webhook_timeout_s
         try:
-            with self._opener.open(request, timeout=self._alarm.webhook_timeout_s) as answer:
+            with self._limit.limited(limit_s), self._opener.open(request, timeout=limit_s) as answer:
                 answer.read(MAX_ANSWER)
         except urllib.error.HTTPError as error:
             with error:

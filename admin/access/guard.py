@@ -195,7 +195,7 @@ class Guard:
         if wait := self._rate.wait(key.id):
             if (read := request.scope.get(ReadForm.NAME)) is not None:
                 read.is_page_shown = False
-            return await too_many(request, wait, f"this key may make {self._settings.rate_per_s:g} requests a second")
+            return await too_many(request, wait, _limit(self._settings.rate_per_s, "request"))
         if self._uses.note(key.id):
             await run_in_threadpool(self._uses.write, key.id)
         found: roles.Found | None = request.scope.get(roles.FOUND)
@@ -220,7 +220,7 @@ class Guard:
     async def _change(self, request: Request, key: Key) -> Response | None:
         """Limits the rate of changes, and refuses them while the audit log cannot record them."""
         if wait := self._changes.wait(key.id):
-            return await too_many(request, wait, f"this key may make {self._settings.changes_per_s:g} changes a second")
+            return await too_many(request, wait, _limit(self._settings.changes_per_s, "change"))
         request.scope["zelador.change"] = key.id
         try:
             await run_in_threadpool(self._services.audit.check, is_admin=key.may("admin"))
@@ -257,6 +257,10 @@ def _is_long(request: Request) -> bool:
     """Returns whether the body is too long to be read and discarded."""
     length = request.headers.get("content-length", "0")
     return "transfer-encoding" in request.headers or not length.isdigit() or int(length[:20]) > MAX_DRAINED
+
+
+def _limit(rate_per_s: float, what: str) -> str:
+    return f"this key may make {rate_per_s:g} {what if rate_per_s == 1 else f'{what}s'} a second"
 
 
 async def too_many(request: Request, wait_s: float, detail: str) -> Response:

@@ -80,6 +80,12 @@ class Language:
         text = self.number(abs(value), decimals)
         return text if abs(value) < 0.5 * 10**-decimals else ("+" if value > 0 else "−") + text
 
+    def bound(self, value: float | None, decimals: int = 3) -> str:
+        """Formats an end of an interval of a difference, with more decimals if it would look like 0 and is not."""
+        while value is not None and 1e-6 <= abs(value) < 0.5 * 10**-decimals:
+            decimals += 1
+        return self.signed(value, decimals)
+
     def measure(self, value: float | None, usual: tuple[float, float] | None = None) -> str:
         """Formats a measured value with about three significant digits, and all digits before the decimal point.
 
@@ -115,6 +121,10 @@ class Language:
         if whole < DAY:
             return _two(whole // HOUR, "h", whole % HOUR // MINUTE, "min")
         return _two(whole // DAY, "d", whole % DAY // HOUR, "h")
+
+    def whole_duration(self, seconds: float) -> str:
+        """Formats a duration in whole seconds."""
+        return f"{int(seconds)} s" if seconds < MINUTE else self.duration(seconds)
 
     def local(self, moment: datetime | str | int) -> datetime:
         """Returns a moment (ISO 8601, or ms since 1970 UTC) in the plant's time zone."""
@@ -154,14 +164,9 @@ class Language:
         local = self.local(moment)
         return self.clock(local) if local.date() == datetime.now(self.zone).date() else self.day_and_time(local)
 
-    def ago(self, moment: datetime | str | int) -> str:
-        """Formats how long ago a moment was, such as 2 min 15 s."""
-        return self.duration(max(0.0, (datetime.now(timezone.utc) - self.local(moment)).total_seconds()))
-
     def whole_ago(self, moment: datetime | str | int) -> str:
         """Formats how long ago a moment was, in whole seconds, so that it changes once a second at most."""
-        seconds = max(0.0, (datetime.now(timezone.utc) - self.local(moment)).total_seconds())
-        return f"{int(seconds)} s" if seconds < MINUTE else self.duration(seconds)
+        return self.whole_duration(max(0.0, (datetime.now(timezone.utc) - self.local(moment)).total_seconds()))
 
     def day(self, moment: datetime | str | int) -> str:
         local = self.local(moment)

@@ -164,6 +164,8 @@ TRANSLATIONS: Mapping[str, str] = {  # pattern of a message to its translation
     r"this needs a key of the role (?P<role>\w+); key (?P<key>\S+) has the role (?P<has>\w+)": _(
         "This needs a key of the role %(role)s; yours has the role %(has)s."
     ),
+    r"this key may make 1 request a second": _("A key may make 1 request a second."),
+    r"this key may make 1 change a second": _("A key may make 1 change a second."),
     r"this key may make (?P<count>\S+) requests a second": _("A key may make %(count)s requests a second."),
     r"this key may make (?P<count>\S+) changes a second": _("A key may make %(count)s changes a second."),
     r"the request comes from .+": _("The request came from a page of another site."),

@@ -31,7 +31,7 @@ from admin.console.said import said_words
 from admin.console.sent_words import deed, typed
 from admin.console.static_files import static_file
 from admin.console.training.words import data_advice, data_kind, data_text
-from admin.console.words import STATES, device_why, feature_text, label_text, period
+from admin.console.words import STATES, device_line, device_why, feature_text, label_text, period
 
 FOLDER = Path(__file__).parent
 ICONS = FOLDER / "icons"
@@ -64,6 +64,7 @@ class Renderer:
         found.filters.update(
             n=language.number,
             signed=language.signed,
+            bound=language.bound,
             measure=language.measure,
             plain=language.plain,
             entry=language.entry,
@@ -74,8 +75,8 @@ class Renderer:
             moment=language.day_and_time,
             day=language.day,
             when=language.when,
-            ago=language.ago,
             whole_ago=language.whole_ago,
+            whole_duration=language.whole_duration,
             iso=lambda moment: language.local(moment).isoformat(timespec="seconds"),
             brk=breakable,
             visible=visible,
@@ -114,7 +115,8 @@ class Renderer:
             run_notes=lambda notes: run_notes(language, notes),
             period=lambda label: period(language, label["from"], label["to"]),
             device_state=lambda state: language.text(STATES.get(state, state)),
-            device_why=lambda device, names, with_since=False: device_why(language, device, names, with_since),
+            device_why=lambda device, names: device_why(language, device, names),
+            device_line=lambda device, names: device_line(language, device, names),
         )
         found.globals.update(
             icon=icon,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis
+from markupsafe import Markup
 
 from admin.console.authors import named
 from admin.console.catalog import mark as _
@@ -157,16 +158,23 @@ def period(language: Language, begin: str, end: str | None) -> str:
     return f"{start} – {language.day_and_time(end or begin)}{clock[5:] if seconds else ''}"
 
 
-def device_why(language: Language, device: DeviceView, names: Mapping[str, str], with_since: bool = False) -> str:
-    """Says in a few words why a device is in its state; empty for one that is OK.
-
-    `with_since`: also since when, unless these words say another time.
-    """
-    since = language.text("since %(time)s", time=language.when(device.since)) if with_since and device.since else ""
+def device_why(language: Language, device: DeviceView, names: Mapping[str, str]) -> str:
+    """Says in a few words why a device is in its state; empty for one that is OK."""
     taken = _taken_by(language, device, names) if device.state == "acknowledged" else ""
-    if device.state not in ("alarm", "suspect", "acknowledged", "ok"):
-        since = ""
-    return "; ".join(filter(None, (", ".join(filter(None, (_why(language, device), since))), taken)))
+    return "; ".join(filter(None, (_why(language, device), taken)))
+
+
+def device_line(language: Language, device: DeviceView, names: Mapping[str, str]) -> Markup:
+    """Says in a list why a device is in its state, and since when. On phones only the last of it is shown."""
+    is_dated = device.since and device.state in ("alarm", "suspect", "acknowledged", "ok")
+    since = language.text("since %(time)s", time=language.when(device.since)) if is_dated and device.since else ""
+    taken = _taken_by(language, device, names) if device.state == "acknowledged" else ""
+    parts = [part for part in (_why(language, device), since) if part]
+    last = taken or (parts.pop() if parts else "")
+    first = ", ".join(parts)
+    if not first:
+        return Markup("{}").format(last)
+    return Markup('<span class="lo">{}{} </span>{}').format(first, ";" if taken else ",", last)
 
 
 def _why(language: Language, device: DeviceView) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from operations.views.metadata import Pair, mapping, numbers, pair_of, text_of, time_of
+from operations.views.metadata import Pair, numbers, pair_of, text_of, time_of
 from operations.views.report import Range, Report, report_of
 from operations.views.same_test import Doubts, SameTest, doubts, metric_of, same_test
 from registry.listing import Query
 from registry.log.state import Model, Selection, State
+from registry.metadata import mapping
 from registry.registry import Registry
 from zelador.model_metrics import METRICS
 

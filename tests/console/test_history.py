@@ -177,3 +177,23 @@ def test_the_states_are_below_the_part_of_the_chart_that_they_are_about(
         if not has_scripts:
             assert page.locator(".axes").first.locator(".along text").count() > 1
             assert page.locator(".axes").first.locator(".up text").count() > 1
+
+
+@pytest.mark.skipif(not ALL, reason="slow; set TEST_CONSOLE=1")
+def test_a_chart_says_the_time_and_the_values_under_the_pointer(chromium: Browser, site: Site) -> None:
+    text = re.compile(r"^\d\d:\d\d:\d\d: [\d.,]+( \([\d.,]+ – [\d.,]+\))?$")
+    with window(chromium, site, "viewer") as found:
+        page = found.open("/console/devices/press-07?range=1h")
+        plots = page.locator(".u-over")
+        place = plots.first.bounding_box()
+        assert place is not None
+        line = plots.first.locator(".readout")
+        for share, side in ((0.98, "readout left"), (0.3, "readout")):  # where the pointer is not
+            page.mouse.move(place["x"] + share * place["width"], place["y"] + 30)
+            expect(line).to_have_class(side)
+            expect(line).to_have_text(text)
+        for each in plots.locator(".readout").all()[1:]:  # the charts below move with it
+            expect(each).not_to_be_empty()
+        page.mouse.move(5, 5)
+        expect(line).to_be_empty()
+        assert found.said == []

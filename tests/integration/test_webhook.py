@@ -48,7 +48,7 @@ def test_which_changes_are_sent(before: str, state: str, is_sent: bool) -> None:
     assert (sent is not None) == is_sent
 
 
-TROUBLES = ("slow", "redirect", "500", "dead", "garbage")
+TROUBLES = ("slow", "drip", "redirect", "500", "dead", "garbage")
 
 
 @pytest.fixture
@@ -159,6 +159,14 @@ def test_a_webhook_in_trouble_stops_nothing_else(
         "garbage": b"\0\1\2\n\n",
     }
     paths: list[bytes] = []
+    ended = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        """Sends a header byte by byte, each well within the time limit."""
+        with contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            while not ended.wait(0.05):
+                connection.sendall(b".")
 
     def serve() -> None:
         with contextlib.suppress(OSError), contextlib.ExitStack() as held:
@@ -166,6 +174,8 @@ def test_a_webhook_in_trouble_stops_nothing_else(
                 connection = held.enter_context(server.accept()[0])
                 paths.append(connection.recv(65_536).split()[1])
                 asked.set()
+                if answer == "drip":
+                    drip(connection)
                 if answer in said:
                     connection.sendall(said[answer])
                     connection.close()
@@ -187,9 +197,12 @@ def test_a_webhook_in_trouble_stops_nothing_else(
             eventually(lambda: heard.state(f"{mark}/lathe/state").get("state") == "alarm", "the state of another")
             states(plant).act("press", "acknowledge", "ana")
             eventually(lambda: heard.state(f"{mark}/press/state").get("state") == "acknowledged", "an act")
+            if answer in ("slow", "drip"):
+                eventually(lambda: len(paths) > 1, "the request once more")
         assert client.get(keys.webhook_at) == b"0-0 0", "it waits to be sent"
         assert set(paths) <= {b"/hook"}
     finally:
+        ended.set()
         stop_listening(server)
         thread.join(60)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timezone
 
 import pytest
@@ -13,10 +13,11 @@ from admin.console.device.timeline import timeline
 from admin.console.language import Language, language
 from admin.console.runs.words import said_text
 from admin.console.said import Said, said_words
-from admin.console.words import act, device_event, is_told, sentence
+from admin.console.words import act, device_event, device_line, is_told, sentence
 from operations.audit import Act
 from operations.audit_entry import Change
 from operations.views.device_events import DeviceEventView
+from operations.views.devices import DeviceView
 
 EN, PT = (language(tag, timezone.utc) for tag in ("en", "pt-BR"))
 
@@ -122,6 +123,37 @@ def test_the_headline_of_a_replay_says_what_it_achieved(counts: dict[str, int], 
 )
 def test_a_number_of_things_is_named_in_the_reader_s_language(what: Act, target: str, said: str) -> None:
     assert sentence(PT, {}, Change("1", "2026-11-24T10:00:00Z", "Ana", what, target)) == said
+
+
+@pytest.mark.parametrize(("second", "said"), [("00.400", ""), ("04.600", "after 4 s in alarm")])
+def test_an_alarm_that_ended_at_once_is_not_said_to_have_lasted_0_s(second: str, said: str) -> None:
+    ended = replace(change("alarm", "ok"), at=f"2026-11-26T12:00:{second}Z")
+    assert timeline(EN, [ended, change("ok", "alarm")], [], {}, 9)[0].text == said
+
+
+def test_the_line_of_a_device_ends_with_what_a_phone_shows_of_it() -> None:
+    """On a phone the whole line took six rows of a narrow column."""
+    nothing = dict.fromkeys(field.name for field in fields(DeviceView))
+    device = DeviceView(**{**nothing, "state": "alarm", "since": "2020-01-01T10:00:00Z"})  # type: ignore[arg-type]
+    likely = replace(device, alarm_label="<b>", alarm_probability=0.94)
+    assert device_line(EN, likely, {}) == (
+        '<span class="lo">“&lt;b&gt;”, probability 0.94, </span>since 1 Jan 2020 10:00'
+    )
+    assert device_line(EN, device, {}) == "since 1 Jan 2020 10:00"
+    taken = replace(likely, state="acknowledged", acknowledged_by="key 1", acknowledged_at="2020-01-01T11:00:00Z")
+    assert str(device_line(EN, taken, {"key 1": "A&na"})).endswith(
+        "since 1 Jan 2020 10:00; </span>by A&amp;na, 11:00:00"
+    )
+    assert device_line(EN, replace(device, state="retired"), {}) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(0.0, "0.000"), (0.00031, "+0.0003"), (-0.0000012, "−0.000001"), (1e-9, "0.000"), (0.06, "+0.060")],
+)
+def test_the_end_of_an_interval_beside_0_is_not_shown_as_0(value: float, said: str) -> None:
+    """A run said that the interval "0.000 to +0.141" does not include 0."""
+    assert EN.bound(value) == said
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,7 @@ def test_a_candidate_is_named_with_its_score() -> None:
         ),
         ("a probability differs by 0.03", "Uma probabilidade difere em até 0,030."),
         ("6 of 2475 labels differ", "6 de 2.475 rótulos diferem."),
+        ("1 of 2475 labels differ", "1 de 2.475 rótulos difere."),
         (
             "a shuffled split would give F1 0.393 for KNearestNeighbors instead of 0.304: it tests models on neighbors "
             "of the rows that they were fitted on",

@@ -62,8 +62,8 @@ def _event(
     elif event.label is not None and event.probability is not None:
         label, probability = label_text(language, event.label), language.number(event.probability, 2)
         parts.append(_("“%(label)s”, probability %(p)s", label=label, p=probability))
-    if (lasted := alarm_s(events, place)) is not None:
-        parts.append(_("after %(time)s in alarm", time=language.duration(lasted)))
+    if (lasted := alarm_s(events, place)) is not None and lasted >= 1:
+        parts.append(_("after %(time)s in alarm", time=language.whole_duration(lasted)))
     if event.by and not how:
         parts.append(_("by %(who)s", who=named(language, event.by, names)))
     text = " ".join(parts)

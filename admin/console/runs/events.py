@@ -22,8 +22,12 @@ STEPS: Mapping[str, str | Plural] = {  # pattern of the trainer's message to its
     ),
     r"(?P<folds>\d+) folds by .+; no separate hold-out": _("%(folds)s folds; no reading held out"),
     r"(preparing the|comparing) classifiers": _("The candidates are prepared"),
-    r"comparing (?P<count>\d+) classifiers on .+": _("%(count)s candidates are compared"),
-    r"compared (?P<done>\d+) of (?P<all>\d+) classifiers": _("%(done)s of %(all)s candidates compared"),
+    r"comparing (?P<count>\d+) classifiers? on .+": plural(
+        "1 candidate is compared", "%(count)s candidates are compared", "count"
+    ),
+    r"compared (?P<done>\d+) of (?P<all>\d+) classifiers?": plural(
+        "%(done)s of 1 candidate compared", "%(done)s of %(all)s candidates compared", "all"
+    ),
     r"shuffling the rows, for comparison: (?P<done>\d+) of (?P<all>\d+)": _(
         "The shuffled test, for comparison: %(done)s of %(all)s"
     ),
@@ -31,8 +35,10 @@ STEPS: Mapping[str, str | Plural] = {  # pattern of the trainer's message to its
     r"writing the models and their reports": _("The models and their reports are written"),
     r"registering the models": _("The models are registered"),
     r"testing whether there is anything to learn": _("Is there anything to learn? Labels moved at random are tried"),
-    r"tuning (?P<name>.+): (?P<count>\d+) settings tried, (?P<left>\d+) s left": _(
-        "%(name)s is tuned: %(count)s settings tried, %(left)s s left"
+    r"tuning (?P<name>.+): (?P<count>\d+) settings? tried, (?P<left>\d+) s left": plural(
+        "%(name)s is tuned: 1 setting tried, %(left)s s left",
+        "%(name)s is tuned: %(count)s settings tried, %(left)s s left",
+        "count",
     ),
     r"blending (?P<names>.+)": _("The mean of %(names)s is tried"),
     r"stacking (?P<names>.+)": _("A model on top of %(names)s is tried"),

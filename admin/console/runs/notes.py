@@ -58,12 +58,17 @@ NOTES: Mapping[str, str | Plural] = {  # pattern of the trainer's note to its tr
         "%(name)s falls throughout the data. Later readings have values of it that no model has learned, so how good a "
         "model is on them cannot be told. Leave it out if it is a counter or the charge of a battery."
     ),
-    r"no device is held out: there are (?P<some>\d+), and at least (?P<least>\d+) are needed; .+": _(
-        "No device is held out: there are %(some)s, and at least %(least)s are needed. "
-        "How good a model is on a new device cannot be told."
+    r"no device is held out: there (is|are) (?P<some>\d+), and at least (?P<least>\d+) are needed; .+": plural(
+        "No device is held out: there is 1, and at least %(least)s are needed. How good a model is on a new device "
+        "cannot be told.",
+        "No device is held out: there are %(some)s, and at least %(least)s are needed. How good a model is on a new "
+        "device cannot be told.",
+        "some",
     ),
-    r"no device is held out: there are (?P<some>\d+), and at least (?P<least>\d+) are needed": _(
-        "No device is held out: there are %(some)s, and at least %(least)s are needed."
+    r"no device is held out: there (is|are) (?P<some>\d+), and at least (?P<least>\d+) are needed": plural(
+        "No device is held out: there is 1, and at least %(least)s are needed.",
+        "No device is held out: there are %(some)s, and at least %(least)s are needed.",
+        "some",
     ),
     r"no device is held out: a class is on (?P<some>\d+) of them, and at least (?P<least>\d+) are needed; .+": _(
         "No device is held out: a class is on %(some)s of them, and at least %(least)s are needed. "

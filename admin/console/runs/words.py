@@ -211,7 +211,7 @@ def decision_text(language: Language, found: Comparison) -> str:
     if made.difference is not None and made.interval is not None:
         low, high = made.interval
         signs = {"difference": made.difference, "low": low, "high": high}
-        shown = {name: language.signed(value) for name, value in signs.items()}
+        shown = {name: language.bound(value) for name, value in signs.items()}
         said.append(language.text(DIFFERENCE, metric=made.metric, **shown))
     said.append(language.text(DECISIONS[made.reason], margin=language.plain(made.margin or 0.0)))
     if made.uses:

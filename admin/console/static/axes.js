@@ -11,3 +11,15 @@ const times = of => (chart, ticks) => ticks.map(tick => {  // none that the righ
   return (chart.width - 42) * (max - tick) / (max - min || 1) < 3.2 * text.length ? "" : text;
 });
 const axis = (size, more) => ({ stroke: color("ink-3"), font: "11px Geist", size, gap: 4, ticks: { show: false }, grid: { stroke: color("rule"), width: 1 }, ...more });
+// The time and the values under the pointer, at the side where the pointer is not; `say` gets the columns and a row.
+const few = new Intl.NumberFormat(document.documentElement.lang, { maximumSignificantDigits: 4 });
+const short = value => value === null || value === undefined ? "–" : few.format(value);
+const readout = say => {
+  const line = document.createElement("p");
+  line.className = "readout";
+  return { hooks: { init: chart => { chart.over.append(line); }, setCursor: chart => {
+    const row = chart.cursor.idx;
+    line.textContent = row === null || row === undefined ? "" : say(chart.data, row);
+    line.classList.toggle("left", chart.cursor.left > chart.over.clientWidth / 2);
+  } } };
+};

@@ -87,6 +87,10 @@ if (past && window.uPlot) {
     const times = parts.map(part => Math.min(data.from + (part + 0.5) * data.step, data.to));
     return unbroken([times, values(i => -below[i]), values(i => above[i]), values(() => 0)]);
   };
+  const valueAt = ([time, low, high, mean], row) => {
+    const [least, most, value] = [low, high, mean].map(each => short(each[row]));
+    return `${local(time[row]).slice(data.to - data.from > 86400 ? 5 : 11).replace("T", " ")}: ${value}${least === most ? "" : ` (${least} – ${most})`}`;
+  };
   const show = () => {
     drawn.splice(0).forEach(([chart]) => chart.destroy());
     const hidden = { points: { show: false }, width: 0 };
@@ -94,7 +98,7 @@ if (past && window.uPlot) {
       const height = box.classList.contains("high") ? 240 : 104;
       box.replaceChildren();
       const chart = new uPlot({
-        width: box.clientWidth, height, padding: [8, 2, 0, 0], legend: { show: false },
+        width: box.clientWidth, height, padding: [8, 2, 0, 0], legend: { show: false }, plugins: [readout(valueAt)],
         cursor: { sync: { key: "device" }, drag: { x: Boolean(from), y: false, setScale: false }, points: { size: 5 } },
         scales: { x: { time: true, range: () => [data.from, data.to] } }, hooks: { drawClear: [shade], draw: [strip], setSelect: [pick] },
         series: [{}, hidden, hidden, { stroke: color("ink-2"), width: 1.5, points: { show: data.values[box.dataset.deviceChart]?.[2].length < 3 } }],

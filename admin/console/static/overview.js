@@ -1,19 +1,21 @@
 "use strict";
 // The charts of the overview, with what console.js and axes.js have.
-const CHARTS = {
-  rate: points => [[points[0], points[1]], ["ink-2"]],
-  latency: points => [[points[0], points[2], points[3]], ["ink-2", "accent"]],
+const CHARTS = {  // columns, colors, and what the values are called
+  rate: points => [[points[0], points[1]], ["ink-2"], [""]],
+  latency: points => [[points[0], points[2], points[3]], ["ink-2", "accent"], ["p50 ", "p99 "]],
 };
 const KEPT_POINTS = 180, HEIGHT = 172;
-const timeOfDay = seconds => new Date((seconds + offset * 60) * 1000).toISOString().slice(11, 16);
+const moment = seconds => new Date((seconds + offset * 60) * 1000).toISOString().slice(11, 19);
+const timeOfDay = seconds => moment(seconds).slice(0, 5);
 const charts = [];
 let points = null;
 function draw(box) {
-  const [data, strokes] = CHARTS[box.dataset.chart](points);
+  const [data, strokes, names] = CHARTS[box.dataset.chart](points);
   const known = data.slice(1).flat().filter(value => value !== null);
   box.replaceChildren();
   const chart = new uPlot({
     width: box.clientWidth, height: HEIGHT, padding: [8, 2, 0, 0], legend: { show: false },
+    plugins: [readout(([time, ...values], row) => `${moment(time[row])}: ${values.map((each, i) => names[i] + short(each[row])).join(", ")}`)],
     cursor: { sync: { key: "overview" }, drag: { x: false, y: false }, points: { size: 5 } },
     scales: { x: { time: true }, y: { range: (_u, _low, high) => [0, Math.max(1, (known.length ? high : 1) * 1.15)] } },
     series: [{}, ...strokes.map(stroke => ({ stroke: color(stroke), width: 1.5, points: { show: false } }))],

@@ -90,8 +90,10 @@ KINDS: Mapping[str, tuple[str, str, str]] = {  # a word, a sentence, and what to
 UNIT = r"(?P<feature>.+?) of (?P<device>.+) changes its unit at about (?P<moment>\S+)"
 SENTENCES: Mapping[str, str | Plural] = {  # pattern of the finding's own sentence to its translation
     r"no reading has a label": _("No reading has a label."),
-    r"all (?P<count>\d+) labeled readings have the label (?P<label>.+)": _(
-        "All %(count)s labeled readings have the label “%(label)s”, so there is nothing to tell apart."
+    r"all (?P<count>\d+) labeled readings have the label (?P<label>.+)": plural(
+        "The only labeled reading has the label “%(label)s”, so there is nothing to tell apart.",
+        "All %(count)s labeled readings have the label “%(label)s”, so there is nothing to tell apart.",
+        "count",
     ),
     r"the class (?P<label>.+) has (?P<count>\d+) of (?P<all>\d+) labeled readings": _(
         "The class “%(label)s” has %(count)s of %(all)s labeled readings."
