@@ -25,6 +25,7 @@ from admin.console.quarantine.words import reason_text
 from admin.console.refusals import translated_refusal
 from admin.console.runs import charts as run_charts
 from admin.console.runs.events import event_text, step_text
+from admin.console.runs.settings import parameters_text
 from admin.console.runs.words import error_text, said_text
 from admin.console.said import said_words
 from admin.console.sent_words import deed, typed
@@ -112,6 +113,7 @@ class Renderer:
                 "1 device", "%(shown)s devices", count, shown=language.number(count)
             ),
             person=lambda who, names: person(language, who, names),
+            parameters=lambda parameters: parameters_text(language, parameters),
             run_notes=lambda notes: run_notes(language, notes),
             period=lambda label: period(language, label["from"], label["to"]),
             device_state=lambda state: language.text(STATES.get(state, state)),
