@@ -189,16 +189,19 @@ class Quarantine:
 
     def discard(self, *entries: str) -> int:
         """Discards messages; returns their number. The ledger does not change. Raises InvalidInput."""
+        return sum(self.discarding(entries))
+
+    def discarding(self, entries: Sequence[str]) -> Iterator[int]:
+        """Discards messages step by step; yields the number of each step. Raises InvalidInput before the first one."""
         ids = [checked_id(entry) for entry in entries]
         keys = [self._keys.quarantine, self._keys.ledger]
-        return sum(int(self._library.call("discard", keys, ids[at : at + 500])) for at in range(0, len(ids), 500))
+        for at in range(0, len(ids), MAX_PAGE):
+            yield int(self._library.call("discard", keys, ids[at : at + MAX_PAGE]))
 
-    def discard_all(self, kind: Kind | None = None) -> int:
-        """Discards all messages; returns their number."""
-        discarded = 0
+    def discarding_all(self, kind: Kind | None = None) -> Iterator[int]:
+        """Discards all messages step by step; yields the number of each step."""
         while page := self.page(MAX_PAGE, kind=kind):
-            discarded += self.discard(*(kept.id for kept in page))
-        return discarded
+            yield from self.discarding([kept.id for kept in page])
 
     def _replay(self, kept: QuarantinedMessage) -> Replay:
         if len(kept.payload) < kept.length:

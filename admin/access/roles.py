@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
+from admin.access.json_body import check_json
 from operations.key_file import ROLES, Role
 
 FIELD, LARGE = "x-role", "x-large-body"  # both are in the OpenAPI document
@@ -40,7 +43,18 @@ class Found:
 
 
 class Route(APIRoute):
-    """A route that is not matched a second time after the guard has found it."""
+    """A route that is not matched a second time after the guard has found it, and takes no text that is not one."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+        if self.body_field is None:
+            return handler
+
+        async def handle(request: Request) -> Response:
+            await check_json(request)
+            return await handler(request)
+
+        return handle
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         found: Found | None = scope.get(FOUND)

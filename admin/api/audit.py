@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from admin.access.roles import Route, needs
+from admin.api.moments import Moment
 from admin.api.readings import Limit
 from admin.document.answers import Next, answer
 from admin.services import Held
@@ -89,11 +90,9 @@ def list_changes(
         ),
     ] = "",
     since: Annotated[
-        AwareDatetime | None, Query(alias="from", description="Only changes from this moment on, ISO 8601 with a zone.")
+        Moment | None, Query(alias="from", description="Only changes from this moment on, ISO 8601 with a zone.")
     ] = None,
-    until: Annotated[
-        AwareDatetime | None, Query(description="Only changes before this moment, ISO 8601 with a zone.")
-    ] = None,
+    until: Annotated[Moment | None, Query(description="Only changes before this moment, ISO 8601 with a zone.")] = None,
 ) -> ChangePage:
     wanted = AuditFilter(who, what, q, _ms(since), _ms(until))
     found = search(services.audit, wanted, key_names(services.settings.api.keys_file), limit, before)

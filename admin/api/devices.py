@@ -7,11 +7,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi import Path as InPath
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from admin.access.identity import Acting
 from admin.access.roles import Route, needs
+from admin.api.moments import Moment
 from admin.api.readings import Limit
 from admin.document.answers import Next, NextOffset, answer
 from admin.document.problems import responses
@@ -115,7 +116,7 @@ class Shelving(BaseModel):
         json_schema_extra={"examples": [{"until": SOON, "why": "bearing on order"}]},
     )
 
-    until: Annotated[AwareDatetime, Field(description="Until when, ISO 8601 with a zone; at most a year ahead.")]
+    until: Annotated[Moment, Field(description="Until when, ISO 8601 with a zone; at most a year ahead.")]
     why: Annotated[str, Field(description="The reason.", max_length=MAX_WHY)] = ""
 
 
@@ -125,7 +126,7 @@ class AlarmsBody(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"until": "2026-11-24T10:00:00Z"}]})
 
     until: Annotated[
-        AwareDatetime | None,
+        Moment | None,
         Field(description="Only alarms that were raised until then, such as when the list was read; null: now."),
     ] = None
 
@@ -272,9 +273,9 @@ def show_history(
     device: DeviceId,
     services: Held,
     begin: Annotated[
-        AwareDatetime | None, Query(alias="from", description="Start of the period; by default 6 hours before `to`.")
+        Moment | None, Query(alias="from", description="Start of the period; by default 6 hours before `to`.")
     ] = None,
-    end: Annotated[AwareDatetime | None, Query(alias="to", description="Its end, exclusive; by default now.")] = None,
+    end: Annotated[Moment | None, Query(alias="to", description="Its end, exclusive; by default now.")] = None,
     buckets: Annotated[int, Query(ge=1, le=MAX_BUCKETS, description="Maximum number of parts.")] = 240,
 ) -> HistoryView:
     until = now_ms() if end is None else int(end.timestamp() * 1000)

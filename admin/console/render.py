@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from admin.console import axes, charts
+from admin.console.authors import person, run_notes
 from admin.console.labels.table_words import note_text
 from admin.console.labels.words import finding_kind, finding_text, source_text
 from admin.console.language import Language
@@ -108,6 +109,8 @@ class Renderer:
             devices=lambda count: language.counted(
                 "1 device", "%(shown)s devices", count, shown=language.number(count)
             ),
+            person=lambda who, names: person(language, who, names),
+            run_notes=lambda notes: run_notes(language, notes),
             period=lambda label: period(language, label["from"], label["to"]),
             device_state=lambda state: language.text(STATES.get(state, state)),
             device_why=lambda device, names: device_why(language, device, names),

@@ -10,6 +10,7 @@ from typing import Literal, cast, get_args
 
 import msgspec
 
+from zelador.buffer.entry import order_of
 from zelador.errors import InvalidInput
 from zelador.labels.moment import moment
 from zelador.messages import iso, label_text
@@ -18,6 +19,7 @@ from zelador.settings import Settings
 Source = Literal["all", "archive", "buffer"]
 SOURCES: tuple[str, ...] = get_args(Source)
 POSITION = re.compile(r"(\d{1,20})-(\d{1,20})", re.ASCII)  # the id of an entry of the stream
+MAX_PART = 2**64 - 1  # of each number in it
 MAX_NAMES = 10_000
 MIN_MS, MAX_MS = -62_135_596_800_000, 253_402_300_799_999  # the years 1 to 9999
 MAX_PATTERN = 512  # characters
@@ -58,7 +60,7 @@ def query_of(body: Mapping[str, object], settings: Settings) -> Query:
     if source not in SOURCES:
         raise InvalidInput(f"source must be one of {', '.join(SOURCES)}")
     position = given.get("arrived_to")
-    if position is not None and (not isinstance(position, str) or not POSITION.fullmatch(position)):
+    if position is not None and not (isinstance(position, str) and _is_position(position)):
         raise InvalidInput("arrived_to must be an entry of the stream, such as 1795514400000-0")
     return checked(
         Query(
@@ -70,11 +72,15 @@ def query_of(body: Mapping[str, object], settings: Settings) -> Query:
             cap=cast("int | None", cap),
             fewest=cast(int, fewest),
             source=cast(Source, source),
-            labels_at=_moment(given, "labels_at", settings),
+            labels_at=_moment(given, "labels_at", settings, 0),
             arrived_to=position,
         ),
         settings,
     )
+
+
+def _is_position(text: str) -> bool:
+    return POSITION.fullmatch(text) is not None and max(order_of(text)) <= MAX_PART
 
 
 def checked(query: Query, settings: Settings) -> Query:
@@ -135,15 +141,16 @@ def matching(patterns: Sequence[str], devices: Sequence[str]) -> tuple[list[str]
     return sorted(found), unmatched
 
 
-def _moment(body: Mapping[str, object], name: str, settings: Settings) -> int | None:
+def _moment(body: Mapping[str, object], name: str, settings: Settings, least: int = MIN_MS) -> int | None:
     value = body.get(name)
     if value is None or value == "":
         return None
     if not isinstance(value, str | int | float) or isinstance(value, bool):
         raise InvalidInput(f"{name} must be a time, such as 2026-11-24T14:00:00Z")
     found = moment(value, settings, name)
-    if not MIN_MS <= found <= MAX_MS:
-        raise InvalidInput(f"{name} must be a time from the year 1 to the year 9999")
+    if not least <= found <= MAX_MS:
+        year = "1" if least == MIN_MS else "1970"
+        raise InvalidInput(f"{name} must be a time from the year {year} to the year 9999")
     return found
 
 

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from operations.actor import Actor
 from operations.acts import models as acts
-from operations.views.metadata import mapping
 from registry.evaluation.side_by_side import (
     BY_ROW,
     Evaluation,
@@ -21,6 +20,7 @@ from registry.evaluation.side_by_side import (
     class_counts,
     side_by_side,
 )
+from registry.metadata import mapping
 from registry.model.rows import Answer
 from registry.registry import Registry
 from zelador.clock import now_iso

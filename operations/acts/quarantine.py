@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from operations.actor import Actor
 from operations.audit import Act
@@ -36,10 +38,10 @@ def replay_many(
     each: Iterable[Replay]
     each = quarantine.replay_all(kind) if entries is None else (_replay(quarantine, entry) for entry in entries)
     outcomes: Counter[Outcome] = Counter()
-    for done in each:
-        outcomes[done.outcome] += 1
-        heard(done)
-    actor.record(Act.QUARANTINE_REPLAYED, _target(entries), None, dict(outcomes))
+    with _recorded(actor, Act.QUARANTINE_REPLAYED, entries, outcomes):
+        for done in each:
+            outcomes[done.outcome] += 1
+            heard(done)
     return outcomes
 
 
@@ -55,9 +57,23 @@ def discard(actor: Actor, quarantine: Quarantine, entry: str) -> None:
 def discard_many(actor: Actor, quarantine: Quarantine, entries: Sequence[str] | None, kind: Kind | None = None) -> int:
     """Discards `entries`, or all of `kind` (None: all); returns their number. Raises InvalidInput, Unavailable."""
     actor.check()
-    discarded = quarantine.discard_all(kind) if entries is None else quarantine.discard(*entries)
-    actor.record(Act.QUARANTINE_DISCARDED, _target(entries), None, {"entries": discarded})
-    return discarded
+    counts: Counter[str] = Counter(entries=0)
+    with _recorded(actor, Act.QUARANTINE_DISCARDED, entries, counts):
+        for count in quarantine.discarding_all(kind) if entries is None else quarantine.discarding(entries):
+            counts["entries"] += count
+    return counts["entries"]
+
+
+@contextlib.contextmanager
+def _recorded(actor: Actor, act: Act, entries: Sequence[str] | None, counts: Mapping[Any, int]) -> Iterator[None]:
+    """Records what was done; also if Redis stopped answering in between, unless nothing was done by then."""
+    try:
+        yield
+    except BaseException:
+        if any(counts.values()):
+            actor.record(act, _target(entries), None, {**counts, "interrupted": True})
+        raise
+    actor.record(act, _target(entries), None, dict(counts))
 
 
 def _replay(quarantine: Quarantine, entry: str) -> Replay:

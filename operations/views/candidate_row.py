@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from operations.views.metadata import Pair, integer, mapping, numbers, pair_of, text_of
+from operations.views.metadata import Pair, integer, numbers, pair_of, text_of
+from registry.metadata import mapping
 
 BASELINE = ("Dummy", "dummy")
 LEFT_OUT = ("it was not compared: ", "it was not finished: ")  # begins the trouble of such a candidate

@@ -14,7 +14,8 @@ from typing import Annotated, Any
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from operations.views.metadata import Pair, mapping, numbers, pair_of
+from operations.views.metadata import Pair, numbers, pair_of
+from registry.metadata import mapping
 from zelador.errors import NotFound
 from zelador.model_metrics import in_order
 from zelador.table.formula import harmless

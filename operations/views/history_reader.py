@@ -248,8 +248,9 @@ class HistoryReader:
 
 
 def _checked(begin: int, end: int, buckets: int) -> Grid:
-    if begin < FIRST_MS or end > LAST_MS:
-        raise InvalidInput(f"{'from' if begin < FIRST_MS else 'to'}: the period must lie in the years 1970 to 9999")
+    for name, moment in (("from", begin), ("to", end)):
+        if not FIRST_MS <= moment <= LAST_MS:
+            raise InvalidInput(f"{name}: the period must lie in the years 1970 to 9999", field=name)
     if end <= begin:
         raise InvalidInput(
             f"to ({iso(end)}) is not after from ({iso(begin)}); a period ends after it starts", field="to"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+
+from registry.metadata import mapping
 
 MAX_TEXT = 4_000  # characters of a text from the metadata
 
@@ -39,10 +40,6 @@ def time_of(value: Any) -> str | None:
         return value if isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None else None
     except ValueError:
         return None
-
-
-def mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def integer(value: Any) -> int | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from operations.views.metadata import mapping
+from registry.metadata import mapping
 from zelador.errors import ZeladorError
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from operations.views.metadata import Pair, integer, mapping, numbers, pair_of, text_of
+from operations.views.metadata import Pair, integer, numbers, pair_of, text_of
 from registry.log.state import Model, State
+from registry.metadata import mapping
 from zelador.alarms.policy import policy
 from zelador.settings import AlarmSettings
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from registry.card.place import Place
 from registry.errors import ModelNotFound
 from registry.facts import describe_model
+from registry.metadata import listed, mapping
 from registry.model.manifest import Feature
 from registry.model.manifest_shape import shown_document
 
@@ -63,13 +64,3 @@ def card_of(registry: Registry, name: str, place: Place = NOWHERE) -> Card:
         report = {}  # `zelador models verify` reports the missing file
     sizes = {path: file.size for path, file in manifest.files.items()}
     return Card(describe_model(state.model(name), state), manifest.features, sizes, report, place)
-
-
-def mapping(value: object) -> Mapping[str, Any]:
-    """`value` if it is a mapping, else {}: metadata comes from users and may be anything."""
-    return value if isinstance(value, Mapping) else {}
-
-
-def listed(value: object) -> list[Any]:
-    """`value` if it is a list, else []."""
-    return value if isinstance(value, list) else []

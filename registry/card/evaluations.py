@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from registry.card.blocks import Section, Table
-from registry.card.card import Card, listed, mapping
+from registry.card.card import Card
 from registry.card.numbers import count, digest, number, quoted, score, utc_minute
+from registry.metadata import listed, mapping
 
 EVALUATIONS = "evaluations"  # key of the metadata
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from registry.card.blocks import Block, Table, Words
-from registry.card.card import listed, mapping
 from registry.card.numbers import count, number, percent, quoted, score
+from registry.metadata import listed, mapping
 
 
 def groups(report: Mapping[str, Any]) -> Iterator[Block]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from registry.card.card import Card, listed, mapping
+from registry.card.card import Card
 from registry.card.numbers import count, counted, number, quoted, share, span
+from registry.metadata import listed, mapping
 
 MIN_CLASS_ROWS = 50  # with fewer hold-out rows of a class, its metrics are unreliable
 MAX_CALIBRATION_ERROR = 0.1  # with a larger expected calibration error, a probability is unreliable

@@ -7,12 +7,13 @@ from typing import Any
 
 from registry.card import plots
 from registry.card.blocks import Block, Confusion, Facts, Page, Points, Section, Table
-from registry.card.card import Card, listed, mapping
+from registry.card.card import Card
 from registry.card.evaluations import best_known, evaluations
 from registry.card.groups import groups
 from registry.card.limits import limits
 from registry.card.numbers import count, counted, digest, interval, number, quoted, score, share, size, span, utc_minute
 from registry.card.usage import usage
+from registry.metadata import listed, mapping
 from zelador.model_metrics import in_order
 
 FOOT = "Made by Zelador from the model's manifest and the registry's log."

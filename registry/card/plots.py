@@ -7,8 +7,8 @@ from html import escape
 from typing import Any
 
 from registry.card.blocks import Plot, Table, Words
-from registry.card.card import listed, mapping
 from registry.card.numbers import count, number, quoted, score, signed
+from registry.metadata import listed, mapping
 
 SIDE, LEFT, TOP = 220, 40, 12  # size and position of the square in which curves are drawn
 MAX_CURVES = 4

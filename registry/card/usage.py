@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator
 
 from registry.card.blocks import Code, Words
-from registry.card.card import Card, mapping
+from registry.card.card import Card
 from registry.card.numbers import number
+from registry.metadata import mapping
 from registry.model.manifest import Feature
 from zelador.printable import clean_json, shell_word
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from ipaddress import ip_network
 
@@ -14,6 +15,7 @@ from admin.access.proxies import client_address
 from operations.audit_file import AuditFile
 from operations.key_file import new_key
 from tests.attacks.api import Api, api_in, request
+from tests.device_alarm import put_in_alarm
 from zelador.errors import InvalidInput
 from zelador.settings import load_settings
 
@@ -227,3 +229,45 @@ def test_odd_requests_get_an_answer_and_end(api: Api, caplog: pytest.LogCaptureF
             assert sock.recv(65_536).startswith((b"HTTP/1.1 400", b"HTTP/1.1 200", b"HTTP/1.1 401"))
     assert api.answers()
     assert "uvicorn.error" not in {record.name for record in caplog.records}  # a line for each would fill the log
+
+
+JSON = {"Content-Type": "application/json"}
+DATASET = {"from": "2026-11-01T00:00:00Z"}
+ODD_BODIES = [
+    ("/v1/runs", {"candidates": ["\ud800"]}),
+    ("/v1/runs", {"notes": "\ud83d"}),
+    ("/v1/devices/unacknowledge", {"devices": ["\ud800"]}),
+    ("/v1/classify", {"readings": [{**READING, "\udfff": 1.0}]}),
+    ("/v1/devices/press/shelve", {"until": "0001-01-01T00:00:00+14:00"}),
+    ("/v1/devices/press/shelve", {"until": "9999-12-31T23:59:59-14:00"}),
+    ("/v1/devices/acknowledge", {"until": "9999-12-31T23:59:59.999999Z"}),
+    ("/v1/datasets", {**DATASET, "labels_at": "1969-12-31T23:59:59Z"}),
+    ("/v1/datasets", {**DATASET, "arrived_to": "1-18446744073709551616"}),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), ODD_BODIES)
+def test_an_odd_text_or_time_in_a_body_is_refused(api: Api, path: str, body: dict[str, object]) -> None:
+    """Half of a surrogate pair, a year that no text can hold, an entry that Redis cannot have: these were errors of
+    the server, or were said to be Redis's.
+    """
+    with api.client("operator") as client:
+        answer = client.post(path, content=json.dumps(body), headers=JSON)
+        is_problem(answer, 422, "invalid-input")
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "9999-12-31T23:59:59Z"])
+def test_an_odd_time_in_an_address_is_refused(api: Api, moment: str) -> None:
+    put_in_alarm(api.settings, "press")
+    with api.client("admin") as client:
+        for path, names in (("/v1/devices/press/history", ("from", "to")), ("/v1/audit", ("from", "until"))):
+            for name in names:
+                is_problem(client.get(path, params={name: moment}), 422, "invalid-input")
+
+
+def test_an_emoji_that_is_escaped_is_a_text(api: Api) -> None:
+    body = {"label": "\U0001f600", "device": "press", "from": "2026-11-24T10:00:00Z", "to": "2026-11-24T11:00:00Z"}
+    with api.client("operator") as client:
+        answer = client.post("/v1/labels", content=json.dumps(body), headers=JSON)
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["label"]["label"] == "\U0001f600"

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 from threading import Event
+from typing import Any
 
 import pytest
 import redis
 
 from inference.answer import answer
+from operations.actor import Actor
+from operations.acts import quarantine as acts
+from operations.audit import Act
 from tests.buffers import make_reader, make_writer
 from tests.integration.test_buffer import drain, entry
+from tests.memory_audit import MemoryAudit
 from zelador.buffer import Outcome, Refused, connect_redis
 from zelador.buffer.batch import refusals
 from zelador.buffer.keys import Keys
@@ -176,7 +181,7 @@ def test_a_discard_changes_no_count(site: Site) -> None:
     first, *_ = site.refuse(HOT, b"junk", b"more junk")
     before = site.closes()
     assert site.quarantine.discard(first, "1-1") == 1
-    assert site.quarantine.discard_all() == 2
+    assert sum(site.quarantine.discarding_all()) == 2
     assert site.closes() == before == {"received": 3, "quarantined": 3}
     standing = site.ledger.snapshot()
     assert (standing.kept, standing.kept_bytes, standing.discarded) == (0, 0, 3)
@@ -189,7 +194,7 @@ def test_it_is_bounded_by_age_and_says_how_full_it_is(settings: Settings) -> Non
     assert fulls == [25, 50, 75, 100]
     assert site.writer.append([], [Refused("t", "no", b"raw", 3, "d", 1_000)]).discarded == 1
     old = Keys(settings.redis.prefix).quarantine
-    site.quarantine.discard_all()
+    sum(site.quarantine.discarding_all())
     fields = {
         "kind": "refused",
         "topic": "t",
@@ -225,3 +230,46 @@ def test_many_bad_elements_of_one_array_do_not_fill_it(site: Site) -> None:
     done = site.mended().replay(kept.id)
     assert (done.outcome, done.readings) == ("accepted", 300)
     assert site.closes() == {"received": 300, "accepted": 300, "waiting": 300}
+
+
+@pytest.mark.parametrize("entries", ["all", "named"])
+def test_what_was_discarded_before_redis_stopped_answering_is_in_the_audit_log(
+    site: Site, monkeypatch: pytest.MonkeyPatch, entries: str
+) -> None:
+    """Otherwise evidence is gone, and nobody is named for it."""
+    ids = site.refuse(b"one", b"two", b"three")
+    monkeypatch.setattr("zelador.quarantine.MAX_PAGE", 1)
+    call, discards = site.quarantine._library.call, 0
+
+    def stops(name: str, *arguments: Any) -> Any:
+        nonlocal discards
+        discards += name == "discard"
+        if discards == 3:
+            raise redis.ConnectionError("it stopped")
+        return call(name, *arguments)
+
+    monkeypatch.setattr(site.quarantine._library, "call", stops)
+    audit = MemoryAudit()
+    with pytest.raises(redis.ConnectionError):
+        acts.discard_many(Actor("ana", audit), site.quarantine, None if entries == "all" else ids)
+    target = "all" if entries == "all" else ", ".join(ids)
+    assert audit.acts == [("ana", Act.QUARANTINE_DISCARDED, target, {"entries": 2, "interrupted": True})]
+
+
+def test_what_was_replayed_before_redis_stopped_answering_is_in_the_audit_log(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = site.refuse(HOT, HOT.replace(b"hot", b"two"))
+    mended = site.mended()
+    replay = mended.replay
+
+    def stops(entry: str) -> Any:
+        if entry == ids[1]:
+            raise redis.ConnectionError("it stopped")
+        return replay(entry)
+
+    monkeypatch.setattr(mended, "replay", stops)
+    audit = MemoryAudit()
+    with pytest.raises(redis.ConnectionError):
+        acts.replay_many(Actor("ana", audit), mended, ids)
+    assert [after for *_, after in audit.acts] == [{"accepted": 1, "interrupted": True}]
