@@ -8,8 +8,9 @@ from typing import Any
 from admin.console.catalog import mark as _
 from admin.console.language import Language
 from admin.console.words import label_text
-from operations.views.metadata import mapping, numbers, text_of, time_of
+from operations.views.metadata import numbers, text_of, time_of
 from operations.views.runs import RunView
+from registry.metadata import mapping
 
 SPLITS: Mapping[str, str] = {
     "auto": _("Automatic: new devices and later days"),
