@@ -8,6 +8,7 @@ from admin.console import again, errors, form_page, index, static_files, switche
 from admin.console.audit import page as audit
 from admin.console.classify import page as classify
 from admin.console.console import make_console
+from admin.console.device import events as device_events
 from admin.console.device import page as device
 from admin.console.devices import acknowledging
 from admin.console.devices import page as devices
@@ -27,8 +28,8 @@ from admin.services import Services
 def routers() -> tuple[APIRouter, ...]:
     """Returns all routers of the console, in the order in which they match."""
     found = (
-        index, signin, switches, form_page, overview, devices, acknowledging, device, label_import, labels, quarantine,
-        models, model, training, runs, classify, audit, keys,
+        index, signin, switches, form_page, overview, devices, acknowledging, device, device_events, label_import,
+        labels, quarantine, models, model, training, runs, classify, audit, keys,
     )  # fmt: skip
     return (static_files.router(), *(router for page in found for router in page.ROUTERS))
 

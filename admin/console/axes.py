@@ -72,9 +72,11 @@ def with_axes(
         f"{escape(language.figure(each))}</text>"
         for each in values(*y)
     )
+    places = [(100 * (at - x[0]) / (x[1] - x[0]), text) for at, text in times(language, *x)]
+    inner = [(place, text) for place, text in places if EDGE <= place <= 100 - EDGE]
     along = "".join(
         f'<text x="{place:.1f}%" y="15" text-anchor="{_anchor(place)}">{escape(text)}</text>'
-        for place, text in ((100 * (at - x[0]) / (x[1] - x[0]), text) for at, text in times(language, *x))
+        for place, text in (inner if len(inner) > 1 else places)  # at an edge a text does not stand at its time
     )
     found = (
         f'<div class="axes{f" {kind}" if kind else ""}"><svg class="plot up" aria-hidden="true">{up}</svg>{plot}'

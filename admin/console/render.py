@@ -15,6 +15,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 from admin.console import axes, charts
+from admin.console.authors import person, run_notes
 from admin.console.labels.table_words import note_text
 from admin.console.labels.words import finding_kind, finding_text, source_text
 from admin.console.language import Language
@@ -24,6 +25,7 @@ from admin.console.quarantine.words import reason_text
 from admin.console.refusals import translated_refusal
 from admin.console.runs import charts as run_charts
 from admin.console.runs.events import event_text, step_text
+from admin.console.runs.settings import parameters_text
 from admin.console.runs.words import error_text, said_text
 from admin.console.said import said_words
 from admin.console.sent_words import deed, typed
@@ -110,6 +112,9 @@ class Renderer:
             devices=lambda count: language.counted(
                 "1 device", "%(shown)s devices", count, shown=language.number(count)
             ),
+            person=lambda who, names: person(language, who, names),
+            parameters=lambda parameters: parameters_text(language, parameters),
+            run_notes=lambda notes: run_notes(language, notes),
             period=lambda label: period(language, label["from"], label["to"]),
             device_state=lambda state: language.text(STATES.get(state, state)),
             device_why=lambda device, names: device_why(language, device, names),

@@ -10,6 +10,7 @@ from typing import Any
 import redis
 from markupsafe import Markup
 
+from admin.console.authors import named
 from admin.console.catalog import mark as _
 from admin.console.language import Language
 from admin.services import Services
@@ -54,7 +55,6 @@ ACTS: Mapping[str, str] = {
     Act.REGISTRY_COLLECTED: _("%(who)s freed space in the registry"),
     Act.REGISTRY_TRUSTED: _("%(who)s vouched for the registry's entries"),
 }
-VIA = re.compile(r"(?P<name>.+?) \((?P<via>.+)\)")  # an author, as operations.actor writes it
 LABELS = re.compile(r"(\d{1,9}) labels?")  # the target of an import
 MAX_TARGET, MAX_REASON = 80, 200
 YES, NO = _("yes"), _("no")
@@ -98,17 +98,9 @@ class Event:
     state: str = ""  # of the device, if it is about one
 
 
-def named(who: str, names: Mapping[str, str]) -> str:
-    """Returns the author of a change, without the way in which it came."""
-    if who in names:
-        return names[who]
-    found = VIA.fullmatch(who)
-    return found["name"] if found else who
-
-
 def sentence(language: Language, names: Mapping[str, str], entry: Change) -> str:
     """Returns an entry of the audit log as a sentence; an unknown act stays as it is written there."""
-    who, what, target = named(entry.who, names), entry.what, entry.target
+    who, what, target = named(language, entry.who, names), entry.what, entry.target
     pattern = ACTS.get(what)
     if what in (Act.LABEL_ADDED, Act.LABEL_UNDONE):
         target = _labeled(language, entry.after or entry.before) or target
@@ -208,7 +200,7 @@ def _taken_by(language: Language, device: DeviceView, names: Mapping[str, str]) 
     """Says who acknowledged the alarm, and when."""
     if not device.acknowledged_by or not device.acknowledged_at:
         return ""
-    who = names.get(device.acknowledged_by, device.acknowledged_by)
+    who = named(language, device.acknowledged_by, names)
     return language.text("by %(who)s, %(time)s", who=who, time=language.clock(device.acknowledged_at))
 
 
@@ -222,7 +214,7 @@ def returned(language: Language, event: DeviceEventView, names: Mapping[str, str
         how = language.text("brought back")
     else:
         return ""
-    return f"{how} {language.text('by %(who)s', who=named(event.by, names))}" if event.by else how
+    return f"{how} {language.text('by %(who)s', who=named(language, event.by, names))}" if event.by else how
 
 
 def is_told(event: DeviceEventView) -> bool:

@@ -23,6 +23,7 @@ from fastapi import APIRouter, FastAPI, Query, Request, Response
 
 from admin.access.identity import KEY
 from admin.access.roles import FIELD, Route, open_to_anyone
+from admin.document.effects import effect
 from admin.document.example_names import ExampleNames, example_names
 from admin.etag import is_known
 from admin.packed import accepts_gzip
@@ -185,7 +186,8 @@ def _operation(document: Document, method: str, path: str, operation: Document, 
     description = operation.get("description", "").removesuffix(f"Role: {role}.").strip()
     parts = [f"<p>{_text(description)}</p>" if description else "", _parameters(operation)]
     command = curl(document, method, path, operation, names)
-    parts.append(f'<h3>Try it</h3><pre tabindex="0" class="copy">{escape(command)}</pre>')
+    effects = f"<p>{_text(said)}</p>" if (said := effect(method, path, role)) else ""
+    parts.append(f'<h3>Try it</h3>{effects}<pre tabindex="0" class="copy">{escape(command)}</pre>')
     body = operation.get("requestBody", {}).get("content", {})
     for kind, content in body.items():
         parts.append(f"<h3>Body <span>{escape(kind)}</span></h3>{_json(names.body(_example(document, content)))}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -66,13 +66,17 @@ class FeatureRow:
 
 @dataclass(frozen=True, slots=True)
 class HistoryRow:
-    """An entry of the registry's log. `what` is one of registered, selected, rolled back."""
+    """An entry of the registry's log. `what` is one of registered, selected, rolled back, replaced, rolled back from.
+
+    The last two end a selection of the model; `other` is the model that was selected then.
+    """
 
     at: str
     what: str
     by: str
     why: str
     sequence: int
+    other: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,9 +342,14 @@ def _row(model: Model, state: State, last: Mapping[str, Selection]) -> ModelRow:
 
 
 def _history(model: Model, state: State) -> tuple[HistoryRow, ...]:
-    chosen: Sequence[Selection] = [each for each in state.history if each.model == model.name]
-    rows = [
-        HistoryRow(each.at, "rolled back" if each.rolled_back else "selected", each.by, each.why, each.sequence)
-        for each in reversed(chosen)
-    ]
-    return (*rows, HistoryRow(model.saved_at, "registered", model.saved_by, "", model.seq))
+    rows = [HistoryRow(model.saved_at, "registered", model.saved_by, "", model.seq)]
+    before: Selection | None = None
+    for each in state.history:
+        if each.model == model.name:
+            what = "rolled back" if each.rolled_back else "selected"
+            rows.append(HistoryRow(each.at, what, each.by, each.why, each.sequence))
+        elif before is not None and before.model == model.name:
+            what = "rolled back from" if each.rolled_back else "replaced"
+            rows.append(HistoryRow(each.at, what, each.by, each.why, each.sequence, each.model))
+        before = each
+    return tuple(reversed(rows))

@@ -103,12 +103,15 @@ def test_a_model_is_selected_in_a_dialog_and_seen_on_the_worker(chromium: Browse
         page = found.open("/console/models/other")
         page.get_by_role("link", name="Select…").focus()
         page.keyboard.press("Enter")
-        expect(page.get_by_role("dialog")).to_contain_text("Rolling back is one press")
+        expect(page.get_by_role("dialog")).to_contain_text("You can go back to the model before")
         page.get_by_role("button", name=re.compile("Select for")).focus()
         page.keyboard.press("Enter")
         expect(page.locator("#rollout")).to_contain_text("Live on 1 of 1")
         expect(page.locator("#watch")).to_contain_text("other")
-        page.get_by_role("button", name="Roll back").focus()
+        page.get_by_role("link", name="Roll back…").focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("dialog")).to_contain_text("Roll back to small?")
+        page.get_by_label("Why (kept in the log)").fill("too many alarms")
         page.keyboard.press("Enter")
         page.wait_for_url("**/console/models/small")
         expect(page.locator("#rollout")).to_contain_text("Live on 1 of 1")
@@ -181,6 +184,17 @@ def test_a_page_says_when_it_is_no_longer_live_and_when_its_session_ended(chromi
         expect(page.locator("#late")).to_contain_text("Not live since")
         page.context.set_offline(False)
         expect(page.locator("#late")).to_be_hidden()
+
+
+def test_the_clock_goes_on_until_the_first_tick_and_late_says_the_time_of_the_page(
+    chromium: Browser, site: Site
+) -> None:
+    with window(chromium, site, "viewer") as found:
+        found.page.route("**/console/stream/**", lambda _: None)  # no answer
+        page = found.open("/console/models")
+        begin = page.inner_text("#clock")
+        expect(page.locator("#clock")).not_to_have_text(begin)
+        expect(page.locator("#late")).to_contain_text(begin)
 
 
 def test_signing_in_with_a_wrong_key_then_a_right_one_and_out(chromium: Browser, site: Site) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -43,6 +44,21 @@ def test_a_list_has_a_stream_of_its_own_unless_it_is_searched_or_sorted(site: Si
         assert "event: ended" in first_message(client, "devices?about=")  # a page without a device is loaded again
     with site.client("viewer") as client:
         assert '"#list-actions"' not in first_message(client, "devices?about=%3A0")
+
+
+def test_a_device_in_alarm_shows_the_reading_that_raised_it(site: Site) -> None:
+    """The values are sampled every 15 s: a new alarm stood beside the usual values of before."""
+    with site.client("operator") as client:
+        site.plant.calm()
+        wait_for(
+            lambda: "45.0" in client.get("/console/devices").text, "the usual values"
+        )  # and they are kept for 15 s
+        alarm(site, "mill-03")
+        row = r'<tr class="is-alarm">(?:(?!</tr>).)*mill-03(?:(?!</tr>).)*</tr>'
+        wait_for(lambda: re.search(row, client.get("/console/devices").text, re.DOTALL), "the alarm")
+        (found,) = re.findall(row, client.get("/console/devices").text, re.DOTALL)
+        assert all(value in found for value in ("5.90", "85.0")), found
+        site.plant.calm()
 
 
 @pytest.mark.skipif(not ALL, reason="slow; set TEST_CONSOLE=1")

@@ -22,7 +22,7 @@ def etag_of(text: str) -> str:
 def test_a_model_is_selected_and_rolled_back_by_forms(site: Site) -> None:
     with site.client("operator") as client:
         asked = client.get("/console/models/other/select")
-        assert "Rolling back is one press" in asked.text
+        assert "You can go back to the model before" in asked.text
         stale = etag_of(asked.text)
         answer = client.post("/console/models/other/select", data={"etag": stale, "why": "quieter"})
         assert (answer.status_code, answer.headers["location"]) == (303, "/console/models/other")
@@ -31,9 +31,20 @@ def test_a_model_is_selected_and_rolled_back_by_forms(site: Site) -> None:
         assert again.status_code == 412
         assert "Someone changed the registry while you were reading" in again.text
         shape(again)
-        back = client.post("/console/rollback", data={"etag": etag_of(client.get("/console/models/other").text)})
+        page = client.get("/console/models/other").text
+        assert "Roll back to small?" in page
+        back = client.post("/console/rollback", data={"etag": etag_of(page), "why": "too many alarms"})
         assert back.headers["location"] == "/console/models/small"
         assert client.get("/v1/selection").json()["model"] == "small"
+        undo = client.get("/console/models/small")  # says once what was done, and how to go back
+        action = re.search(r'action="(/console/models/[^"]+/select)"', undo.text.partition('id="said"')[2])
+        assert action and action[1] == "/console/models/other/select"
+        rows = client.get("/console/models/other").text.split("<tr>")
+        assert any("Rolled back, to small" in row and "too many alarms" in row for row in rows)
+        undone = client.post(action[1], data={"etag": etag_of(undo.text)})
+        assert undone.headers["location"] == "/console/models/other"
+        assert "Replaced by other" in client.get("/console/models/small").text
+        client.post("/console/models/small/select")
 
 
 def test_the_form_says_what_is_against_a_model_and_selects_it_all_the_same(site: Site) -> None:

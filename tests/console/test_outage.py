@@ -101,8 +101,14 @@ def test_every_page_says_since_when_redis_does_not_answer(
 
 
 def test_open_pages_say_that_they_are_not_live_and_recover_by_themselves(stand: Stand, chromium: Browser) -> None:
-    with window(chromium, stand.site) as live, window(chromium, stand.site) as opened:
+    """After a form, which is not sent again by itself, the heading changes once Redis is back."""
+    with (
+        window(chromium, stand.site) as live,
+        window(chromium, stand.site) as opened,
+        window(chromium, stand.site) as sent,
+    ):
         page = live.open("/console/overview")
+        form = sent.open("/console/devices/press-07")
         expect(page.locator("#attention")).to_contain_text("OK")
         repair = stand.hang()
         try:
@@ -111,9 +117,14 @@ def test_open_pages_say_that_they_are_not_live_and_recover_by_themselves(stand: 
             opened.page.goto("/console/devices")
             expect(opened.page.locator("h1")).to_contain_text("Redis has not answered since")
             expect(opened.page.locator("#late")).to_be_visible()
+            form.get_by_text("yes", exact=True).first.click()
+            form.get_by_role("button", name="Add the label").click()
+            expect(form.locator("h1")).to_contain_text("Redis has not answered since")
         finally:
             repair()
         expect(page.locator("#late")).to_be_hidden(timeout=60_000)
         expect(page.locator("#attention")).not_to_contain_text("Redis")
         expect(opened.page.locator("h1")).to_have_text("Devices", timeout=60_000)
+        expect(form.locator("h1")).to_have_text("Redis answers again", timeout=60_000)
+        expect(form).to_have_title("Redis answers again")
         assert live.said == []

@@ -128,7 +128,7 @@ def test_a_replay_says_how_many_passed_and_how_many_stay(site: Site) -> None:
 def test_acts_on_models_keys_and_sessions_are_said(site: Site) -> None:
     with site.client("admin") as client:
         assert told(press(client, "models/other/select")) == (
-            "other is selected The workers take it over by themselves."
+            "other is selected The workers take it over by themselves. Undo : Selects small again"
         )
         assert told(press(client, "rollback")).startswith("Rolled back to small")
         assert told(press(client, "models/other/notes", notes="x")) == "Notes of other saved"

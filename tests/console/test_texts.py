@@ -16,6 +16,7 @@ from jinja2 import Environment, meta, nodes
 
 from admin.console.audit.page import AuditPage
 from admin.console.classify.page import Classify
+from admin.console.device.events import EventsPage
 from admin.console.device.page import DevicePage, Question, Readings
 from admin.console.devices.acknowledging import Acknowledging
 from admin.console.devices.live import Devices
@@ -43,6 +44,7 @@ TEMPLATES = sorted(CONSOLE.rglob("*.html"))
 PAGES: dict[str, type[Any]] = {
     "audit/page.html": AuditPage,
     "classify/page.html": Classify,
+    "device/events.html": EventsPage,
     "device/page.html": DevicePage,
     "device/readings.html": Readings,
     "device/retire.html": Question,

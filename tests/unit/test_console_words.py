@@ -8,11 +8,12 @@ from datetime import timezone
 import pytest
 
 from admin.console import charts
+from admin.console.authors import named, person, run_notes
 from admin.console.device.timeline import timeline
 from admin.console.language import Language, language
 from admin.console.runs.words import said_text
 from admin.console.said import Said, said_words
-from admin.console.words import act, device_event, device_line, is_told, named, sentence
+from admin.console.words import act, device_event, device_line, is_told, sentence
 from operations.audit import Act
 from operations.audit_entry import Change
 from operations.views.device_events import DeviceEventView
@@ -75,9 +76,9 @@ def test_an_axis_has_the_numbers_of_the_reader_s_language(reader: Language, half
 
 def test_an_author_is_named_without_the_way_and_a_key_by_its_note() -> None:
     names = {"key 4f2a91c0": "Ana", "key 00000001": "tablet hall B"}
-    assert named("key 4f2a91c0", names) == "Ana"
-    assert named("joe (command line)", names) == "joe"
-    assert named("key 9", names) == "key 9"
+    assert named(EN, "key 4f2a91c0", names) == "Ana"
+    assert named(EN, "joe (command line)", names) == "joe"
+    assert named(EN, "key 9", names) == "key 9"
     revoked = Change("1", "2026-11-24T10:00:00Z", "joe (command line)", Act.KEY_REVOKED, "00000001")
     assert sentence(EN, names, revoked) == "joe revoked key “tablet hall B”"
     assert act(EN, names, revoked) == "revoked key “tablet hall B”"
@@ -153,3 +154,24 @@ def test_the_line_of_a_device_ends_with_what_a_phone_shows_of_it() -> None:
 def test_the_end_of_an_interval_beside_0_is_not_shown_as_0(value: float, said: str) -> None:
     """A run said that the interval "0.000 to +0.141" does not include 0."""
     assert EN.bound(value) == said
+
+
+@pytest.mark.parametrize(
+    ("who", "said"),
+    [
+        ("key 4f2a91c0", "chave 4f2a91c0"),  # a key without a name, or seen by somebody who is no admin
+        ("key 00000001", "a linha 2"),
+        ("ana (command line)", "ana (linha de comando)"),
+        ("trainer-1 (run 20261127_130132-7d03)", "trainer-1 (execução 20261127_130132-7d03)"),
+        ("trainer-1 (the schedule (2026-11-27 03:00 UTC))", "trainer-1 (a agenda (2026-11-27 03:00 UTC))"),
+        (
+            "trainer-1 (12 readings labeled since the last run)",
+            "trainer-1 (12 leituras rotuladas desde a última execução)",
+        ),
+        ("a stranger's words", "a stranger's words"),
+    ],
+)
+def test_an_author_is_in_the_reader_s_language(who: str, said: str) -> None:
+    assert person(PT, who, {"key 00000001": "a linha 2"}) == said
+    assert run_notes(PT, "started by 1 reading labeled since the last run").startswith("iniciada por: 1 leitura")
+    assert run_notes(PT, "started by me") == "started by me"

@@ -80,7 +80,10 @@ def test_each_reason_in_the_code_has_a_translation() -> None:
         (b"{}", "Lux está ausente; a mensagem está vazia"),
         (b'{"lux": 1e9, "temperature": 45, "vibration": 0.4}', "Lux é 1e+09 lx, fora de 0 a 200000"),
         (b'{"lux": 4, "temperature": "21,5", "vibration": 0}', 'Temperatura é o texto "21,5"; é preciso um número com'),
-        (b'{"lux": 4, "temperature": "ON", "vibration": 0}', 'Temperatura é o texto "ON"; é preciso um número. words'),
+        (
+            b'{"lux": 4, "temperature": "ON", "vibration": 0}',
+            'Temperatura é o texto "ON"; é preciso um número. A opção',
+        ),
         (b'{"lux": 4, "temperature": [1], "vibration": 0}', "Temperatura é uma lista; é preciso um número. Um perfil"),
         (b'{"lux": 4, "temperature": null, "vibration": 0}', "Temperatura é null; é preciso um número"),
         (b'{"lux": 4, "temperature": NaN, "vibration": 0}', "Temperatura é NaN; é preciso um número finito"),

@@ -14,7 +14,7 @@ from admin.console.sent_words import CHOICES, NAMES, deed, typed
 
 ZONE = ZoneInfo("America/Sao_Paulo")
 ENGLISH, PORTUGUESE = language("en", ZONE), language("pt-BR", ZONE)
-NO_DEED = {"signin", "signout", "language", "theme", "import", "labels/import", "devices/x/period"}
+NO_DEED = {"form", "signin", "signout", "language", "theme", "import", "labels/import", "devices/x/period"}
 
 
 def test_each_form_says_what_it_does() -> None:

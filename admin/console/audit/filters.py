@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 
 from fastapi import Query
 
+from admin.console.authors import VIA, origin
 from admin.console.catalog import mark as _
 from admin.console.language import Language
 from admin.console.sent import Sent, sent_by_address
-from admin.console.words import VIA
 from operations.views.audit import AuditFilter, Kind
 from zelador.errors import InvalidInput
 
@@ -70,8 +70,7 @@ def through(who: str, address: str | None, language: Language) -> str:
     if address:
         return address
     found = VIA.fullmatch(who)
-    via = found["via"] if found else "command line"
-    return language.text("command line") if via == "command line" else via
+    return origin(language, found["via"] if found else "command line")
 
 
 def _day(text: str, name: str) -> date | None:

@@ -13,10 +13,12 @@ from fastapi import Depends, Query, Response
 
 from admin.access.roles import needs
 from admin.console.audit.filters import KINDS, AskedFilter, through
+from admin.console.authors import named, person
 from admin.console.console import Console, Shown
+from admin.console.language import Language
 from admin.console.page import pages, renderer, show
 from admin.console.visitor import Visiting
-from admin.console.words import act, named, people, reason_of
+from admin.console.words import act, people, reason_of
 from operations.audit_entry import Change
 from operations.views.audit import MAX_SEARCHED, Kind, authors, search
 from zelador.errors import InvalidInput
@@ -76,15 +78,16 @@ def show_audit(
     try:
         wanted = asked.filter(language)
     except InvalidInput as error:
-        refused = AuditPage((), asked, True, _authors(console, names, asked.who), KINDS, None, None, MAX_SEARCHED, "")
+        known = _authors(console, language, names, asked.who)
+        refused = AuditPage((), asked, True, known, KINDS, None, None, MAX_SEARCHED, "")
         return show(console, replace(visitor, sent=asked.refused(error)), "audit/page.html", refused, section="audit")
     found = search(console.services.audit, wanted, names, PAGE_ROWS, before)
     days: dict[str, list[Row]] = {}
     for entry in found.changes:
         row = Row(
             entry.at,
-            named(entry.who, names),
-            named(entry.on_behalf_of, names) if entry.on_behalf_of else "",
+            named(language, entry.who, names),
+            named(language, entry.on_behalf_of, names) if entry.on_behalf_of else "",
             act(language, names, entry),
             reason_of(entry),
             through(entry.who, entry.address, language),
@@ -95,7 +98,7 @@ def show_audit(
         tuple(Day(name, tuple(rows)) for name, rows in days.items()),
         asked,
         not wanted.is_empty,
-        _authors(console, names, asked.who),
+        _authors(console, language, names, asked.who),
         KINDS,
         f"/console/audit{asked.query(before=found.next)}" if found.next else None,
         found.searched_to,
@@ -142,11 +145,12 @@ def _json(value: object) -> str:
     return "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
-def _authors(console: Console, names: Mapping[str, str], chosen: str) -> tuple[Author, ...]:
+def _authors(console: Console, language: Language, names: Mapping[str, str], chosen: str) -> tuple[Author, ...]:
     """Returns the choices of the filter: who made the newest changes, and who is chosen."""
     newest = console.window.kept.get("authors", AUTHORS_S, lambda: authors(console.services.audit))
     found = dict.fromkeys((*newest, *((chosen,) if chosen else ())))
-    return tuple(sorted((Author(who, names.get(who, who)) for who in found), key=lambda each: each.name.casefold()))
+    shown = [Author(who, person(language, who, names)) for who in found]
+    return tuple(sorted(shown, key=lambda each: each.name.casefold()))
 
 
 ROUTERS = (router,)

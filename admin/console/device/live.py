@@ -27,7 +27,8 @@ from zelador.errors import NotFound
 
 PARTS = ("line", "actions", "state", "last", "events")  # macros; the ids of their elements begin with "dev-"
 FOR_OPERATORS = ("actions",)
-EVENTS = 20
+EVENTS = 8
+READ_EVENTS = 20  # changes of its state; earlier ones tell how long an alarm lasted
 LABELS = 8
 USUAL_S = 60.0
 
@@ -42,6 +43,7 @@ class Present:
     usual: Mapping[str, Usual]  # feature to the usual values of this device
     seen: Mapping[str, Usual]  # feature to what training saw
     events: tuple[TimelineEntry, ...]
+    all_events: int | None  # how many there are; None if that are more than were read
     now: PlantView
     names: Mapping[str, str]  # of people, for admins
     may_act: bool
@@ -85,13 +87,15 @@ def present(console: Console, renderer: Renderer, role: Role, device: DeviceView
         return known.oddness(feature.name, [*(each for _, each in courses.get(feature.name, ())), value])
 
     values = [(each, last[each.name]) for each in features_of(console) if each.name in last]
+    found = timeline(renderer.language, past.events, past.labels, names, READ_EVENTS)
     return Present(
         device,
         readings,
         tuple(sorted(values, key=oddness, reverse=True)),
         usual,
         seen.usual,
-        timeline(renderer.language, past.events, past.labels, names, EVENTS),
+        found[:EVENTS],
+        len(found) if len(past.events) < READ_EVENTS and len(past.labels) < LABELS else None,
         now,
         names,
         role != "viewer",
@@ -114,7 +118,7 @@ def past_of(console: Console, device: DeviceView) -> Past:
 
     def read() -> Past:
         labels = services.label_views.page(LABELS, 0, LabelFilter(name, undone=True))[0]
-        return Past(tuple(services.device_events.page(EVENTS, None, name)[0]), tuple(labels))
+        return Past(tuple(services.device_events.page(READ_EVENTS, None, name)[0]), tuple(labels))
 
     mark = (device.state, device.since, device.acknowledged_at, device.shelved_until)
     return console.window.kept.unless_changed(("past", name), mark, read)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from admin.console.authors import named
 from admin.console.language import Language
 from admin.console.pulse import moment
-from admin.console.words import label_text, named, period, returned
+from admin.console.words import label_text, period, returned
 from operations.views.device_events import DeviceEventView
 from operations.views.labels import LabelView
 from zelador.alarms.state import IN_ALARM
@@ -64,7 +65,7 @@ def _event(
     if (lasted := alarm_s(events, place)) is not None and lasted >= 1:
         parts.append(_("after %(time)s in alarm", time=language.whole_duration(lasted)))
     if event.by and not how:
-        parts.append(_("by %(who)s", who=named(event.by, names)))
+        parts.append(_("by %(who)s", who=named(language, event.by, names)))
     text = " ".join(parts)
     return TimelineEntry(event.at, event.state, f"{text}: {event.why}" if event.why else text)
 
@@ -72,11 +73,11 @@ def _event(
 def _label(language: Language, label: LabelView, names: Mapping[str, str]) -> list[TimelineEntry]:
     name, of = label_text(language, label["label"]), period(language, label["from"], label["to"])
     added = language.text(
-        "%(who)s labeled %(period)s “%(label)s”", who=names.get(label["by"], label["by"]), period=of, label=name
+        "%(who)s labeled %(period)s “%(label)s”", who=named(language, label["by"], names), period=of, label=name
     )
     found = [TimelineEntry(label["at"], "", f"{added}, {label['note']}" if label["note"] else added)]
     if label["undone_at"] is not None:
-        who = names.get(label["undone_by"] or "", label["undone_by"] or "")
+        who = named(language, label["undone_by"] or "", names)
         undone = language.text("%(who)s undid the label “%(label)s” of %(period)s", who=who, period=of, label=name)
         found.append(TimelineEntry(label["undone_at"], "", undone))
     return found

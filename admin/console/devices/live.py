@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlencode
@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from admin.console.charts import bounds
 from admin.console.console import Console
 from admin.console.overview.live import SHOWN_FEATURES, FeatureShown, features_of
+from admin.console.pulse import moment
 from admin.console.render import Renderer
 from admin.console.seen import Usual, movement, seen_by_model
 from admin.console.stream import Live, Topic
@@ -19,6 +20,7 @@ from operations.views.alarm_time import WEEK_MS
 from operations.views.devices import DeviceView
 from operations.views.last_hour import Courses
 from operations.views.plant import NOT_OK, PlantView
+from operations.views.stream import Reading
 from zelador.alarms.state import State
 
 PAGE_ROWS = 50
@@ -109,15 +111,19 @@ def look(console: Console, renderer: Renderer, topic: Topic, now: PlantView) -> 
     kept = console.window.kept
     found = kept.get(("rows", asked), ROWS_S, lambda: read_rows(console, asked))
     courses = console.window.courses()
-    shown = devices(console, topic.role, asked, found, now)
+    shown = devices(console, topic.role, asked, found, now, courses)
 
     def macro(name: str) -> str:
         return renderer.macro("devices/live.html", name, shown)
 
+    def rows_now() -> str:
+        newest = devices(console, topic.role, asked, found, now, with_newest(console, courses, found[0]))
+        return renderer.macro("devices/live.html", "rows", newest)
+
     # A reading alone does not send the rows again: values and times of the last readings follow with the courses.
     states = tuple((row.device_id, row.state, row.since, row.reason, row.acknowledged_at) for row in found[0])
     mark = (states, found[1], courses, tuple(shown.features))
-    rows = kept.unless_changed(("html of rows", topic), mark, lambda: macro("rows"))
+    rows = kept.unless_changed(("html of rows", topic), mark, rows_now)
     regions = {"list-head": macro("head"), "list-counts": macro("counts"), "list-rows": rows}
     return Live({**regions, "list-actions": macro("actions")} if shown.may_act else regions)
 
@@ -132,12 +138,32 @@ def read_rows(console: Console, asked: Asked) -> tuple[list[DeviceView], int]:
     return rows, total
 
 
-def devices(console: Console, role: Role, asked: Asked, found: tuple[list[DeviceView], int], now: PlantView) -> Devices:
+def with_newest(console: Console, found: Courses, rows: Sequence[DeviceView]) -> Courses:
+    """Returns the courses with the newest readings of the rows: a device in alarm shows what raised the alarm."""
+    wanted = {row.device_id: found.devices.get(row.device_id, {}) for row in rows}
+    newest: dict[str, Reading] = {}
+    for reading in console.window.readings(0.0).values():  # as the state may be newer than what is kept
+        if reading["device_id"] in wanted:
+            newest.setdefault(reading["device_id"], reading)
+    for device, reading in newest.items():
+        at = round(1_000 * moment(reading["received_at"]))
+        lines = dict(wanted[device])
+        for name, value in reading["values"].items():
+            before = [point for point in lines.get(name, ()) if point[0] < at]  # a sample stands at the end of its time
+            lines[name] = (*before, (at, value))
+        wanted[device] = lines
+    return Courses(found.since, {**found.devices, **wanted})
+
+
+def devices(
+    console: Console, role: Role, asked: Asked, found: tuple[list[DeviceView], int], now: PlantView, courses: Courses
+) -> Devices:
     """Raises redis.RedisError."""
     rows, total = found
     times = console.services.devices.alarm_times()
-    courses, seen = console.window.courses(), seen_by_model(console, now)
-    weight = seen.importance or console.window.kept.unless_changed("spread", courses, lambda: _spread(courses))
+    seen = seen_by_model(console, now)
+    sampled = console.window.courses()
+    weight = seen.importance or console.window.kept.unless_changed("spread", sampled, lambda: _spread(sampled))
     features = tuple(sorted(features_of(console), key=lambda each: -weight.get(each.name, 0.0)))[:SHOWN_FEATURES]
     shown = [courses.devices.get(row.device_id, {}).get(features[0].name, ()) for row in rows] if features else []
     lines = [value for points in shown for _, value in points]

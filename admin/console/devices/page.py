@@ -10,7 +10,7 @@ from fastapi import Query, Response
 
 from admin.access.roles import needs
 from admin.console.console import Console, Shown
-from admin.console.devices.live import MAX_OFFSET, Asked, Sort, Undoable, devices, read_rows, topic_of
+from admin.console.devices.live import MAX_OFFSET, Asked, Sort, Undoable, devices, read_rows, topic_of, with_newest
 from admin.console.page import go, pages, show, signed_in
 from admin.console.visitor import Visiting, Visitor
 from operations.acts.devices import MAX_AT_ONCE
@@ -43,7 +43,8 @@ def show_devices_in(console: Shown, visitor: Visiting, state: State) -> Response
 
 def _list(console: Console, visitor: Visitor, asked: Asked) -> Response:
     found, now = read_rows(console, asked), console.plant.read()
-    context = devices(console, signed_in(visitor).role, asked, found, now)
+    courses = with_newest(console, console.window.courses(), found[0])
+    context = devices(console, signed_in(visitor).role, asked, found, now, courses)
     if asked.state == "acknowledged":
         context = replace(context, undoable=_undoable(console, visitor, now.at))
     topic = topic_of(asked, now)

@@ -44,6 +44,7 @@ class ModelPage:
     lacking: tuple[str, ...]  # features that the model needs and the plant does not send
     previous: str | None  # the model that rolling back would select
     previous_lacks: tuple[str, ...]
+    replaced: str | None  # the model that the present selection replaced
     known: frozenset[str]  # devices of its report that have a page
     false_alarms: tuple[float | None, float | None]  # per device and day, of the selected model and of this one
 
@@ -155,6 +156,12 @@ def previous_of(state: State) -> str | None:
         return None
 
 
+def replaced_in(state: State) -> str | None:
+    """Returns the model that the present selection replaced, if it still exists."""
+    before = None if state.selection is None else state.replaced_by(state.selection)
+    return before.model if before is not None and before.model in state.models else None
+
+
 def _lacking(console: Console, name: str | None) -> tuple[str, ...]:
     """Returns the features that a model needs and the plant does not send."""
     model = console.services.registry.state.models.get(name or "")
@@ -176,6 +183,7 @@ def _show(console: Console, visitor: Visitor, name: str, template: str) -> Respo
         _lacking(console, name),
         previous,
         _lacking(console, previous),
+        replaced_in(console.services.registry.state),
         known_devices(console.services, model.report),
         (false_alarms(models.get(model.selected or ""), alarm), false_alarms(models.get(name), alarm)),
     )

@@ -105,7 +105,7 @@ def overview(console: Console, renderer: Renderer, role: Role, now: PlantView) -
     if now.ledger is not None:
         try:
             feed, evidence = _feed(console, now), _evidence(console, now)
-            last = {} if lead is None else _last(console, now, lead.name)
+            last = {} if lead is None else _last(console, now, lead.name, evidence)
         except (redis.RedisError, OSError):
             log.debug("Redis stopped answering")
     return Overview(
@@ -136,14 +136,17 @@ def _also(now: PlantView) -> tuple[DeviceView, ...]:
     return tuple(others[:ALSO])
 
 
-def _last(console: Console, now: PlantView, feature: str) -> dict[str, float]:
-    """Returns the last known value of each device that is not OK."""
+def _last(console: Console, now: PlantView, feature: str, evidence: Evidence | None) -> dict[str, float]:
+    """Returns the last known value of each device that is not OK; of the one above the list, the value there."""
     found = console.window.courses().devices
     points = {each.device_id: found.get(each.device_id, {}).get(feature, ()) for each in now.not_ok or ()}
     last = {device: course[-1][1] for device, course in points.items() if course}
-    for reading in console.window.readings().values():
+    for reading in reversed(console.window.readings().values()):  # the newest last
         if reading["device_id"] in points and feature in reading["values"]:
             last[reading["device_id"]] = reading["values"][feature]
+    for shown, value, _ in () if evidence is None else evidence.values:
+        if shown.name == feature:
+            last[now.in_alarm[0].device_id] = value
     return last
 
 

@@ -32,12 +32,20 @@ document.addEventListener("submit", event => {
 const LATE_MS = 3500, HASTY_MS = 400;
 const stream = $("#stream"), clock = $("#clock"), late = $("#late");
 let wasLate = Boolean(late && !late.hidden), heard = wasLate ? -Infinity : performance.now();
+// The time that the page or the last tick told, and when: until the next tick the clock goes on by itself.
+let told = clock?.textContent, toldAt = performance.now();
+const goOn = () => {
+  const at = told.split(":").reduce((sum, part) => 60 * sum + Number(part), 0) + Math.floor((performance.now() - toldAt) / 1000);
+  return [at / 3600 % 24, at / 60 % 60, at % 60].map(part => String(Math.floor(part)).padStart(2, "0")).join(":");
+};
 if (stream) {
   stream.addEventListener("tick", event => {
     heard = performance.now();
     endSession(false);
     if ($("[data-recovers]")) loadAgain();
-    if (clock) clock.textContent = event.detail.data;
+    const back = $("[data-back]");
+    if (back) { document.title = back.textContent = back.dataset.back; back.removeAttribute("data-back"); say(back.textContent); }
+    if (clock) { clock.textContent = told = event.detail.data; toldAt = heard; }
   });
   stream.addEventListener("ended", event => event.detail.data || !isTyped ? loadAgain() : endSession(true));
   stream.addEventListener("htmx-sse-after-connection", () => setTimeout(() => {  // a window that opened hidden ends its stream too
@@ -45,11 +53,12 @@ if (stream) {
   }));
   setInterval(() => {
     const isLate = !document.hidden && performance.now() - heard > LATE_MS;
+    if (clock && !isLate && !document.hidden && performance.now() - toldAt > 1500) clock.textContent = goOn();
     if (isLate === wasLate) return;
     wasLate = isLate;
     document.body.classList.toggle("not-live", isLate);
     late.hidden = !isLate;
-    if (isLate) { late.textContent = stream.dataset.late.replace("TIME", clock.textContent); say(late.textContent); }
+    if (isLate) { clock.textContent = told; late.textContent = stream.dataset.late.replace("TIME", told); say(late.textContent); }
   }, 500);
   document.addEventListener("visibilitychange", () => { if (!wasLate) heard = performance.now(); });
 }

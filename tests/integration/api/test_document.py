@@ -27,6 +27,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from admin.access.roles import FIELD
+from admin.document.effects import UNDO, effect
 from admin.document.problems import KINDS, TITLES
 from tests.device_alarm import put_in_alarm
 from tests.integration.api.test_api import api_settings as api_settings
@@ -133,6 +134,20 @@ def test_the_page_can_be_searched_and_has_commands_to_copy(api_settings: Setting
     assert "-d " in select
     assert "<i><small>Role: </small>operator</i>" in whole
     assert '<th scope="col"></th>' not in whole
+    (label,) = re.findall(
+        r"<h3>Try it</h3><p>([^<]+)<code>([^<]+)</code>.</p><pre[^>]*>curl[^<]*/v1/labels&quot;", whole
+    )
+    assert label == (
+        "This command makes the change as soon as you run it. To undo it: ",
+        "POST /v1/labels/{label}/undo",
+    )
+
+
+def test_what_undoes_an_operation_is_an_operation(document: dict[str, Any]) -> None:
+    known = {f"{method.upper()} {path}" for path, operations in document["paths"].items() for method in operations}
+    assert {*UNDO, *UNDO.values()} <= known
+    assert effect("GET", "/v1/labels", "viewer") == effect("POST", "/v1/classify", "viewer") == ""
+    assert effect("POST", "/v1/quarantine/replay", "operator").endswith("as soon as you run it.")
 
 
 def test_the_commands_of_the_page_name_its_own_address_and_are_accepted(api_settings: Settings) -> None:
