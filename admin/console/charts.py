@@ -72,7 +72,7 @@ def course(
     end: float,
     usual: Point | None,
     label: str,
-    size: Point = (200, 36),
+    size: Point = (200, 72),
     kind: str = "spark",
     axis: Point | None = None,
 ) -> Markup:
@@ -98,7 +98,9 @@ def course(
                 runs[-2][1].append(point)  # the line back into the range is red too
         runs[-1][1].append(point)
     for is_outside, part in runs:
-        body += f'<path class="{"p-alarm" if is_outside else "p-line"}" d="{path(part)}"/>' if len(part) > 1 else ""
+        body += (
+            f'<path class="{"p-alarm" if is_outside else "p-line"}" d="{short_path(part)}"/>' if len(part) > 1 else ""
+        )
     return svg(width, height, body, label, kind, stretch=True)
 
 

@@ -110,7 +110,7 @@ def said_words(language: Language, said: Said) -> tuple[str, str]:
         case "unacknowledged all":
             heading = ngettext("1 acknowledgment undone", "%(shown)s acknowledgments undone", count) % shown
             if not counts.get("left"):
-                return heading, language.text("The alarms need somebody again.")
+                return heading, ngettext("The alarm needs somebody again.", "The alarms need somebody again.", count)
             text = ngettext(
                 "The alarm of 1 device went on meanwhile, and is left as it is.",
                 "The alarms of %(more)s devices went on meanwhile, and are left as they are.",
@@ -124,7 +124,12 @@ def said_words(language: Language, said: Said) -> tuple[str, str]:
             }, ""
         case "import undone":
             heading = ngettext("Import of 1 label undone", "Import of %(shown)s labels undone", count) % shown
-            return heading, language.text("Their readings have the labels again that they had before.")
+            text = ngettext(
+                "Its readings have the labels again that they had before.",
+                "Their readings have the labels again that they had before.",
+                count,
+            )
+            return heading, text
         case "replayed":
             return _replayed(language, said)
         case _:

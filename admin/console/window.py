@@ -88,9 +88,9 @@ class Window:
         """Returns the newest predictions, newest first."""
         return self.kept.get("predictions", NEWEST_S, lambda: self._recent.predictions(PREDICTIONS, None, None)[0])
 
-    def readings(self) -> dict[str, Reading]:
-        """Returns the newest readings by id."""
-        return self.kept.get("readings", NEWEST_S, self._readings)
+    def readings(self, lasts_s: float = NEWEST_S) -> dict[str, Reading]:
+        """Returns the newest readings by id, the newest first."""
+        return self.kept.get("readings", lasts_s, self._readings)
 
     def of_device(self, device: str) -> list[Reading]:
         """Returns the newest readings of a device, oldest first."""

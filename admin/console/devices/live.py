@@ -142,16 +142,15 @@ def with_newest(console: Console, found: Courses, rows: Sequence[DeviceView]) ->
     """Returns the courses with the newest readings of the rows: a device in alarm shows what raised the alarm."""
     wanted = {row.device_id: found.devices.get(row.device_id, {}) for row in rows}
     newest: dict[str, Reading] = {}
-    for reading in console.window.readings().values():  # newest first
+    for reading in console.window.readings(0.0).values():  # as the state may be newer than what is kept
         if reading["device_id"] in wanted:
             newest.setdefault(reading["device_id"], reading)
     for device, reading in newest.items():
         at = round(1_000 * moment(reading["received_at"]))
         lines = dict(wanted[device])
         for name, value in reading["values"].items():
-            points = lines.get(name, ())
-            if not points or points[-1][0] < at:
-                lines[name] = (*points, (at, value))
+            before = [point for point in lines.get(name, ()) if point[0] < at]  # a sample stands at the end of its time
+            lines[name] = (*before, (at, value))
         wanted[device] = lines
     return Courses(found.since, {**found.devices, **wanted})
 
