@@ -1,8 +1,8 @@
 """Decides which files of the archive to merge, and merges them.
 
 Files are written every half minute. Consecutive files of one day are merged: for the current day, as soon as there are
-MERGED_FILES of about the same size; for a past day, all of them, up to MAX_ROWS per file. Readings of a merged file are
-ordered by device, so that the history of one device is in a few of its row groups; the file is also smaller.
+MERGED_FILES of about the same size; for a past day, all of them, up to MAX_CELLS per file. Readings of a merged file
+are ordered by device, so that the history of one device is in a few of its row groups; the file is also smaller.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from zelador.buffer.entry import order_of
 from zelador.errors import Corrupt
 
 MERGED_FILES = 16
-MAX_ROWS = 1_000_000  # of a merged file: about 40 MB, and ten times that in memory during the merge
+MAX_CELLS = 12_000_000  # of a merged file: a million rows with three features; half a gigabyte during the merge
+COLUMNS = 12  # that a file counts as at least
 BY_DEVICE = [(name, "ascending") for name in ("device_id", *KEY)]
 ROWS_BASE = 64  # files whose rows are within a factor of 16 count as equally large
 
@@ -47,7 +48,7 @@ def _runs(files: Sequence[File], least: int) -> Iterator[tuple[File, ...]]:
 
 
 def _may_join(run: Sequence[File], file: File, least: int) -> bool:
-    if rows_of(run) + file.rows > MAX_ROWS:
+    if (rows_of(run) + file.rows) * max(COLUMNS, *(each.columns for each in (*run, file))) > MAX_CELLS:
         return False
     return least == 2 or (_size(run[-1]) == _size(file) and len(run) < MERGED_FILES)
 

@@ -92,7 +92,7 @@ class File(msgspec.Struct, frozen=True):
     """A file of the archive, as in the log. Times are in ms since 1970 UTC, when the readings were measured.
 
     For outcomes, the times are of the predictions. `keys` identifies the set of the rows' keys: a file that replaces
-    others has the same number of rows, and the sum of their `keys`.
+    others has the same number of rows, and the sum of their `keys`. `columns` is 0 in entries of earlier versions.
     """
 
     path: str
@@ -104,6 +104,7 @@ class File(msgspec.Struct, frozen=True):
     begin: int  # of its rows' times
     end: int
     keys: str  # 16 hex digits
+    columns: int = 0
 
     @property
     def kind(self) -> Kind:
@@ -169,7 +170,7 @@ def describe(kind: Kind, table: pa.Table, data: bytes, first: str, last: str) ->
     moments = table["measured_at" if kind == "readings" else "predicted_at"].cast(pa.int64()).to_numpy()
     path = f"{kind}/day={day_of(first)}/{first}-{last}-{digest[:8]}.parquet"
     begin, end = int(moments.min()), int(moments.max())
-    return File(path, table.num_rows, len(data), digest, first, last, begin, end, keys_of(table))
+    return File(path, table.num_rows, len(data), digest, first, last, begin, end, keys_of(table), table.num_columns)
 
 
 def keys_of(table: pa.Table) -> str:

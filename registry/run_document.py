@@ -14,7 +14,7 @@ from typing import Literal, NotRequired, TypedDict, cast
 
 from registry.model.manifest import ServedBy
 from registry.run_trainer import TrainerFacts
-from zelador.training_queue import RunState
+from zelador.training_queue import RunRequest, RunState
 
 Scores = dict[str, float | None]  # by metric; None where the metric is not defined for the model
 Intervals = dict[str, tuple[float, float] | None]  # by metric: both ends of the 95 % interval; None if there is none
@@ -179,6 +179,7 @@ class Candidate(TypedDict):
     difference: NotRequired[Scores | None]  # from the live model, on the same rows
     difference_intervals: NotRequired[Intervals | None]
     not_recommended: NotRequired[bool]
+    parameters: NotRequired[dict[str, str | int | float | bool | None]]  # of its classifier, those of parts left out
 
 
 class TrainedModel(Candidate):
@@ -236,6 +237,7 @@ class RunDocument(TypedDict):
     by: str
     metric: NotRequired[str]  # what the candidates are ranked by
     notes: NotRequired[str]
+    request: NotRequired[RunRequest]  # with the values of the settings where the request had none; without the query
     started_at: str  # ISO 8601, UTC
     rows: NotRequired[int]
     data: NotRequired[DataFacts]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 from admin.console import axes, charts
@@ -25,10 +25,12 @@ from admin.console.quarantine.words import reason_text
 from admin.console.refusals import translated_refusal
 from admin.console.runs import charts as run_charts
 from admin.console.runs.events import event_text, step_text
+from admin.console.runs.settings import parameters_text
 from admin.console.runs.words import error_text, said_text
 from admin.console.said import said_words
 from admin.console.sent_words import deed, typed
 from admin.console.static_files import static_file
+from admin.console.templates import loader
 from admin.console.training.words import data_advice, data_kind, data_text
 from admin.console.words import STATES, device_line, device_why, feature_text, label_text, period
 
@@ -48,7 +50,8 @@ class Renderer:
     @cached_property
     def environment(self) -> Environment:
         found = Environment(
-            loader=FileSystemLoader(FOLDER),
+            loader=loader(),
+            auto_reload=False,
             autoescape=True,
             trim_blocks=True,
             lstrip_blocks=True,
@@ -110,6 +113,7 @@ class Renderer:
                 "1 device", "%(shown)s devices", count, shown=language.number(count)
             ),
             person=lambda who, names: person(language, who, names),
+            parameters=lambda parameters: parameters_text(language, parameters),
             run_notes=lambda notes: run_notes(language, notes),
             period=lambda label: period(language, label["from"], label["to"]),
             device_state=lambda state: language.text(STATES.get(state, state)),

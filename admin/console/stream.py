@@ -25,6 +25,7 @@ from starlette.concurrency import run_in_threadpool
 
 from admin.console.holders import Holder, Holders, Queue
 from operations.key_file import Role
+from zelador.log_limit import LogLimit
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ POLL_MS, RETRY_MS = 700, 500  # until a window without a stream asks again; unti
 MAX_POLL_MS = 2_500  # less than the time after which a page is not live (LATE_MS of console.js)
 CALM_POLLS = 60  # polls a second, of all windows, beyond which each waits longer
 POLLED_TOPICS = 64
+LOG_S = 60.0  # between two log lines about parts that cannot be made
 MAX_SHOWN = 8_192  # characters of what a browser says that it shows
 
 
@@ -81,6 +83,7 @@ class Hub:
         self._polls: deque[float] = deque(maxlen=CALM_POLLS)  # times
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
+        self._log = LogLimit(LOG_S)
 
     @property
     def streams(self) -> int:
@@ -181,7 +184,9 @@ class Hub:
             try:
                 live = await run_in_threadpool(look, feed.topic)
             except Exception:  # the pages show since when they are not live
-                log.exception("the live parts of %s cannot be made", feed.topic.page)
+                if self._log.due():
+                    page, skipped = feed.topic.page, self._log.take_skipped()
+                    log.exception("the live parts of %s cannot be made%s", page, skipped)
             else:
                 message = b"".join(_messages(live, feed.sent))
                 feed.sent = live

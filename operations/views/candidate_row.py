@@ -45,6 +45,7 @@ class CandidateRow:
     is_calibrated: bool
     from_first: float | None  # over all folds, from the recommended candidate
     from_first_interval: Pair | None
+    parameters: Mapping[str, Any]  # of its classifier, if the run stored them
 
     @property
     def is_left_out(self) -> bool:
@@ -96,6 +97,7 @@ def row_of(each: Mapping[str, Any], by: By, is_first: bool) -> CandidateRow:
         each.get("calibrated") is True,
         numbers(each.get("from_first")).get(metric),
         from_first,
+        mapping(each.get("parameters")),
     )
 
 

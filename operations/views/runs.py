@@ -22,8 +22,8 @@ from zelador.errors import Conflict, NotFound
 from zelador.training_queue import TrainingQueue
 from zelador.training_queue.run import ACTIVE
 
-EARLY: tuple[Literal["metric", "rows", "data", "features", "split"], ...] = (
-    "metric", "rows", "data", "features", "split",
+EARLY: tuple[Literal["metric", "request", "rows", "data", "features", "split"], ...] = (
+    "metric", "request", "rows", "data", "features", "split",
 )  # fmt: skip  # parts of a document that are there before the comparison
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
@@ -301,7 +301,7 @@ class RunReader:
 
     def _registered(self, run: str) -> RunView:
         document = self._registry.run(run)
-        request = training_queue.RunRequest()
+        request = document.get("request", training_queue.RunRequest()).copy()
         if metric := document.get("metric"):
             request["metric"] = metric
         if notes := document.get("notes"):

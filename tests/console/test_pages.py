@@ -261,3 +261,13 @@ def test_the_overview_says_one_last_value_of_the_device_that_needs_someone(site:
         panel = re.findall(r'<dd(?: class="hot")?>([\d.,]+)<span class="unit">', text)
         assert row
         assert row[1] in panel, panel
+
+
+def test_a_run_lists_its_settings_and_the_parameters_of_its_candidates(site: Site) -> None:
+    with site.client("viewer", **{"Accept-Language": "pt-BR"}) as client:
+        text = client.get(f"/console/runs/{CLEAR}").text
+    shown = dict(re.findall(r"<dt>([^<]+)</dt><dd>([^<]+)</dd>", text.partition('id="set"')[2]))
+    assert shown["Candidatos"] == "Logistic Regression, Decision Tree"
+    assert shown["Custo de uma leitura perdida"] == "5"
+    assert shown["Ajustar os três melhores por"] == "1 min 30 s"
+    assert "100 árvores, taxa de aprendizado 0,08, C = 1</p>" in text

@@ -290,3 +290,28 @@ def test_streams_are_bounded_and_end_when_the_server_stops() -> None:
         assert hub.is_full
 
     run(test, streams=2)
+
+
+def test_parts_that_cannot_be_made_are_logged_once_and_made_again(caplog: pytest.LogCaptureFixture) -> None:
+    """Each try used to log the whole traceback, three times a second for each topic."""
+
+    async def test(hub: Hub) -> None:
+        source = Source(watch="a")
+        broken = 0
+
+        def look(topic: Topic) -> Live:
+            nonlocal broken
+            if source.regions["watch"] == "a" and source.asked:
+                broken += 1
+                source.regions["watch"] = "a" if broken < 5 else "b"
+                raise RuntimeError("a template is missing")
+            return source(topic)
+
+        messages = hub.subscribe(TOPIC, look, PROGRAM)
+        assert ">a<" in await following(messages)
+        assert ">b<" in await following(messages)
+        await messages.aclose()  # type: ignore[attr-defined]
+        assert broken == 5
+
+    run(test)
+    assert [each.getMessage() for each in caplog.records] == ["the live parts of overview cannot be made"]

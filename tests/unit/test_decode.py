@@ -225,3 +225,10 @@ def test_each_element_of_an_array_is_counted_once(elements: list[object]) -> Non
     accepted = entry.readings if entry else ()
     assert len(accepted) + len(refused) == len(elements)
     assert all(math.isfinite(value) for reading in accepted for value in reading.values)
+
+
+@pytest.mark.parametrize("device", [".", ".."])
+def test_a_device_that_no_address_can_name_is_refused(device: str) -> None:
+    """Browsers and HTTP clients remove such a level, so that nobody could open, acknowledge or retire the device."""
+    arrival, ((reason, _),) = Decoder(Settings()).decode(f"sensors/{device}/reading", b"{}", 0)
+    assert arrival is None and f"the device's name is {device}," in reason

@@ -29,7 +29,7 @@ from trainer.evaluate.order import Order, order_of
 from trainer.evaluate.split import Split, codes_of, split
 from trainer.run import request, session
 from trainer.run.candidates import check_candidates, check_excluded
-from trainer.run.options import Options
+from trainer.run.options import Options, as_request
 from trainer.run.process import Cancelled, Child, Control, RunFailed
 from trainer.run.recorded import Record, not_recorded
 from trainer.run.recorder import Recorder
@@ -81,6 +81,7 @@ def train(
         "by": options.by,
         "metric": options.metric,
         "notes": options.notes,
+        "request": as_request(options),
         "started_at": recorder.kept[0].at if recorder.kept else now_iso(),
         "rows": len(dataset.labels),
         "data": dataset.facts(),

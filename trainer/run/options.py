@@ -66,6 +66,31 @@ def options_of(training: TrainingSettings, request: RunRequest, run: str, by: st
     )
 
 
+def as_request(options: Options) -> RunRequest:
+    """Returns the request that gives these options, without its readings, and without costs that are equal to 1."""
+    aim, more = options.aim, options.more
+    found = RunRequest(metric=options.metric, split=options.split)
+    found["register"] = options.register if isinstance(options.register, bool) else list(options.register)
+    if options.candidates is not None:
+        found["candidates"] = list(options.candidates)
+    if options.positive is not None:
+        found["positive"] = options.positive
+    if aim.recall is not None:
+        found["recall"] = aim.recall
+    if (aim.missed, aim.false_alarm) != (1.0, 1.0):
+        found["cost_missed"], found["cost_false_alarm"] = aim.missed, aim.false_alarm
+    if more.exclude:
+        found["exclude"] = list(more.exclude)
+    if more.tune_s is not None:
+        found["tune_s"] = more.tune_s
+    if more.budget_s is not None:
+        found["budget_s"] = more.budget_s
+    for name in ("blend", "stack", "balance", "gpu"):
+        if getattr(more, name):
+            found[name] = True
+    return found
+
+
 def more_of(training: TrainingSettings, request: RunRequest) -> More:
     """Returns the values of the request; for those it lacks, the values of the settings."""
     return More(

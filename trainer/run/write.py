@@ -34,6 +34,8 @@ from zelador.alarms.policy import alarm_classes
 from zelador.clock import now_iso
 from zelador.messages import iso
 
+MAX_PARAMETER = 40  # characters; what is longer, such as a whole estimator, is only in the model's metadata
+
 
 def write(
     folder: Path,
@@ -75,6 +77,11 @@ def write(
         facts = ended | facts_of(
             candidate, each, judged[each.id], tried[each.id].model, data.positive, held, data.request
         )
+        candidate["parameters"] = {
+            name: value
+            for name, value in facts["parameters"].items()
+            if "__" not in name and len(str(value)) <= MAX_PARAMETER
+        }
         facts |= _alarm(data, judged[each.id])
         fitted = None if tried[each.id].made is not None else tried[each.id].model
         beside = _beside(data, model, judged[each.id], fitted, parts, answers)

@@ -11,6 +11,7 @@ from zelador.decode.unusable import Unusable
 from zelador.response_topic import unpublishable
 
 DEVICE, FIELD = "{device_id}", "{field}"
+DOTS = (".", "..")  # clients and browsers remove them from an address, so that nobody could open or retire the device
 
 
 class Place(NamedTuple):
@@ -54,5 +55,7 @@ def check_device(device: str, prediction: str) -> None:
     """Raises Unusable if the device's name cannot be used. `prediction` is the template of its predictions' topic."""
     if not device or len(device) > MAX_NAME or not device.isprintable() or "/" in device:
         raise Unusable(f"the device's name is longer than {MAX_NAME} characters, or not printable, or has a /")
+    if device in DOTS:
+        raise Unusable(f"the device's name is {device}, which clients remove from an address; name it differently")
     if why := unpublishable(prediction.replace(DEVICE, device)):
         raise Unusable(f"no prediction can be published for the device {device!r}: of the topic, {why}")

@@ -81,6 +81,9 @@ TRANSLATIONS: Mapping[str, str] = {  # pattern of a reason to its translation
     ),
     r"(?P<feature>.+?) is (?P<what>.+), a number is needed": _("%(feature)s is %(what)s; a number is needed"),
     rf"the topic (?P<name>{QUOTED}) does not name a device": _("The topic %(name)s does not name a device"),
+    r"the device's name is (?P<name>\.{1,2}), which clients remove from an address; name it differently": _(
+        "The device’s name is %(name)s, which clients remove from an address; name it differently"
+    ),
     r"the device's name is longer than (?P<most>\d+) characters, or not printable, or has a /": _(
         "The device’s name is longer than %(most)s characters, cannot be printed, or has a /"
     ),

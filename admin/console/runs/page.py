@@ -20,11 +20,13 @@ from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.pulse import moment
 from admin.console.render import Renderer, page_response
 from admin.console.runs.run_list import end_of, runs_of
+from admin.console.runs.settings import settings_of
 from admin.console.runs.threshold import ThresholdShown, Typed, threshold_shown
 from admin.console.runs.words import canceled_by, decision_text, verdict_text
 from admin.console.said import Said
 from admin.console.sent import Sent
 from admin.console.stream import Live, Topic
+from admin.console.training.candidates import CANDIDATES
 from admin.console.visitor import Visiting, Visitor
 from admin.console.words import known_devices, people
 from operations.actor import Actor
@@ -130,6 +132,7 @@ class RunPage:
     canceled_by: str
     threshold: ThresholdShown | None = None  # of the recommended candidate, while its files are kept
     kept_until: str | None = None  # ISO 8601
+    settings: tuple[tuple[str, str], ...] = ()  # names and values
 
     @property
     def took_s(self) -> float | None:
@@ -329,6 +332,7 @@ def _show(
         canceled_by(view.error or ""),
         threshold,
         _kept_until(console, view),
+        settings_of(language, view, CANDIDATES),
     )
     live = "run" if view.is_active else "watch"
     return show(console, visitor, template, context, section="runs", live=live, status=status)

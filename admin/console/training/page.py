@@ -21,6 +21,7 @@ from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.runs.run_list import Runs, runs_of
 from admin.console.said import Said
 from admin.console.sent import Sent, typed_of
+from admin.console.training.candidates import CANDIDATES
 from admin.console.training.facts import Facts
 from admin.console.visitor import Visiting, Visitor
 from archive.dataset.query import as_json, query_of
@@ -41,13 +42,6 @@ RUNS = 8
 MAX_SECONDS = 86_400.0  # of tuning, and of the comparison
 MAX_COST = 1e12
 Amount = Annotated[str, Form(max_length=40)]
-# PyCaret's ids of the classifiers, and their names.
-CANDIDATES = {
-    "lr": "Logistic Regression", "knn": "K Neighbors", "nb": "Naive Bayes", "dt": "Decision Tree",
-    "svm": "SVM, linear", "ridge": "Ridge", "rf": "Random Forest", "qda": "Quadratic Discriminant",
-    "ada": "AdaBoost", "gbc": "Gradient Boosting", "lda": "Linear Discriminant", "et": "Extra Trees",
-    "lightgbm": "LightGBM", "xgboost": "XGBoost", "catboost": "CatBoost",
-}  # fmt: skip
 SLOW = ("xgboost", "catboost")  # compared only if they are chosen, and installed
 Devices = Annotated[str, Query(max_length=20_000)]
 Day = Annotated[str, Query(max_length=10)]

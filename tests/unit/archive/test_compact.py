@@ -8,9 +8,10 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive.compact import MAX_ROWS, MERGED_FILES, plan
+from archive.compact import COLUMNS, MAX_CELLS, MERGED_FILES, plan
 from archive.layout import File, rows_of
 
+MAX_ROWS = MAX_CELLS // COLUMNS
 DAY_MS = 86_400_000
 FIRST_DAY = 20_781 * DAY_MS  # 2026-11-24
 days = st.lists(st.lists(st.integers(1, MAX_ROWS), max_size=40), min_size=1, max_size=3)
@@ -68,3 +69,12 @@ def test_a_day_of_half_minutes_is_a_few_dozen_files_while_it_lasts() -> None:
                 files[at : at + len(run)] = [msgspec.structs.replace(run[0], rows=rows_of(run))]
     assert len(files) < 60
     assert written < 4 * 2_880 * 600
+
+
+def test_files_of_many_features_are_merged_into_smaller_ones() -> None:
+    """A merge holds the whole table: a million readings of a hundred features were more than the archiver may have."""
+    columns = 109
+    files = [msgspec.structs.replace(each, columns=columns) for each in files_of([[10_000] * 60])]
+    runs = list(plan(files, "2026-12-01"))
+    assert [rows_of(run) * columns <= MAX_CELLS for run in runs] == [True] * 6
+    assert sum(map(len, runs)) == 60
