@@ -320,7 +320,7 @@ def _metric(
 def _row(model: Model, state: State, last: Mapping[str, Selection]) -> ModelRow:
     metadata = model.metadata
     values, _ = scores(model)
-    metric = metadata.get("metric") if isinstance(metadata.get("metric"), str) else "F1"
+    score = values.get("F1")
     rank, run = metadata.get("rank"), metadata.get("run")
     is_selected = state.selection is not None and state.selection.model == model.name
     before = last.get(model.name)
@@ -328,8 +328,8 @@ def _row(model: Model, state: State, last: Mapping[str, Selection]) -> ModelRow:
         model.name,
         text_of(metadata.get("model_type")) or "",
         tuple(map(str, model.tags)),
-        values.get("F1"),
-        pair_of(mapping(metadata.get("holdout_intervals")).get(metric if metric == "F1" else "F1")),
+        score,
+        None if score is None else pair_of(mapping(metadata.get("holdout_intervals")).get("F1")),
         values.get("AUC"),
         rank if isinstance(rank, int) else None,
         run if isinstance(run, str) else None,

@@ -1,39 +1,59 @@
-"""The parts of a model's report that pages show: curves, importance, ranges. Absent parts are None or empty."""
+"""The parts of a model's report that pages show: curves, importance, ranges. Absent parts are None or empty.
+
+A report comes with the model, perhaps from a stranger. Parts that do not fit together are refused when it is decoded.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Annotated
 
 import msgspec
 
 from registry.registry import Registry
 from zelador.errors import ZeladorError
+from zelador.ranges import MAX_VALUE
 from zelador.undecodable import UNDECODABLE
 
 log = logging.getLogger(__name__)
 
+Share = Annotated[float, msgspec.Meta(ge=-1e-6, le=1.0 + 1e-6)]  # rounded
+Number = Annotated[float, msgspec.Meta(ge=-MAX_VALUE, le=MAX_VALUE)]  # so that charts can compute with it
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 FILE = "report/report.json"
 MAX_REPORT = 4_194_304  # bytes that are read
 
 
+def _check(is_sound: bool, what: str) -> None:
+    """Raises ValueError, which msgspec turns into an error of its own."""
+    if not is_sound:
+        raise ValueError(f"{what} does not fit together")
+
+
 class Roc(msgspec.Struct, frozen=True):
-    false_alarms: list[float]
-    found: list[float]
-    area: float
+    false_alarms: list[Share]
+    found: list[Share]
+    area: Number
+
+    def __post_init__(self) -> None:
+        _check(len(self.false_alarms) == len(self.found), "an ROC curve")
 
 
 class Calibration(msgspec.Struct, frozen=True):
-    said: list[float]  # mean predicted probability of each bin
-    was: list[float]  # observed rate
-    rows: list[int]
-    error: float
+    said: list[Share]  # mean predicted probability of each bin
+    was: list[Share]  # observed rate
+    rows: list[Count]
+    error: Number
+
+    def __post_init__(self) -> None:
+        _check(len(self.said) == len(self.was) == len(self.rows), "a calibration")
 
 
 class FeatureImportance(msgspec.Struct, frozen=True):
     feature: str
-    mean: float
-    spread: float
+    mean: Number
+    spread: Number
 
 
 class Importance(msgspec.Struct, frozen=True):
@@ -44,23 +64,29 @@ class Importance(msgspec.Struct, frozen=True):
 class Range(msgspec.Struct, frozen=True):
     """The values of a feature in training."""
 
-    minimum: float
-    maximum: float
-    p1: float | None = None
-    median: float | None = None
-    p99: float | None = None
-    missing: float | None = None
-    counts: list[int] = []  # of the values, in bins of equal width from minimum to maximum
+    minimum: Number
+    maximum: Number
+    p1: Number | None = None
+    median: Number | None = None
+    p99: Number | None = None
+    missing: Number | None = None
+    counts: list[Count] = []  # of the values, in bins of equal width from minimum to maximum
+
+    def __post_init__(self) -> None:
+        _check(self.minimum <= self.maximum, "the range of a feature")
 
 
 class Thresholds(msgspec.Struct, frozen=True):
     """What the errors in 1,000 rows cost by threshold; `costs` are of a missed row and of a false alarm."""
 
-    threshold: list[float]
-    cost: list[float]
-    costs: list[float] = []
-    chosen: float | None = None
-    recall_kept: float | None = None  # the share to find, if the threshold was chosen by it
+    threshold: list[Number]
+    cost: list[Number]
+    costs: list[Number] = []
+    chosen: Number | None = None
+    recall_kept: Number | None = None  # the share to find, if the threshold was chosen by it
+
+    def __post_init__(self) -> None:
+        _check(len(self.threshold) == len(self.cost), "the cost by threshold")
 
     def cost_at(self, threshold: float) -> float | None:
         """Returns the cost at the nearest threshold that was computed."""
@@ -71,19 +97,23 @@ class Thresholds(msgspec.Struct, frozen=True):
 class Counts(msgspec.Struct, frozen=True):
     """Errors by threshold, on rows that a model did not learn from."""
 
-    rows: int
-    positives: int
-    missed: list[int]
-    false_alarms: list[int]
+    rows: Count
+    positives: Count
+    missed: list[Count]
+    false_alarms: list[Count]
 
 
 class ErrorCounts(msgspec.Struct, frozen=True):
     """The errors of two classes by threshold: out of the folds, and on the hold-out; None without one."""
 
     positive: str
-    threshold: list[float]
+    threshold: list[Number]
     folds: Counts
     held_out: Counts | None = None
+
+    def __post_init__(self) -> None:
+        for counts in filter(None, (self.folds, self.held_out)):
+            _check(len(self.threshold) == len(counts.missed) == len(counts.false_alarms), "the errors by threshold")
 
 
 class DeviceScores(msgspec.Struct, frozen=True):
@@ -93,11 +123,11 @@ class DeviceScores(msgspec.Struct, frozen=True):
     """
 
     device: str
-    rows: int
-    errors: float
-    score: float | None = None
-    positives: int | None = None
-    found: int | None = None
+    rows: Count
+    errors: Number
+    score: Number | None = None
+    positives: Count | None = None
+    found: Count | None = None
     false_alarms: int | None = None
 
 
@@ -114,9 +144,9 @@ class ByDevice(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    rows: int = 0
+    rows: Count = 0
     classes: list[str] = []
-    confusion: list[list[int]] = []
+    confusion: list[list[Count]] = []
     roc: dict[str, Roc] = {}
     calibration: dict[str, Calibration] = {}
     importance: Importance | None = None
@@ -124,6 +154,11 @@ class Report(msgspec.Struct, frozen=True):
     threshold: dict[str, Thresholds] = {}
     errors: ErrorCounts | None = None
     by_device: ByDevice | None = None
+
+    def __post_init__(self) -> None:
+        if self.confusion:
+            width = len(self.classes)
+            _check([len(row) for row in self.confusion] == [width] * width, "the confusion")
 
     def costs(self, label: str | None) -> tuple[float, float] | None:
         """The costs of a missed row and of a false alarm, if the threshold was chosen by them and they differ."""

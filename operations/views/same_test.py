@@ -180,7 +180,7 @@ def metric_of(facts: Mapping[str, Any]) -> str:
 
 def _errors(scores: Mapping[str, float], positives: int, rows: int) -> tuple[int, int] | None:
     """What a model missed, and its false alarms; None if the scores do not tell, as with a third class."""
-    if not positives or "Recall" not in scores or "Accuracy" not in scores:
+    if not positives or not all(0.0 <= scores.get(name, -1.0) <= 1.0 for name in ("Recall", "Accuracy")):
         return None
     missed = round(positives * (1 - scores["Recall"]))
     false_alarms = round(rows * (1 - scores["Accuracy"])) - missed
