@@ -87,6 +87,13 @@ def test_selected_text_stays_while_the_part_around_it_would_be_shown_again(chrom
         page.locator("h1").click()
         expect(last).to_contain_text("46.5")
         expect(held).to_be_empty()
+        last.get_by_text("46.5").hover()
+        page.mouse.down()  # this may begin to select
+        site.plant.publish({**GOOD, "temperature": 47.5}, "mill-03")
+        page.wait_for_function("() => [...waiting.keys()].some(region => region.id === 'dev-last')")
+        expect(last).to_contain_text("46.5")
+        page.mouse.up()
+        expect(last).to_contain_text("47.5")
         assert found.said == []
 
 

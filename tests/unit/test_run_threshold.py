@@ -93,8 +93,9 @@ def test_the_threshold_is_the_one_that_training_chooses(missed: float, false_ala
     )
 
 
-def test_incomplete_counts_have_no_answer() -> None:
-    assert threshold_view(ErrorCounts("yes", [0.1, 0.2], FOLDS), Costs(), None) is None
+def test_no_counts_have_no_answer_and_incomplete_ones_are_refused() -> None:
+    with pytest.raises(ValueError, match="the errors by threshold"):
+        ErrorCounts("yes", [0.1, 0.2], FOLDS)
     assert threshold_view(ErrorCounts("yes", [], Counts(0, 0, [], [])), Costs(), None) is None
 
 

@@ -10,7 +10,7 @@ from admin.console.language import Language
 from admin.console.words import label_text
 from operations.views.metadata import numbers, text_of, time_of
 from operations.views.runs import RunView
-from registry.metadata import mapping
+from registry.metadata import listed, mapping
 
 SPLITS: Mapping[str, str] = {
     "auto": _("Automatic: new devices and later days"),
@@ -71,7 +71,7 @@ def _rows(
     language: Language, asked: Mapping[str, Any], query: Mapping[str, Any], candidates: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
     _t, figures = language.text, numbers(asked)
-    yield "devices", _listed(query.get("devices") or asked.get("devices")) or _t(ALL)
+    yield "devices", _joined(query.get("devices") or asked.get("devices")) or _t(ALL)
     for name in ("from", "to"):
         at = time_of(query.get(name))
         yield name, "" if at is None else language.day_and_time(at)
@@ -85,9 +85,9 @@ def _rows(
     else:
         for name in ("cost_missed", "cost_false_alarm"):
             yield name, language.plain(figures[name]) if name in figures else ""
-    named = [candidates.get(str(each), str(each)) for each in asked.get("candidates") or ()]
-    yield "candidates", _listed(named) or _t(FAST)
-    yield "exclude", _listed([candidates.get(str(each), str(each)) for each in asked.get("exclude") or ()])
+    named = [candidates.get(str(each), str(each)) for each in listed(asked.get("candidates"))]
+    yield "candidates", _joined(named) or _t(FAST)
+    yield "exclude", _joined([candidates.get(str(each), str(each)) for each in listed(asked.get("exclude"))])
     for name in ("tune_s", "budget_s"):
         yield name, language.duration(figures[name]) if figures.get(name) else ""
     yield "more", "; ".join(_t(text) for name, text in MORE.items() if asked.get(name) is True)
@@ -114,7 +114,7 @@ def _saved(language: Language, register: object) -> str:
     return language.text(SAVE_FIRST) if ranks == "1" else language.text(SAVE_RANKS, ranks=ranks)
 
 
-def _listed(names: object) -> str:
+def _joined(names: object) -> str:
     if not isinstance(names, list | tuple):
         return ""
     more = "" if len(names) <= MAX_LISTED else ", …"

@@ -160,12 +160,14 @@ if (pause) {
   });
 }
 
-// A region that is held keeps what it shows, and shows what was sent meanwhile when it is let go: here, one in which text is selected.
+// A region that is held keeps what it shows, and shows what was sent meanwhile when it is let go: here, one in which text is
+// selected, or the pointer is pressed, which may begin to select.
 const note = $("#held"), chosen = getSelection();
 const waiting = new Map();  // region to the HTML that it shows next
 let kept = [];  // regions whose part of the last message waits
 const isSelected = region => !chosen.isCollapsed && [chosen.anchorNode, chosen.focusNode].some(node => region.contains(node));
-const holders = [isSelected];  // true of a region that is held
+let pressed = null;  // where the pointer is, or was a moment ago: a press, or the first of two, ends on what it began on
+const holders = [isSelected, region => region.contains(pressed)];  // true of a region that is held
 const words = [() => [...waiting.keys()].some(isSelected) && note.dataset.selected];  // what is said meanwhile
 const tell = () => {
   const text = words.map(each => each()).find(Boolean) || "";
@@ -197,6 +199,11 @@ const letGo = () => {
 let soon;  // a press that has begun ends first
 const leave = () => { clearTimeout(soon); soon = setTimeout(letGo, HASTY_MS); };
 document.addEventListener("selectionchange", () => { if (waiting.size) leave(); });
+document.addEventListener("pointerdown", event => { pressed = event.target; });
+for (const kind of ["pointerup", "pointercancel"]) document.addEventListener(kind, () => {
+  const target = pressed;
+  setTimeout(() => { if (pressed === target) { pressed = null; letGo(); } }, HASTY_MS);
+});
 
 // The list of predictions, or only those that are alarms.
 const only = $("[data-only]");
