@@ -111,6 +111,10 @@ class ErrorCounts(msgspec.Struct, frozen=True):
     folds: Counts
     held_out: Counts | None = None
 
+    def __post_init__(self) -> None:
+        for counts in filter(None, (self.folds, self.held_out)):
+            _check(len(self.threshold) == len(counts.missed) == len(counts.false_alarms), "the errors by threshold")
+
 
 class DeviceScores(msgspec.Struct, frozen=True):
     """`errors` is the share of wrong answers; `score` is None where the device has one class only.
