@@ -115,11 +115,11 @@ def interval(
 
     line, dot = ("p-accent", "p-fill") if best else ("p-whisker", "p-ink")
     body = (
-        f'<path class="p-grid" d="M0,6H120"/><path class="{line}" d="M{x(low):.1f},6H{x(high):.1f}"/>'
-        f'<circle class="{dot}" cx="{x(middle):.1f}" cy="6" r="3.5"/>'
+        f'<path class="p-grid" d="M0,6H120"/><path class="{line}" d="M{x(low):.0f},6H{x(high):.0f}"/>'
+        f'<circle class="{dot}" cx="{x(middle):.0f}" cy="6" r="3.5"/>'
     )
     if tick is not None:
-        body += f'<path class="p-axis" d="M{x(tick):.1f},0V12"/>'
+        body += f'<path class="p-axis" d="M{x(tick):.0f},0V12"/>'
     return svg(120, 12, body, label)
 
 

@@ -42,7 +42,7 @@ BLANKS: dict[str, tuple[tuple[re.Pattern[bytes], bytes], ...]] = {
         (re.compile(rb": "), b":"),
         (re.compile(rb";}"), b"}"),
     ),
-    ".js": ((re.compile(rb"^[ \t]+", re.MULTILINE), b""),),
+    ".js": ((re.compile(rb"^[ \t]+", re.MULTILINE), b""), (re.compile(rb"([;{,(])\n+"), rb"\1")),
 }
 # Files that a page loads together are sent as one: together they are smaller.
 JOINED = {

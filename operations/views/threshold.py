@@ -101,10 +101,10 @@ def report_threshold(report: Report, costs: Costs) -> ThresholdView | None:
 
 
 def threshold_view(errors: ErrorCounts, costs: Costs, own: Chosen | None) -> ThresholdView | None:
-    """Returns the answer; `own` is the model's own threshold. None if the counts are incomplete."""
+    """Returns the answer; `own` is the model's own threshold. None if there are no counts."""
     judged = errors.held_out or errors.folds
     count = len(errors.threshold)
-    if not count or any(len(c) != count for each in (judged, errors.folds) for c in (each.missed, each.false_alarms)):
+    if not count:
         return None
 
     def at(threshold: float) -> ErrorsAt:
