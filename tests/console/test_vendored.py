@@ -1,4 +1,4 @@
-"""Third-party files are byte for byte as published, the font with fewer weights; their licenses are served with them."""
+"""Third-party files are as they were published, the font with fewer weights; their licenses are served with them."""
 
 from __future__ import annotations
 
