@@ -65,7 +65,7 @@ def run(folder: Path, say: Reporter) -> Result:
     parts = data.parts(comparison.precision)
     why = why or comparison.over
     loose = {} if why is not None else _shuffled(data, tried, judged, parts, bench, say)
-    short = [] if why is None else [f"{why}: {_compared(len(judged), len(tried))}"]
+    short = [] if why is None else [f"{why}: {_compared(*(len(each.keys() - {BASELINE}) for each in (judged, tried)))}"]
     shuffled_at = time.perf_counter()
     say("testing whether there is anything to learn")
     nothing = _learnable(data)
@@ -185,13 +185,13 @@ def _build(
     """Builds candidates in order of rank until `keep` are built. Also returns why others were not chosen, by id."""
     found: dict[str, Built] = {}
     refused: dict[str, str] = {}
-    for scored in order:
-        if len(found) == data.request.keep:
+    usable = [scored for scored in order if scored.trouble() is None]
+    most = min(data.request.keep, len(usable))
+    for scored in usable:
+        if len(found) == most:
             break
-        if scored.trouble() is not None:
-            continue
-        share = 1 - (1 - WRITE_SHARE) * len(found) / data.request.keep
-        say(f"rebuilding {scored.model_type} ({len(found) + 1} of {data.request.keep})", "build", share)
+        share = 1 - (1 - WRITE_SHARE) * len(found) / most
+        say(f"rebuilding {scored.model_type} ({len(found) + 1} of {most})", "build", share)
         try:
             found[scored.id] = _build_one(data, comparison, tried[scored.id], parts, bench)
         except Exception as error:  # noqa: BLE001 - a candidate that fails must not cost the run; it is reported

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from admin.console.catalog import Messages, Plural, plural
 from admin.console.catalog import mark as _
 from admin.console.language import Language
+from admin.console.runs.events import TOO_LONG
 from admin.console.runs.notes import NAMED, NOTES
 from admin.console.words import label_text
 from operations.views.comparison import Comparison
@@ -95,13 +96,17 @@ TRANSLATIONS: Mapping[str, str | Plural] = {  # pattern of the trainer's message
         "A shuffled test would say %(metric)s %(shuffled)s for %(name)s instead of %(honest)s."
     ),
     r"someone asked the run to finish early: (?P<some>\d+) of (?P<all>\d+) classifiers (was|were) compared": plural(
-        "Someone asked the run to finish early: 1 of %(all)s classifiers was compared.",
-        "Someone asked the run to finish early: %(some)s of %(all)s classifiers were compared.",
+        "Someone asked the run to finish early: 1 of %(all)s candidates was compared.",
+        "Someone asked the run to finish early: %(some)s of %(all)s candidates were compared.",
         "some",
     ),
-    r"someone asked the run to finish early: a new process continues with the candidates that were compared": _(
-        "Someone asked the run to finish early: it continues with the candidates that were compared."
+    rf"{TOO_LONG}: (?P<some>\d+) of (?P<all>\d+) classifiers (was|were) compared": plural(
+        "The run took longer than %(limit)s s: 1 of %(all)s candidates was compared.",
+        "The run took longer than %(limit)s s: %(some)s of %(all)s candidates were compared.",
+        "some",
     ),
+    rf"it was not compared: {TOO_LONG}": _("It was not compared: the run took longer than %(limit)s s."),
+    rf"it was not finished: {TOO_LONG}": _("It was not finished: the run took longer than %(limit)s s."),
     r"it was not compared: someone asked the run to finish early": _(
         "It was not compared: someone asked the run to finish early."
     ),
@@ -137,9 +142,7 @@ ERRORS: Mapping[str, str] = {  # pattern of the reason why a run failed, to its 
     r"the run was told to finish before any candidate was compared": _(
         "Someone asked the run to finish early, before any candidate was compared."
     ),
-    r"the run took longer than (?P<limit>\S+) s \(ZELADOR_TRAINING__TIMEOUT_S\)": _(
-        "The run took longer than it may: %(limit)s s (ZELADOR_TRAINING__TIMEOUT_S)."
-    ),
+    TOO_LONG: _("The run took longer than it may: %(limit)s s (ZELADOR_TRAINING__TIMEOUT_S)."),
 }
 ERROR_MESSAGES = Messages(ERRORS)
 CANCELED = re.compile(r"cancell?ed by (?P<by>.+)")
