@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
@@ -23,7 +23,6 @@ LIVE_RATE = 100.0  # readings a second
 POLL_S = 0.25
 MAX_TRAINING_S = 600.0
 MAX_WAIT_S = 180.0  # for a step; Redis or the broker may hang or restart meanwhile
-PAGE = 500  # devices that the API shows at once
 DEVICES_S = 0.5  # between two reads of the devices' states
 
 
@@ -90,14 +89,19 @@ class Story:
         for device in devices:
             self.subscriber.follow(device)
         self._say("history", f"{len(devices)} devices publish {len(history)} labeled readings")
+        before = self.ledger()
         messages = (self._devices.message(s, f"history-{i}", with_label=True) for i, s in enumerate(history))
-        self.progress.published = self._devices.publish(messages, rate=None)
+        self._devices.publish(messages, rate=None)
         if not self._devices.finish(MAX_WAIT_S) and not self._stop.is_set():
             raise Unavailable("the broker did not acknowledge the history in time; the log says why")
-        self._until(lambda: self._stored(devices) >= len(history), "the ingester to store the history")
-        self.ledger()
+        self._until(lambda: self._more("received", before) >= len(history), "the ingester to store the history")
+        here = min(len(history), self._more("repeated", before))
+        self.progress.published = len(history) - here
         self.progress.waited = self.progress.ledger.get("waiting", 0)
-        self._say("history", f"{self.progress.waited} readings wait in the buffer: no model is selected yet")
+        if here:
+            self._say("history", f"{here} of them are here since an earlier start")
+        else:
+            self._say("history", f"{self.progress.waited} readings wait in the buffer: no model is selected yet")
 
     def _train(self) -> None:
         self._say("training", "comparing classifiers with PyCaret")
@@ -130,7 +134,9 @@ class Story:
         self._api.send("PUT", "/v1/selection", {"model": best, "why": "best of the demo's run"})
         self.progress.selected = best
         self._say("selecting", f"{best}; the worker loads it")
-        waiting = len(self.scenario.history)
+        waiting = self.progress.published
+        if waiting == 0:
+            return
         self._until(lambda: self.subscriber.answered > 0, "the first prediction")
         if self.subscriber.first is not None:
             self.progress.first_prediction_s = round(self.subscriber.first - self._started, 2)
@@ -176,15 +182,8 @@ class Story:
             self.progress.ledger = {key: value for key, value in found.items() if isinstance(value, int)}
         return self.progress.ledger
 
-    def _stored(self, devices: Collection[str]) -> int:
-        """Counts the accepted readings of these devices; 0 while the API cannot show all of them."""
-        count, offset = 0, 0
-        while (page := self._look(f"/v1/devices?limit={PAGE}&offset={offset}")) is not None:
-            count += sum(int(each["readings"]) for each in page["devices"] if each["device_id"] in devices)
-            if page["next"] is None:
-                return count
-            offset = page["next"]
-        return 0
+    def _more(self, count: str, before: Mapping[str, int]) -> int:
+        return self.ledger().get(count, 0) - before.get(count, 0)
 
     def follow_devices(self) -> None:
         """Reads the devices that are not ok, and reports each alarm once."""

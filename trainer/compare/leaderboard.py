@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from registry.evaluation.scores import Scores
-from trainer.evaluate.verdict import guesses
+from trainer.evaluate.chance import guesses
 
 MODEL_TYPES = {
     "lr": "LogisticRegression",

@@ -7,19 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from registry.evaluation.bootstrap import Difference, Interval
+from trainer.evaluate.chance import guesses
 from trainer.evaluate.learnable import Learnable, P
 from zelador.printable import counted
 
 Kind = Literal["clear", "tied", "nothing_to_learn", "not_evaluable"]
 MOST_NAMED = 4  # models that the sentence names
 AS_GOOD = 0.01  # a tied model whose score is this close to the best may win because it is faster
-CHANCE = 0.05  # a Matthews correlation up to this is no better than guessing, whatever p is
 SURE = 0.005  # up to this p, a model need not also be clearly better than guessing
-
-
-def guesses(correlation: float | None) -> bool:
-    """Returns whether a Matthews correlation says that a model does no better than guessing."""
-    return correlation is not None and correlation <= CHANCE
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from registry.run_document import LeaderboardRow
 from trainer.candidate.build import Built
 from trainer.compare.judge import Judged
 from trainer.compare.leaderboard import BASELINE, Scored, model_type_of
-from trainer.evaluate.verdict import guesses
+from trainer.evaluate.chance import guesses
 from trainer.run.data import Data
 from trainer.run.write import judged_answers
 from zelador.printable import counted
