@@ -8,9 +8,9 @@ from typing import Any
 
 from operations.views.metadata import Pair, integer, numbers, pair_of, text_of
 from registry.metadata import mapping
+from zelador.training_queue.event import LEFT_OUT
 
 BASELINE = ("Dummy", "dummy")
-LEFT_OUT = ("it was not compared: ", "it was not finished: ")  # begins the trouble of such a candidate
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,7 +162,13 @@ class Comparison:
 
     @property
     def failed(self) -> int:
-        return sum(row.score is None and row.trouble is not None and not row.is_left_out for row in self.others)
+        own = (row for row in self.others if not row.is_baseline)
+        return sum(row.score is None and row.trouble is not None and not row.is_left_out for row in own)
+
+    @property
+    def compared(self) -> int:
+        """The number of candidates that have scores, without the baseline, as the trainer counts them in its note."""
+        return self.candidates - self.left_out - self.failed
 
     def hits(self, row: CandidateRow) -> Hits | None:
         """What a candidate finds of the positive class, or of the second of two, in held-out readings."""

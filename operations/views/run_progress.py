@@ -19,7 +19,7 @@ class Step:
 
     id: str
     model_type: str
-    state: Literal["ended", "failed", "now", "waiting"]
+    state: Literal["ended", "failed", "stopped", "now", "waiting"]
     fold: int = 0
     folds: int = 0
 
@@ -95,8 +95,10 @@ def steps_of(events: Sequence[RunEvent]) -> tuple[Step, ...]:
                 waiting = {each.id: Step(each.id, each.model_type, "waiting") for each in event.waiting}
             case "fold_ended":
                 found[of.id] = Step(of.id, of.model_type, "now", event.fold or 0, event.folds or 0)
-            case "candidate_ended" | "candidate_failed":
-                found[of.id] = Step(of.id, of.model_type, "ended" if event.kind == "candidate_ended" else "failed")
+            case "candidate_failed":
+                found[of.id] = Step(of.id, of.model_type, "stopped" if of.is_left_out else "failed")
+            case "candidate_ended":
+                found[of.id] = Step(of.id, of.model_type, "ended")
             case _:
                 pass
     return (*found.values(), *(step for step in waiting.values() if step.id not in found))

@@ -225,7 +225,7 @@ class RunReader:
         self, asked: Mapping[str, training_queue.Run], limit: int, before: str | None, wanted: RunSearch | None
     ) -> RunList:
         def read(run: str) -> RunView:
-            return RunView.of(asked[run]) if run in asked else self._registered(run)
+            return self._described(RunView.of(asked[run])) if run in asked else self._registered(run)
 
         ids = sorted({*asked, *self._registry.runs()}, reverse=True)  # an id begins with its time
         first, earlier, later = neighbors(ids, limit, before)
@@ -248,8 +248,7 @@ class RunReader:
         view = self._run(run)
         try:
             if view.is_active:
-                document = self._registry.run(run)
-                return replace(view, result=cast(RunDocument, {k: document[k] for k in EARLY if k in document}))
+                return replace(view, result=_early(self._registry.run(run)))
             document = self._registry.run(run)
             return self._with_names(replace(_timed(view, document), result=document))
         except NotFound:
@@ -290,6 +289,16 @@ class RunReader:
             found.append(live)
         return side_by_side(found, reference)
 
+    def _described(self, view: RunView) -> RunView:
+        """Adds what a run learned from, which the queue has only of a run that is done."""
+        if view.state in ("done", "queued"):
+            return view
+        try:
+            document = self._registry.run(view.id)
+        except NotFound:  # it ended before it had readings
+            return view
+        return replace(view, result=_early(document))
+
     def _with_names(self, view: RunView) -> RunView:
         """Adds to each of the run's models the names under which it is registered now."""
         models = view.result.get("models")
@@ -312,6 +321,10 @@ class RunReader:
             state, error = "failed", why
         known = training_queue.Run(run, state, request, by, began, began, ended, error=error)
         return RunView.of(known, document)
+
+
+def _early(document: RunDocument) -> RunDocument:
+    return cast(RunDocument, {name: document[name] for name in EARLY if name in document})
 
 
 def _timed(view: RunView, document: RunDocument) -> RunView:

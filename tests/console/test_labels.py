@@ -283,6 +283,13 @@ def test_dragging_over_a_chart_fills_the_form(chromium: Browser, site: Site) -> 
         first, last = (page.locator(f"#label-{name}").input_value() for name in ("from", "to"))
         assert datetime.fromisoformat(first) < datetime.fromisoformat(last)
         assert datetime.fromisoformat(last) - datetime.fromisoformat(first) < timedelta(seconds=600)
+        expect(page.locator(".u-cursor-y")).to_have_count(0)  # it would stay on the other charts
+        page.locator("[data-device-chart]").first.evaluate("box => { box.firstChild.id = 'before'; }")
+        page.set_viewport_size({"width": 1100, "height": 800})
+        expect(page.locator("#before")).to_have_count(0)  # the charts are drawn again, with the chosen period
+        for chart in page.locator(".u-over:visible").all():
+            width = chart.evaluate("over => over.clientWidth")
+            expect(chart.locator(".u-select")).to_have_js_property("clientWidth", round(width / 4))
         page.get_by_role("radio", name="no").focus()
         page.keyboard.press("Space")
         page.get_by_role("button", name="Add the label").focus()

@@ -117,7 +117,7 @@ def test_what_the_trainer_says_decides_whether_candidates_are_left() -> None:
     work, more, compared = ((root / f"{name}.py").read_text() for name in ("work", "tuned_and_combined", "compared"))
     assert all(f'say("{begin}' in work or f'say(f"{begin}' in work for begin in AFTER_MORE)
     assert all(f'say(f"{begin}' in more for begin in MORE)
-    assert 'say(f"compared {len(judged)} of {total} classifiers")' in compared
+    assert 'say(f"compared {done} of {total} classifiers")' in compared
     assert COMPARED.fullmatch("compared 3 of 15 classifiers")
 
 
@@ -129,6 +129,20 @@ def test_a_candidate_that_failed_is_marked_and_one_that_a_new_process_takes_is_t
     ]
     assert [(each.id, each.state) for each in steps_of(died)] == [("lr", "failed"), ("dt", "now")]
     assert steps_of([]) == ()
+
+
+def test_a_candidate_that_was_stopped_did_not_fail_and_has_not_ended() -> None:
+    """The baseline comes last and is no candidate."""
+    stopped = Standing("dt", "DT", None, None, None, "it was not finished: someone asked the run to finish early")
+    waits = (Waiting("dummy", "Dummy"),)
+    cut = [
+        *events()[:-2],
+        RunEvent(5, NOW.isoformat(), "candidate_started", "", 1, 3, standing("dt"), waiting=waits),
+        RunEvent(6, NOW.isoformat(), "candidate_failed", "", 1, 3, stopped, (standing("lr", 0.5), stopped)),
+    ]
+    view = progress_view(cut, NOW)
+    assert [(each.id, each.state) for each in view.steps] == [("lr", "ended"), ("dt", "stopped"), ("dummy", "waiting")]
+    assert Progress(view, view.counted, 9.0, ()).ended == (1, 2)
 
 
 @given(st.integers(0, 40), st.integers(1, 12))

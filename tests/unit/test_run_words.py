@@ -20,8 +20,10 @@ from zelador.labels import Label
 from zelador.labels.rules import Wish, checked, findings
 from zelador.settings import Settings
 from zelador.training_queue.event import RunEvent, Standing
+from zelador.training_queue.stage import CUT_SHORT
 
 PT = language("pt-BR", timezone.utc)
+LIMIT = "the run took longer than 60 s (ZELADOR_TRAINING__TIMEOUT_S)"
 
 
 @pytest.mark.parametrize(
@@ -39,6 +41,14 @@ PT = language("pt-BR", timezone.utc)
         ("writing the models and their reports", "Os modelos e seus relatórios são gravados"),
         ("tuning LightGBM: 12 settings tried, 40 s left", "LightGBM é ajustado: 12 ajustes testados, restam 40 s"),
         ("blending LightGBM, RandomForest", "Testa-se a média de LightGBM, RandomForest"),
+        (
+            f"someone asked the run to finish early: {CUT_SHORT}",
+            "Alguém pediu que a execução terminasse antes: ela continua com os candidatos que foram comparados.",
+        ),
+        (
+            f"{LIMIT}: {CUT_SHORT}",
+            "A execução levou mais de 60 s: ela continua com os candidatos que foram comparados.",
+        ),
         ("something that a later trainer says", ""),
     ],
 )
@@ -54,6 +64,9 @@ def test_a_candidate_is_named_with_its_score() -> None:
         for kind, each in (("candidate_started", ended), ("candidate_ended", ended), ("candidate_failed", failed))
     ]
     assert says == ["RandomForest começa", "RandomForest termina, F1 0,917", "QDA falhou"]
+    stopped = Standing("qda", "QDA", None, None, None, "it was not finished: someone asked the run to finish early")
+    event = RunEvent(4, "2026-11-26T12:00:00Z", "candidate_failed", "in English", candidate=stopped)
+    assert event_text(PT, event, "F1") == "QDA não foi terminado"
     baseline = Standing("dummy", "Dummy", 0.0, None, 1.0, None)
     ended_last = RunEvent(9, "2026-11-26T12:00:00Z", "candidate_ended", "in English", candidate=baseline)
     assert event_text(PT, ended_last, "F1") == "Linha de base termina, F1 0,000"
@@ -99,6 +112,12 @@ def test_a_candidate_is_named_with_its_score() -> None:
             "As leituras mudam devagar: todas juntas valem só cerca de 9 trechos de tempo independentes. Não se sabe "
             "quão bom é um modelo em outros.",
         ),
+        (
+            f"{LIMIT}: 4 of 10 classifiers were compared",
+            "A execução levou mais de 60 s: 4 de 10 candidatos foram comparados.",
+        ),
+        (f"it was not finished: {LIMIT}", "Não foi terminado: a execução levou mais de 60 s."),
+        (f"it was not compared: {LIMIT}", "Não foi comparado: a execução levou mais de 60 s."),
         ("what a later trainer says", ""),
     ],
 )

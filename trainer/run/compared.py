@@ -6,7 +6,7 @@ from pathlib import Path
 
 from registry.run_document import LeaderboardRow
 from trainer.compare.judge import Bench, Judged, judge
-from trainer.compare.leaderboard import model_type_of
+from trainer.compare.leaderboard import BASELINE, model_type_of
 from trainer.compare.pycaret_compare import Comparison
 from trainer.compare.tried import Tried
 from trainer.run import finished
@@ -35,7 +35,8 @@ def compare(
             judged[name] = judge(each.scores, each.middle, bench)
         if is_new:
             say.ended(_row(each, judged.get(name)), number, total)
-    say(f"compared {len(judged)} of {total} classifiers")
+    done, total = (len(each.keys() - {BASELINE}) for each in (judged, tried))
+    say(f"compared {done} of {total} classifiers")
     return tried, judged
 
 

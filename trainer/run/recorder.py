@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from registry.run_document import LeaderboardRow
 from trainer.compare.leaderboard import model_type_of
 from trainer.run.events import CandidateEnded, CandidateStarted, FoldEnded, Progress
@@ -89,8 +91,12 @@ class Recorder:
         self.rows.append(row)
         standing = self._standing(row)
         self._left = [name for name in self._left if name != row["id"]]
+        if standing.is_left_out:
+            event = msgspec.structs.replace(event, number=event.number - 1)  # it has not ended
         done = f"compared {event.number} of {event.total} classifiers"
-        if row["metrics"]:
+        if standing.is_left_out:
+            self._emit("candidate_failed", f"{done}; {row['model_type']}: {row['trouble']}", event, standing)
+        elif row["metrics"]:
             score = "no score" if standing.score is None else f"{self._metric} {standing.score:.3f}"
             self._emit("candidate_ended", f"{done}; {row['model_type']}: {score}", event, standing)
         else:

@@ -10,6 +10,7 @@ from zelador.training_queue.run import RunState
 
 MAX_EVENTS = 400  # of a run
 MAX_TEXT = 600  # characters of a message
+LEFT_OUT = ("it was not compared: ", "it was not finished: ")  # begins the trouble of a candidate that did not fail
 
 Kind = Literal[
     "started", "loaded", "split", "step", "candidate_started", "fold_ended", "candidate_ended", "candidate_failed",
@@ -20,7 +21,7 @@ Kind = Literal[
 class Standing(msgspec.Struct, frozen=True):
     """A candidate and how it did. `score` and `interval` are by the run's metric, over all folds.
 
-    Both are None while it is being compared, and if it failed; `trouble` says why it failed.
+    Both are None while it is being compared, and if it failed or was not finished; `trouble` says why.
     """
 
     id: str
@@ -29,6 +30,11 @@ class Standing(msgspec.Struct, frozen=True):
     interval: tuple[float, float] | None
     seconds: float | None
     trouble: str | None
+
+    @property
+    def is_left_out(self) -> bool:
+        """True if it was not compared, or not to the end, because the run finished early or its time was up."""
+        return self.trouble is not None and self.trouble.startswith(LEFT_OUT)
 
 
 class Waiting(msgspec.Struct, frozen=True):

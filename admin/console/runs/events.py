@@ -14,6 +14,7 @@ STATES: Mapping[str, str] = {
     "failed": _("The run failed"),
     "cancelled": _("The run was canceled"),
 }
+TOO_LONG = r"the run took longer than (?P<limit>\S+) s \(ZELADOR_TRAINING__TIMEOUT_S\)"
 STEPS: Mapping[str, str | Plural] = {  # pattern of the trainer's message to its translation
     r"fetching the labeled readings": _("The labeled readings are fetched"),
     r"(?P<rows>\d+) rows of (?P<classes>\d+) classes from .+": _("%(rows)s readings of %(classes)s classes loaded"),
@@ -42,12 +43,19 @@ STEPS: Mapping[str, str | Plural] = {  # pattern of the trainer's message to its
     ),
     r"blending (?P<names>.+)": _("The mean of %(names)s is tried"),
     r"stacking (?P<names>.+)": _("A model on top of %(names)s is tried"),
+    r"someone asked the run to finish early: a new process continues with the candidates that were compared": _(
+        "Someone asked the run to finish early: it continues with the candidates that were compared."
+    ),
+    rf"{TOO_LONG}: a new process continues with the candidates that were compared": _(
+        "The run took longer than %(limit)s s: it continues with the candidates that were compared."
+    ),
     r"a new process continues with the other candidates": _("A new process goes on with the other candidates"),
     r"deciding whether the best model replaces the selected one": _("Is the best model better than the selected one?"),
 }
 STEP_MESSAGES = Messages(STEPS)
 BASELINE = _("Baseline")
 STARTS, ENDS, FAILS = _("%(name)s starts"), _("%(name)s ends, %(metric)s %(score)s"), _("%(name)s failed")
+STOPS = _("%(name)s was not finished")
 
 
 def event_text(language: Language, event: RunEvent, metric: str) -> str:
@@ -56,7 +64,8 @@ def event_text(language: Language, event: RunEvent, metric: str) -> str:
         case "candidate_started" | "candidate_ended" | "candidate_failed" if event.candidate is not None:
             name = language.text(BASELINE) if event.candidate.id == "dummy" else event.candidate.model_type
             score = language.number(event.candidate.score, 3)
-            text = {"candidate_started": STARTS, "candidate_ended": ENDS}.get(event.kind, FAILS)
+            failed = STOPS if event.candidate.is_left_out else FAILS
+            text = {"candidate_started": STARTS, "candidate_ended": ENDS}.get(event.kind, failed)
             return language.text(text, name=name, metric=metric, score=score)
         case "ended":
             ended = STATES.get(event.state or "")

@@ -83,7 +83,7 @@ class Progress:
 
     @property
     def has_baseline(self) -> bool:
-        """True if one of those that are counted is the baseline."""
+        """True if the baseline is compared too."""
         return any(each.id == "dummy" for each in self.view.steps)
 
     @property

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from admin.console.catalog import Messages, Plural, plural
 from admin.console.catalog import mark as _
 from admin.console.language import Language
+from admin.console.runs.events import TOO_LONG
 from admin.console.runs.notes import NAMED, NOTES
 from admin.console.words import label_text
 from operations.views.comparison import Comparison
@@ -27,6 +28,11 @@ REASONS: Mapping[str, str] = {  # in the run's own sentence, to its translation
 }
 QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")  # names in a list of them
 REASON = re.compile(r"; take \S+ because ([a-z ]+?)(?: \(and scores within [\d.]+ of the best\))?\.")
+AIMED = re.compile(r"At the threshold for (these costs|this recall), .* \(p = (?P<p>[^)]+)\)")
+SAME_ANSWER = _(
+    "At the threshold for these costs or this recall, no model does better than always giving the same answer. The "
+    "features do say something about the labels (p = %(p)s): try others. No model is recommended."
+)
 OPEN = "Whether there is anything to learn cannot be told: "
 UNTOLD = _(
     "Whether there is anything to learn cannot be told: a class is in too few independent stretches of time to show "
@@ -90,13 +96,17 @@ TRANSLATIONS: Mapping[str, str | Plural] = {  # pattern of the trainer's message
         "A shuffled test would say %(metric)s %(shuffled)s for %(name)s instead of %(honest)s."
     ),
     r"someone asked the run to finish early: (?P<some>\d+) of (?P<all>\d+) classifiers (was|were) compared": plural(
-        "Someone asked the run to finish early: 1 of %(all)s classifiers was compared.",
-        "Someone asked the run to finish early: %(some)s of %(all)s classifiers were compared.",
+        "Someone asked the run to finish early: 1 of %(all)s candidates was compared.",
+        "Someone asked the run to finish early: %(some)s of %(all)s candidates were compared.",
         "some",
     ),
-    r"someone asked the run to finish early: a new process continues with the candidates that were compared": _(
-        "Someone asked the run to finish early: it continues with the candidates that were compared."
+    rf"{TOO_LONG}: (?P<some>\d+) of (?P<all>\d+) classifiers (was|were) compared": plural(
+        "The run took longer than %(limit)s s: 1 of %(all)s candidates was compared.",
+        "The run took longer than %(limit)s s: %(some)s of %(all)s candidates were compared.",
+        "some",
     ),
+    rf"it was not compared: {TOO_LONG}": _("It was not compared: the run took longer than %(limit)s s."),
+    rf"it was not finished: {TOO_LONG}": _("It was not finished: the run took longer than %(limit)s s."),
     r"it was not compared: someone asked the run to finish early": _(
         "It was not compared: someone asked the run to finish early."
     ),
@@ -132,9 +142,7 @@ ERRORS: Mapping[str, str] = {  # pattern of the reason why a run failed, to its 
     r"the run was told to finish before any candidate was compared": _(
         "Someone asked the run to finish early, before any candidate was compared."
     ),
-    r"the run took longer than (?P<limit>\S+) s \(ZELADOR_TRAINING__TIMEOUT_S\)": _(
-        "The run took longer than it may: %(limit)s s (ZELADOR_TRAINING__TIMEOUT_S)."
-    ),
+    TOO_LONG: _("The run took longer than it may: %(limit)s s (ZELADOR_TRAINING__TIMEOUT_S)."),
 }
 ERROR_MESSAGES = Messages(ERRORS)
 CANCELED = re.compile(r"cancell?ed by (?P<by>.+)")
@@ -189,6 +197,8 @@ def verdict_text(language: Language, found: Comparison) -> str:
     tied = language.text(AND, others=", ".join(names[:-1]), last=names[-1]) if len(names) > 1 else "".join(names)
     if found.sentence.startswith(OPEN):
         return language.text(UNTOLD)
+    if aimed := AIMED.match(found.sentence):
+        return language.text(SAME_ANSWER, p=_figure(language, aimed["p"]))
     said = language.text(pattern, first=found.first.model_type, tied=tied, metric=found.ranked_by)
     if found.verdict == "nothing_to_learn" and found.is_chance:
         said += " " + language.text(CHANCE, p=language.number(found.chance, 2))

@@ -99,8 +99,8 @@ if (past && window.uPlot) {
       box.replaceChildren();
       const chart = new uPlot({
         width: box.clientWidth, height, padding: [8, 2, 0, 0], legend: { show: false }, plugins: [readout(valueAt)],
-        cursor: { sync: { key: "device" }, drag: { x: Boolean(from), y: false, setScale: false }, points: { size: 5 } },
-        scales: { x: { time: true, range: () => [data.from, data.to] } }, hooks: { drawClear: [shade], draw: [strip], setSelect: [pick] },
+        cursor: { y: false, sync: { key: "device" }, drag: { x: Boolean(from), y: false, setScale: false }, points: { size: 5 } },
+        scales: { x: { time: true, range: () => [data.from, data.to] } }, hooks: { ready: [mark], drawClear: [shade], draw: [strip], setSelect: [pick] },
         series: [{}, hidden, hidden, { stroke: color("ink-2"), width: 1.5, points: { show: data.values[box.dataset.deviceChart]?.[2].length < 3 } }],
         bands: [{ series: [2, 1], fill: color("band") }], tzDate: inPlant,
         axes: [axis(22, { values: times(clockOf), space: 70 }), axis(34, { space: 32, values: figures })],
@@ -110,7 +110,6 @@ if (past && window.uPlot) {
       drawn.push([chart, box]);
       if (from) touch(chart);
     });
-    mark();
   };
   if (from) {
     $$("[data-drag]").forEach(each => { each.hidden = false; });

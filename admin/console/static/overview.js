@@ -16,7 +16,7 @@ function draw(box) {
   const chart = new uPlot({
     width: box.clientWidth, height: HEIGHT, padding: [8, 2, 0, 0], legend: { show: false },
     plugins: [readout(([time, ...values], row) => `${moment(time[row])}: ${values.map((each, i) => names[i] + short(each[row])).join(", ")}`)],
-    cursor: { sync: { key: "overview" }, drag: { x: false, y: false }, points: { size: 5 } },
+    cursor: { y: false, sync: { key: "overview" }, drag: { x: false, y: false }, points: { size: 5 } },
     scales: { x: { time: true }, y: { range: (_u, _low, high) => [0, Math.max(1, (known.length ? high : 1) * 1.15)] } },
     series: [{}, ...strokes.map(stroke => ({ stroke: color(stroke), width: 1.5, points: { show: false } }))],
     axes: [axis(22, { values: times(timeOfDay), space: 60, incrs: [60, 120, 300, 600, 900] }), axis(40, { space: 32, values: figures })],

@@ -79,6 +79,12 @@ def test_a_candidate_that_kills_its_process_costs_only_itself_and_a_run_can_be_f
     board = {row["id"]: str(row["trouble"]) for row in document["leaderboard"]}
     assert "it ended the training process (killed by SIGKILL" in board["lr"]
     assert "someone asked the run to finish" in board["ridge"]
+    said = [event.message for event in happened]
+    asked = "someone asked the run to finish early"
+    (stopped,) = [each for each in said if each.endswith(f"it was not finished: {asked}")]
+    assert stopped.startswith("compared 3 of 5 classifiers; Ridge")
+    assert f"{asked}: 2 of 4 classifiers were compared" in document["split"]["notes"]
+    assert [each for each in said if each.startswith("rebuilding")][-1].endswith("(2 of 2)")
     started = [event.candidate.id for event in happened if event.kind == "candidate_started" and event.candidate]
     assert started == ["nb", "lr", "dt", "ridge"]  # each once, except for the baseline
     folds = [(event.candidate.id, event.fold) for event in happened if event.kind == "fold_ended" and event.candidate]
@@ -87,7 +93,7 @@ def test_a_candidate_that_kills_its_process_costs_only_itself_and_a_run_can_be_f
     assert waiting[0] == ["lr", "dt", "ridge", "dummy"]
     ended = [(event.kind, event.done) for event in happened if event.kind in ("candidate_ended", "candidate_failed")]
     failed, good = "candidate_failed", "candidate_ended"
-    assert ended == [(good, 1), (failed, 2), (good, 3), (failed, 4)]
+    assert ended == [(good, 1), (failed, 2), (good, 3), (failed, 3)]  # the last was stopped
     boards = [[standing.id for standing in event.leaderboard] for event in happened if event.leaderboard]
     assert [sorted(ids[:-2]) + ids[-2:] for ids in boards[-1:]] == [["dt", "nb", "lr", "ridge"]]
     assert [event.number for event in happened] == list(range(1, len(happened) + 1))

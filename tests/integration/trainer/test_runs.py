@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
 
 import pytest
 import redis
 
+from operations.views.runs import RunReader
+from registry.registry import Registry
+from registry.run_document import RunDocument
 from zelador.buffer import connect_redis
+from zelador.clock import now_iso
 from zelador.errors import Conflict, NotFound
 from zelador.settings import RedisSettings
 from zelador.training_queue import Consumer, Job, TrainingQueue
@@ -55,6 +61,22 @@ def test_a_run_from_request_to_result(runs: TrainingQueue, trainer: Consumer) ->
     assert (ended.state, ended.result, ended.request) == ("done", {"rows": 900}, {"metric": "F1"})
     assert trainer.abandoned("trainer-1", own=True) is None
     assert [run.id for run in runs.list()] == [FIRST]
+
+
+def test_a_list_says_how_many_readings_a_canceled_run_had(
+    runs: TrainingQueue, trainer: Consumer, tmp_path: Path
+) -> None:
+    """The page of the run says it, from the registry; the queue has it only of a run that is done."""
+    registry, reader = Registry.open(tmp_path), RunReader(Registry.open(tmp_path), runs)
+    runs.submit(FIRST, {}, "key 1")
+    job = trainer.begin(take(trainer))
+    assert "rows" not in reader.listed(9).rows[0].result
+    document = {"run": FIRST, "by": "key 1", "started_at": now_iso(), "state": "running", "rows": 2400}
+    registry.put_run(FIRST, cast(RunDocument, document))
+    assert reader.listed(9).rows[0].result["rows"] == 2400
+    trainer.finish(job, "cancelled", error="cancelled by key 1")
+    (row,) = reader.listed(9).rows
+    assert (row.state, row.result["rows"]) == ("cancelled", 2400)
 
 
 def test_a_second_run_is_refused_by_the_name_of_the_first(runs: TrainingQueue, trainer: Consumer) -> None:
