@@ -13,7 +13,7 @@ from admin.access.sessions import cookie_name
 from admin.console.again import FILES, FOREIGN, UNSENT, address_of_form
 from admin.console.catalog import mark as _
 from admin.console.console import Console
-from admin.console.navigation import section_of
+from admin.console.navigation import Item, list_of, section_of
 from admin.console.page import answer, go, renderer, show
 from admin.console.problem_words import NOTHING_DONE, UNKNOWN, Step, problem_words, refused_words
 from admin.console.sent import Sent
@@ -43,6 +43,7 @@ class ErrorPage:
     signed_in: bool = False  # as far as is known: the session cannot be read
     unsent: Sent | None = None  # a form that was not done, as far as is known
     has_files: bool = False  # which must be chosen again
+    listed: Item | None = None  # the page to look in for what is not there
 
 
 def page(request: Request, problem: Problem, headers: Mapping[str, str]) -> Response:
@@ -118,6 +119,7 @@ def _context(request: Request, problem: Problem, console: Console, visitor: Visi
         is_away and cookie_name(request.scope["scheme"]) in request.cookies,
         unsent,
         bool(request.scope.get(FILES)),
+        list_of(visitor.path) if problem.status == 404 else None,
     )
 
 

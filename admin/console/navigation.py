@@ -62,6 +62,13 @@ def rail(key: Key) -> list[Group]:
     return [group for group in found if group.items]
 
 
+def list_of(path: str) -> Item:
+    """Returns the page that lists what is at a path; the overview, if there is none, or it is the page itself."""
+    plain = path.partition("?")[0].rstrip("/")
+    items = [item for group in GROUPS for item in group.items]
+    return next((each for each in items if each.name == section_of(path) and each.path != plain), items[0])
+
+
 def section_of(path: str) -> str:
     """Returns the section of a page's path; empty if it is in none."""
     first = path.partition("?")[0].removeprefix("/console/").partition("/")[0]

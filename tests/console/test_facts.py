@@ -169,3 +169,42 @@ def test_without_the_broker_nothing_claims_that_devices_are_ok_now(site: Site) -
     finally:
         services.redis.close()
         services.patient_redis.close()
+
+
+def test_what_is_not_there_has_a_link_to_the_list(site: Site) -> None:
+    with site.client("operator") as client:
+        for path, listed in (
+            ("devices/nothing", "devices"),
+            ("models/nothing", "models"),
+            ("runs/2026", "runs"),
+            ("no/such", "overview"),
+        ):
+            answer = client.get(f"/console/{path}")
+            assert answer.status_code == 404
+            assert f'<a class="btn" href="/console/{listed}">' in answer.text, path
+
+
+def test_keys_of_one_name_are_told_apart(site: Site) -> None:
+    """The id is beside the name on every screen, and on the page that revokes a key."""
+    made = [new_key(site.settings.api.keys_file, "viewer", "screen in the hall")[0] for _ in range(2)]
+    with site.client() as client:
+        page = client.get("/console/keys").text
+        for key in made:
+            name = page.index(f"</span>{key.id}</span></th>")
+            assert "screen in the hall" in page[name - 120 : name]
+            assert f'<dd class="mono">{key.id}</dd>' in client.get(f"/console/keys/{key.id}/revoke").text
+
+
+def test_an_undone_label_still_shows_what_it_said(site: Site) -> None:
+    period = {"device": "mill-03", "from": "2026-11-16T10:00", "to": "", "open": "yes", "label": "yes"}
+    with site.client("operator") as client:
+        added = client.post("/console/labels", data=period).headers["location"]
+        client.post("/console/labels/undo", data={"id": added.partition("done=")[2]})
+        for path in ("labels?undone=yes", "devices/mill-03"):
+            assert re.search(
+                r'<td>yes<span class="sub"><span class="state off">Undone', client.get(f"/console/{path}").text
+            )
+        client.cookies.set("zelador_language", "pt-BR")
+        events = client.get("/console/devices/mill-03").text
+        assert "desfez o rótulo “sim”, desde 16 nov. 10:00" in events
+        assert ">Todas</button>" in client.get("/console/overview").text

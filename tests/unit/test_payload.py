@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from admin.console.quarantine.payload import MAX_SHOWN, Payload, payload_of
+from admin.console.quarantine.reasons import reason_of
 from zelador.decode.fault import fault_in
+from zelador.decode.json_reader import TOO_LARGE
 from zelador.quarantine import QuarantinedMessage
 
 
@@ -31,6 +33,10 @@ def message(payload: bytes, reason: str = "not JSON: x", length: int | None = No
         ('{"a":"é'.encode(), "é".encode()),
         (b"\x00\x01", b"\x00"),
         (b"\xff", b"\xff"),
+        (b'{"lux":412,"temperature":1e999,"vibration":0.5}', b"1e999"),
+        (b'[{"1e999":"1e999","a":1.5E+300,"b":-2E400}]', b"-2E400"),
+        (b'{"a":NaN,"b":0.1e1000,"c":?}', b"0.1e1000"),
+        (b'{"a":7,"b":' + b"9" * 5_000 + b"}", b"9" * 5_000),
         (b'{"a":nan,"b":inf, "c":?}', b"?"),
         (b'{"a":NaN}', None),
         (b'{"a":1}', None),
@@ -105,3 +111,11 @@ def test_a_cut_between_two_bytes_of_a_character_is_none() -> None:
 def test_a_reason_that_only_quotes_a_place_marks_nothing() -> None:
     assert not payload_of(message(b"abc", "temperature is text (“(byte 1)”)"), None).has_fault
     assert payload_of(message(b"abc"), None).has_fault
+
+
+def test_a_number_that_is_too_large_is_marked() -> None:
+    """The message is JSON, so its reason is another one; the number is what is wrong with it."""
+    shown = payload_of(message(b'{"lux":412,"temperature":1e999}', TOO_LARGE), None)
+    assert (shown.text.before, shown.text.fault) == ('{"lux":412,"temperature":', "1e999")
+    entry = message(b"[]", f"2 elements of an array; the first: {TOO_LARGE}")
+    assert (reason_of(entry), reason_of(message(b"", TOO_LARGE))) == ("large", "large")

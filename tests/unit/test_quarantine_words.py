@@ -96,6 +96,7 @@ def test_each_reason_in_the_code_has_a_translation() -> None:
         (b'{"lux": 4, "temperature": 4, "vibration": 0, "id": []}', "id é uma lista; é preciso um texto ou um número"),
         (b'{"lux": 4, "temperature": 4, "vibration": 0, "label": {}}', "label é um objeto; deve ser um texto"),
         (b'{"lux": 1, "temperature": <b>', "Não é JSON, a partir do byte 26"),
+        (b'{"lux": 1, "temperature": 1e999}', "Um número é grande demais: o maior que pode ser lido é 1,8e308"),
         (b'{"lux": 1', "Não é JSON: falta o fim"),
         (b'{"lux\xff": 1}', "Não é JSON"),
         (b"[" * 100_000, "Não é JSON: aninhado demais"),

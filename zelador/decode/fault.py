@@ -1,4 +1,4 @@
-"""Where in a message the fault is because of which it is not JSON. Pure."""
+"""Where in a message the fault is because of which it cannot be read as JSON. Pure."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ import re
 import msgspec
 
 from zelador.decode import not_numbers
-from zelador.decode.json_reader import ERRORS
+from zelador.decode.json_reader import ERRORS, OUT_OF_RANGE
 
 POSITION = re.compile(r"\(byte (\d+)\)$")
 AFTER = "trailing characters"  # of this fault, msgspec names the byte behind the first one
+
+LONG = 300  # digits; a shorter number without an exponent is never too large
+# A string, or a number outside of strings. Possessive, so that a hostile message takes linear time.
+_NUMBER = re.compile(rb'"(?:[^"\\]|\\.)*+"?|-?[0-9][0-9.eE+-]*+', re.DOTALL)
 
 _decode = msgspec.json.Decoder().decode
 
@@ -29,6 +33,8 @@ def fault_in(payload: bytes, is_whole: bool = True) -> tuple[int, int] | None:
     if isinstance(error, UnicodeDecodeError):
         return _not_text(payload)
     text = str(error)
+    if OUT_OF_RANGE in text:
+        return _too_large(payload)
     if found := POSITION.search(text):
         at = int(found[1]) - (AFTER in text)
         at = len(not_numbers.restored(changed[:at])) if changed is not payload else at
@@ -51,6 +57,15 @@ def _not_text(payload: bytes) -> tuple[int, int] | None:
         payload.decode()
     except UnicodeDecodeError as error:
         return error.start, error.end
+    return None
+
+
+def _too_large(payload: bytes) -> tuple[int, int] | None:
+    """The first number that cannot be held."""
+    for found in _NUMBER.finditer(payload):
+        token = found[0]
+        if token[:1] != b'"' and (len(token) > LONG or b"e" in token.lower()) and OUT_OF_RANGE in str(_error(token)):
+            return found.span()
     return None
 
 

@@ -25,6 +25,8 @@ from zelador.settings import Settings
 MAX_NAME = 128  # characters of a device, an id, a label
 MAX_KEYS = 8  # keys of the message that are listed in a reason
 WHOLE = re.compile(r"(?<=\d)\.0+$", re.ASCII)  # 17.0, as a program writes a number that it keeps as a float
+OUT_OF_RANGE = "out of range"  # what msgspec says of a number that no float or integer of Python can hold
+TOO_LARGE = "a number is too large: at most 1.8e308 can be read"
 ERRORS = (msgspec.DecodeError, UnicodeError, RecursionError, OverflowError, ValueError)
 
 
@@ -173,6 +175,8 @@ class JsonReader:
 
 
 def not_json(error: Exception) -> str:
+    if OUT_OF_RANGE in str(error):
+        return TOO_LARGE
     why = "nested too deep" if isinstance(error, RecursionError) else str(error)[:200]
     return f"not JSON: {why}"
 

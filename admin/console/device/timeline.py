@@ -78,6 +78,6 @@ def _label(language: Language, label: LabelView, names: Mapping[str, str]) -> li
     found = [TimelineEntry(label["at"], "", f"{added}, {label['note']}" if label["note"] else added)]
     if label["undone_at"] is not None:
         who = named(language, label["undone_by"] or "", names)
-        undone = language.text("%(who)s undid the label “%(label)s” of %(period)s", who=who, period=of, label=name)
+        undone = language.text("%(who)s undid the label “%(label)s”, %(period)s", who=who, period=of, label=name)
         found.append(TimelineEntry(label["undone_at"], "", undone))
     return found

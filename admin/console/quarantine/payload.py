@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from zelador.decode.fault import fault_in
+from zelador.decode.json_reader import TOO_LARGE
 from zelador.quarantine import QuarantinedMessage
 
 ROW = 16  # bytes in a row
@@ -69,7 +70,8 @@ def is_text(data: bytes) -> bool:
 
 
 def _fault(message: QuarantinedMessage) -> tuple[int, int] | None:
-    if message.kind != "refused" or not message.reason.startswith("not JSON"):
+    is_unread = message.reason.startswith("not JSON") or TOO_LARGE in message.reason
+    if message.kind != "refused" or not is_unread:
         return None
     return fault_in(message.payload, len(message.payload) == message.length)
 

@@ -17,6 +17,7 @@ REASONS: Mapping[str, str] = {
     "number": _("A value is not a number"),
     "time": _("The time cannot be used"),
     "json": _("Not JSON, or not an object"),
+    "large": _("A number is too large"),
     "size": _("Too large"),
     "device": _("No device, or not a usable name"),
     "other": _("Another reason"),
@@ -25,6 +26,7 @@ PATTERNS = tuple(
     (name, re.compile(pattern))
     for name, pattern in (
         ("json", r"^not JSON|^the array is empty|; a reading is an object"),
+        ("large", r"\ba number is too large"),
         ("size", r" bytes, more than | bytes; on a topic| readings, more than "),
         ("range", r", outside .+ to "),
         ("missing", r" is missing\b"),

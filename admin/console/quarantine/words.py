@@ -21,6 +21,9 @@ TRANSLATIONS: Mapping[str, str] = {  # pattern of a reason to its translation
     r"not JSON: .*truncated.*": _("Not JSON: its end is missing"),
     r"not JSON: .*utf-?8.*": _("Not JSON: it is not text in UTF-8"),
     r"not JSON: .*": _("Not JSON"),
+    r"a number is too large: at most (?P<value>\S+) can be read": _(
+        "A number is too large: at most %(value)s can be read"
+    ),
     r"the value is not text in UTF-8": _("The value is not text in UTF-8"),
     r"the message has (?P<count>\d+) bytes; on a topic of one value, at most (?P<most>\d+)": _(
         "The message has %(count)s bytes; on a topic of one value, at most %(most)s"
