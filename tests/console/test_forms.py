@@ -207,6 +207,14 @@ def test_training_shows_the_readings_of_the_chosen_days_and_devices(site: Site) 
         page = client.get("/console/training?devices=lathe-7*")
         shape(page)
         assert "4 labeled readings of 1 device." in page.text
+        assert "Among 5 readings of 2 devices, with a label or without, " in page.text
+        assert "lowest, median, highest and missing are of all 5." in page.text
+        assert 'name="cost_missed"' in page.text
+        labeled.publish(BAD, "lathe-70", label="broken")
+        wait_for(lambda: "Among 6 readings" in _loaded_again(client, "lathe-7*"), "the third class")
+        assert 'name="cost_missed"' not in client.get("/console/training?devices=lathe-7*").text
+        refused = client.post("/console/training", data={"devices": "lathe-7*", "cost_missed": "0"})
+        assert (refused.status_code, 'name="cost_missed"' in refused.text) == (422, True)
         assert "Class too small" in page.text
         assert 'value="lathe-7*"' in page.text
     with site.client("viewer") as client:  # loading another one is expensive
