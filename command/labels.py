@@ -13,6 +13,7 @@ from command.output import output, table, when
 from command.terminal import print_json, say
 from operations.views.labels import FindingView, ImportView, LabelFilter, LabelReader, ReadingTimes, findings_shown
 from zelador.buffer import connect_redis
+from zelador.errors import ZeladorError
 from zelador.labels.book import LabelBook
 from zelador.printable import clean, counted
 from zelador.settings import Settings
@@ -52,7 +53,7 @@ def add(
     start = moment(begin, settings, "--from")
     wish = Wish(device, start, None if end is None else moment(end, settings, "--to"), label, note, id_)
     book, reader = _opened(settings)
-    done = acts.add(local_actor(settings), book, settings, wish, "command line")
+    done = acts.add(local_actor(settings), book, settings, wish, "command line", _classes(settings))
     (shown,) = reader.views([done.label], {})
     found = findings_shown(done.findings)
     if as_json:
@@ -139,7 +140,9 @@ def import_(
     settings = settings_of(home, "running")
     orders = read_work_orders(file, settings, named_columns(columns), device, label)
     book, reader = _opened(settings)
-    done = acts.import_table(local_actor(settings), book, settings, orders, preview=preview, skip=skip)
+    done = acts.import_table(
+        local_actor(settings), book, settings, orders, preview=preview, skip=skip, classes=_classes(settings)
+    )
     shown = reader.imported(done)
     if as_json:
         print_json(shown)
@@ -154,6 +157,17 @@ def _opened(settings: Settings) -> tuple[LabelBook, LabelReader]:
     prefix = settings.redis.prefix
     book = LabelBook(client, prefix)
     return book, LabelReader(book.labels, ReadingTimes(client, prefix, ArchivedCounts(settings)))
+
+
+def _classes(settings: Settings) -> tuple[str, ...]:
+    """The classes of the live model; none if there is no registry yet."""
+    from operations.views.plant import live_labels
+    from registry.registry import Registry
+
+    try:
+        return live_labels(Registry.existing(settings.registry))
+    except (ZeladorError, OSError):
+        return ()
 
 
 def _say_imported(shown: ImportView) -> None:

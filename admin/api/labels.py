@@ -19,6 +19,7 @@ from admin.document.problems import responses
 from admin.services import Held
 from operations.acts import labels as acts
 from operations.views.labels import FindingView, ImportView, LabelFilter, LabelView, findings_shown
+from operations.views.plant import live_labels
 from zelador.labels import Source
 from zelador.labels.moment import moment
 from zelador.labels.rules import MAX_ID, MAX_NOTE, Wish
@@ -154,7 +155,8 @@ def list_labels(
     status_code=201,
     summary="Label a period of a device",
     description="It applies to readings that have arrived and to those that will. It overrides labels that were added "
-    "earlier, and labels in messages.",
+    "earlier, and labels in messages. A word that the console shows for a class of the plant, such as sim for yes, "
+    "is read as that class, and a label that the plant does not have yet is named in the findings.",
     responses={**answer(201, "The label.", {"label": EXAMPLE, "findings": [FINDING]}), **responses(409)},
     **needs("operator"),
 )
@@ -163,7 +165,7 @@ def add_label(body: NewLabel, services: Held, actor: Acting) -> AddedLabel:
     begin = moment(body.begin, settings, "from")
     end = None if body.end is None else moment(body.end, settings, "to")
     wish = Wish(body.device, begin, end, body.label, body.note, body.id)
-    done = acts.add(actor, services.labels, settings, wish, "api")
+    done = acts.add(actor, services.labels, settings, wish, "api", live_labels(services.registry))
     (shown,) = services.label_views.views([done.label], {})
     return {"label": shown, "findings": findings_shown(done.findings)}
 
@@ -174,7 +176,8 @@ def add_label(body: NewLabel, services: Held, actor: Acting) -> AddedLabel:
     description="The body is the table: CSV in any dialect, JSON lines, Parquet or Arrow. All rows are added, or none: "
     "a row that cannot be a label refuses the table, unless `skip` leaves such rows out. Rows that are in the list "
     "already are counted and change nothing, so that a growing table can be imported again. `preview` only says what "
-    "would be done.",
+    "would be done. Words such as sim and não are read as the plant's yes and no; the findings say so, and name labels "
+    "that the plant does not have yet.",
     responses={**answer(200, "What was done, or would be.", IMPORTED), **responses(409)},
     **needs("operator"),
 )
@@ -199,7 +202,10 @@ def import_labels(
         path = Path(folder) / "table"
         path.write_bytes(data)
         orders = read_work_orders(path, services.settings, named_columns(columns), device, label, source="the table")
-    done = acts.import_table(actor, services.labels, services.settings, orders, preview=preview, skip=skip)
+    done = acts.import_table(
+        actor, services.labels, services.settings, orders, preview=preview, skip=skip,
+        classes=live_labels(services.registry),
+    )  # fmt: skip
     return services.label_views.imported(done)
 
 

@@ -22,7 +22,7 @@ What = Literal[
     "acknowledged", "unacknowledged", "acknowledged all", "unacknowledged all", "shelved", "unshelved", "retired",
     "restored", "selected", "rolled back", "notes saved", "deleted", "imported", "run started", "run canceled",
     "run finished", "models saved", "loaded again", "key revoked", "discarded", "replayed", "import undone",
-    "nothing imported", "signed out",
+    "nothing imported", "signed out", "label words",
 ]  # fmt: skip
 
 
@@ -40,7 +40,7 @@ class Said(msgspec.Struct, frozen=True, omit_defaults=True):
         match self.what:
             case "replayed":
                 return 0 < sum(self.counts.values()) == sum(self.counts.get(name, 0) for name in LEFT_QUARANTINE)
-            case "nothing imported":
+            case "nothing imported" | "label words":
                 return False
             case _:
                 return True
@@ -132,6 +132,8 @@ def said_words(language: Language, said: Said) -> tuple[str, str]:
             return heading, text
         case "replayed":
             return _replayed(language, said)
+        case "label words":
+            return language.text("Look at the words of the labels"), said.name
         case _:
             heading, text = ONE[said.what]
             values = {"name": said.name, "until": language.day_and_time(counts.get("until", 0))}

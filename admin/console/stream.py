@@ -33,7 +33,7 @@ TICK_S, MAX_TICK_S = 0.35, 1.0
 CALM_TOPICS = 20  # beyond which each is rendered less often
 MAX_BEHIND = 40  # messages; a browser that is further behind is disconnected, and connects again
 IDLE_S = 10.0  # without a message, until a comment keeps the connection open
-ENDED = format_sse_event(event="ended", data_str="")
+ENDED = format_sse_event(event="ended", data_str="", retry=2_000)  # until the page asks whether somebody signed in
 SESSION_STREAMS = 3
 POLL_MS, RETRY_MS = 700, 500  # until a window without a stream asks again; until one whose stream ended does
 MAX_POLL_MS = 2_500  # less than the time after which a page is not live (LATE_MS of console.js)

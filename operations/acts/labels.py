@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ from zelador.clock import now_ms
 from zelador.errors import Conflict, InvalidInput, NotFound, Unavailable
 from zelador.labels import Label, Snapshot, Source
 from zelador.labels.book import LabelBook
+from zelador.labels.classes import in_classes_of
 from zelador.labels.label import again
 from zelador.labels.rules import Finding, Wish, checked, findings
 from zelador.labels.store import MAX_BYTES, MAX_LABELS
@@ -54,15 +55,37 @@ class Imported:
     preview: bool
 
 
-def add(actor: Actor, book: LabelBook, settings: Settings, wish: Wish, source: Source) -> Added:
-    """Adds a label. Raises InvalidInput, Conflict (it is in the list already, or the list is full), Unavailable."""
+def add(
+    actor: Actor, book: LabelBook, settings: Settings, wish: Wish, source: Source, classes: Collection[str] = ()
+) -> Added:
+    """Adds a label. `classes`: those of the live model. Its word for one of the plant's classes is read as that class.
+
+    Raises InvalidInput, Conflict (it is in the list already, or the list is full), Unavailable.
+    """
+    listed = book.labels.snapshot()
+    meant, word = in_classes_of(wish, {*classes, *(each.label for each in listed.active())})
+    words = {word: str(meant.label)} if word else {}
+    return _added(actor, book, settings, meant, source, listed, classes, words)
+
+
+def _added(
+    actor: Actor,
+    book: LabelBook,
+    settings: Settings,
+    wish: Wish,
+    source: Source,
+    listed: Snapshot,
+    classes: Collection[str],
+    words: Mapping[str, str],
+) -> Added:
     actor.check()
-    now, listed = now_ms(), book.labels.snapshot()
+    now = now_ms()
     label = _given_again(checked(wish, settings, actor.name, now, source), listed)
     (outcome,) = _written(lambda: book.store.add([label]))
     if outcome != "added":
         raise Conflict(_why_not(outcome, label))
-    odd = findings([(label, None)], tuple(listed.active()), book.known_devices([label.device]), now)
+    known = book.known_devices([label.device])
+    odd = findings([(label, None)], tuple(listed.active()), known, now, classes, words)
     actor.record(Act.LABEL_ADDED, label.id, None, _facts(label))
     return Added(label, tuple(odd))
 
@@ -104,7 +127,7 @@ def redo(actor: Actor, book: LabelBook, settings: Settings, label: str, source: 
     if label not in listed.undone:
         raise Conflict(f"the label {label[:80]} is not undone")
     wish = Wish(found.device, found.begin, found.end, found.label, found.note, _first_id(listed, found))
-    return add(actor, book, settings, wish, source)
+    return _added(actor, book, settings, wish, source, listed, (), {})
 
 
 def undo_import(actor: Actor, book: LabelBook, at: int, by: str) -> int:
@@ -123,23 +146,35 @@ def undo_import(actor: Actor, book: LabelBook, at: int, by: str) -> int:
 
 
 def import_table(
-    actor: Actor, book: LabelBook, settings: Settings, orders: WorkOrders, *, preview: bool = False, skip: bool = False
+    actor: Actor,
+    book: LabelBook,
+    settings: Settings,
+    orders: WorkOrders,
+    *,
+    preview: bool = False,
+    skip: bool = False,
+    classes: Collection[str] = (),
 ) -> Imported:
     """Adds the labels of all rows, or of none. With `skip`, leaves out rows that cannot be labels.
 
-    A preview changes nothing. Raises InvalidInput, Conflict if the list is full, Unavailable.
+    `classes`: those of the live model. Words for the plant's classes are read as these, as `add` does. A preview
+    changes nothing. Raises InvalidInput, Conflict if the list is full, Unavailable.
     """
     now, listed = now_ms(), book.labels.snapshot()
     faults = list(orders.faults)
     rows: list[tuple[Label, int | None]] = []
     known = 0
     in_list = {each.id: each for each in listed.labels}
-    for wish in orders.wishes:
+    plant, words = {*classes, *(each.label for each in listed.active())}, dict[str, str]()
+    for given in orders.wishes:
+        wish, word = in_classes_of(given, plant)
         try:
             label = _given_again(checked(wish, settings, actor.name, now, "import"), listed)
         except InvalidInput as error:
             faults.append((wish.line or 0, str(error)))
             continue
+        if word:
+            words[word] = label.label
         before = in_list.get(label.id)
         if before is None:
             in_list[label.id] = label
@@ -159,7 +194,7 @@ def import_table(
             "them, or leave them out with --skip (skip=true)"
         )
     known_devices = book.known_devices({label.device for label, _ in rows})
-    odd = findings(rows, tuple(listed.active()), known_devices, now)
+    odd = findings(rows, tuple(listed.active()), known_devices, now, classes, words)
     labels = [label for label, _ in rows]
     if not preview and labels:
         actor.check()

@@ -266,6 +266,15 @@ def labels_of(model: Model | None) -> tuple[str, ...]:
     return tuple(map(str, found)) if isinstance(found, list | tuple) else ()
 
 
+def live_labels(registry: Registry) -> tuple[str, ...]:
+    """What the live model can answer; nothing if there is none, or the registry cannot be read."""
+    try:
+        state = registry.sync()
+    except (ZeladorError, OSError):
+        return ()
+    return labels_of(None if state.selection is None else state.models.get(state.selection.model))
+
+
 def _ingester(beat: Mapping[str, str]) -> Ingester:
     dropped = beat.get("broker_dropped", "")
     return Ingester(

@@ -200,6 +200,27 @@ def test_an_invalid_label_is_refused_with_its_reason(site: Site) -> None:
         assert client.get("/console/labels/import").status_code == 403
 
 
+def test_words_of_the_console_in_portuguese_are_read_as_the_plants_classes(site: Site) -> None:
+    """The preview, the page after the import and the form say how a word was read, and which labels are new."""
+    table = "Máquina;Início;Término;Falha\nmill-03;2026-11-18 08:00;2026-11-18 09:00;Sim\n"
+    table += "mill-03;2026-11-18 10:00;2026-11-18 11:00;ruim\n"
+    period = {"device": "mill-03", "from": "2026-11-17T10:00", "to": "2026-11-17T11:00"}
+    with site.client("operator") as client:
+        client.cookies.set("zelador_language", "pt-BR")
+        path = client.post("/console/labels/import", files={"file": ("ordens.csv", table.encode())}).headers["location"]
+        taken = client.post(path).headers["location"] if (preview := client.get(path)).status_code == 200 else ""
+        after = client.get(taken)
+        for page in (preview, after):
+            shape(page)
+            assert "“Sim” foi lido como “yes”." in page.text
+            assert "Rótulo novo: “ruim”. A planta tem" in page.text
+        added = client.post("/console/labels", data={**period, "other": "NÃO"})
+        assert client.get(f"/v1/labels/{label_of(added)}").json()["label"] == "no"
+        assert "“NÃO” foi lido como “no”." in client.get(added.headers["location"]).text
+        client.post("/console/labels/undo", data={"id": label_of(added)})
+        client.post("/console/labels/undo-import", data=dict(re.findall(r'name="(at|by)" value="([^"]*)"', after.text)))
+
+
 def test_work_orders_are_previewed_mapped_imported_and_undone_as_a_whole(site: Site) -> None:
     with site.client("operator") as client:
         files = {"file": ("orders <1>.csv", ORDERS.encode())}

@@ -1,4 +1,4 @@
-"""Third-party files are byte for byte as published, and their licenses are served beside them."""
+"""Third-party files are as they were published, the font with fewer weights; their licenses are served with them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ AXE = Path(__file__).parents[1] / "support" / "axe" / "axe.min.js"
 
 # SHA-256 of the files as they are in the packages of npm: htmx.org 4.0.1, uplot 1.6.32, geist 5.3.0, axe-core 4.14.1.
 PUBLISHED = {
-    "geist-latin-wght-normal.woff2": "19f9c92546aa300c312235e3125af1b81394d8db9a4bc4a425cd5b641d2d54e1",
+    "geist-latin-400-650.woff2": "1eaf0c5fa8d934cfbf6ab18c8fbbbb688006fc4fa421bb36bf618e07665877f9",  # LICENSES.txt
     "htmx.min.js": "a0abb04f2f45a1f89d1d4844023245537e5e6014c87b144553e0607b4cc32130",
     "hx-csp.min.js": "a7e1e6711ae6c3e50ad300fba7936cbe8d07599cdae313414a179ddd6b26e143",
     "hx-sse.min.js": "18ef2761356ec1fe0bb6d92612315b37517a7c1e9856b661c5ae81fef239d103",

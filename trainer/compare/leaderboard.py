@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from registry.evaluation.scores import Scores
+from trainer.evaluate.verdict import guesses
 
 MODEL_TYPES = {
     "lr": "LogisticRegression",
@@ -67,16 +68,20 @@ class Scored:
 def ranked(scored: Sequence[Scored], metric: str) -> list[Scored]:
     """Sorts candidates, the best first. Ties are broken by Matthews correlation, then accuracy, then id.
 
+    Candidates that do no better than guessing come after those that do: always "yes" finds every fault.
     Candidates without the metric come after those that have it. Candidates that must not be chosen come next, and those
     that failed come last.
     """
 
-    def order(candidate: Scored) -> tuple[bool, bool, float, float, float, str]:
+    def order(candidate: Scored) -> tuple[bool, bool, bool, float, float, float, str]:
         by_metric, by_mcc, by_accuracy = (
             _descending(candidate.scores.get(name)) for name in (metric, "MCC", "Accuracy")
         )
         failed = candidate.failed is not None
-        return failed, candidate.trouble() is not None, by_metric, by_mcc, by_accuracy, candidate.id
+        return (
+            failed, candidate.trouble() is not None, guesses(candidate.scores.get("MCC")), by_metric, by_mcc,
+            by_accuracy, candidate.id,
+        )  # fmt: skip
 
     return sorted(scored, key=order)
 

@@ -24,6 +24,13 @@ class Aim:
     false_alarm: float = 1.0
     recall: float | None = None
 
+    @property
+    def words(self) -> str | None:
+        """What the threshold serves; None if nothing was asked for."""
+        if self.recall is not None:
+            return "this recall"
+        return None if self.missed == self.false_alarm else "these costs"
+
     def check(self, classes: int) -> None:
         """Raises InvalidInput if the aim is invalid, or if there are not two classes."""
         if self.recall is None and self.missed == self.false_alarm == 1.0:

@@ -17,6 +17,11 @@ CHANCE = 0.05  # a Matthews correlation up to this is no better than guessing, w
 SURE = 0.005  # up to this p, a model need not also be clearly better than guessing
 
 
+def guesses(correlation: float | None) -> bool:
+    """Returns whether a Matthews correlation says that a model does no better than guessing."""
+    return correlation is not None and correlation <= CHANCE
+
+
 @dataclass(frozen=True, slots=True)
 class Contender:
     """A model in the comparison. `lead` is how much better the first model is; None for the first itself.
@@ -37,10 +42,14 @@ class Contender:
     asked: tuple[float | None, ...] = ()  # the score on the hold-out, and on the rows of each question
 
     @property
+    def guesses(self) -> bool:
+        """Whether it does no better than guessing: on the hold-out, if it was tested there, else on the folds."""
+        return guesses(self.correlation if self.holdout is None else self.holdout)
+
+    @property
     def may_guess(self) -> bool:
         """True unless folds and hold-out both say that it does better than guessing."""
-        lucky = self.holdout is not None and self.holdout <= CHANCE
-        return lucky or (self.mcc is not None and self.mcc[0] <= 0)
+        return guesses(self.holdout) or (self.mcc is not None and self.mcc[0] <= 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +73,11 @@ def decide(
     alone: Mapping[str, str],
     classes: int,
     few: str | None = None,
+    aim: str | None = None,
 ) -> Verdict:
     """Returns the verdict on `contenders`, which are ranked, the best first.
 
+    `aim` is what the threshold was asked to serve, if anything: "these costs" or "this recall".
     `classes` is the number of classes that can be evaluated; `alone` has those that cannot, and why. `few` says why
     even a good model could fail to show that it is one, or that it is better; None if there are enough stretches.
     """
@@ -75,6 +86,7 @@ def decide(
         for each in contenders
         if few is not None or each.lead is None or not each.lead.is_clear or _overtakes(each, contenders[0])
     ]
+    tied = [each for each in tied if not each.guesses] or tied
     names = tuple(each.name for each in tied) if len(tied) > 1 else ()
     take = _model_to_take(tied) or next((each.name for each in contenders if each.built), None)
     if alone or classes < 2:
@@ -82,7 +94,9 @@ def decide(
     if _is_nothing(contenders, learnable):
         if few is not None:  # no evidence of an effect is not evidence that there is none
             return Verdict("not_evaluable", _open_sentence(learnable, few), names, take)
-        return Verdict("nothing_to_learn", _nothing_sentence(learnable), names, take)
+        is_aimed = aim is not None and learnable.p is not None and not learnable.is_nothing
+        sentence = _aimed_sentence(learnable, str(aim)) if is_aimed else _nothing_sentence(learnable)
+        return Verdict("nothing_to_learn", sentence, names, take)
     if len(tied) > 1:
         return Verdict("tied", _tied_sentence(tied, take, metric, few), names, take)
     return Verdict("clear", _clear_sentence(contenders, metric) + _replacement(contenders, take), (), take)
@@ -114,7 +128,7 @@ def _is_nothing(contenders: Sequence[Contender], learnable: Learnable) -> bool:
     known = [each for each in contenders if each.mcc is not None]
     asked = [each for each in known if each.holdout is not None]  # among many that guess, one is lucky in its folds
     guessing = bool(known) and all(each.may_guess for each in asked or known)
-    chance = all(each.correlation is not None and each.correlation <= CHANCE for each in contenders)
+    chance = all(guesses(each.correlation) for each in contenders)
     return guessing and (chance or (learnable.p is not None and learnable.p > SURE))
 
 
@@ -126,6 +140,14 @@ def _not_evaluable_sentence(alone: Mapping[str, str], classes: int) -> str:
 
 def _nothing_sentence(learnable: Learnable) -> str:
     return f"There is nothing to learn here: {_guess_reason(learnable)}. No model is recommended."
+
+
+def _aimed_sentence(learnable: Learnable, aim: str) -> str:
+    """A threshold far from the middle may leave every model with one answer, although the features say something."""
+    return (
+        f"At the threshold for {aim}, no model does better than always giving the same answer. The features do say "
+        f"something about the labels (p = {learnable.p:.2g}): try others. No model is recommended."
+    )
 
 
 def _open_sentence(learnable: Learnable, few: str) -> str:

@@ -10,6 +10,7 @@ from registry.run_document import LeaderboardRow
 from trainer.candidate.build import Built
 from trainer.compare.judge import Judged
 from trainer.compare.leaderboard import BASELINE, Scored, model_type_of
+from trainer.evaluate.verdict import guesses
 from trainer.run.data import Data
 from trainer.run.write import judged_answers
 from zelador.printable import counted
@@ -30,6 +31,31 @@ def holdout_notes(data: Data, order: list[Scored], judged: dict[str, Judged], bu
         f"on the hold-out, the {metric} of {model_type_of(first)} is {found:.3f}, but the folds predicted "
         f"{interval[0]:.3f} to {interval[1]:.3f}: the hold-out differs from the training rows, so the intervals were "
         f"widened to include its scores{further if found < interval[0] else ''}"
+    ]
+
+
+def better_than_guessing(order: list[Scored], judged: dict[str, Judged]) -> list[Scored]:
+    """Returns the candidates from the first one on that does better than guessing; all, if there is none.
+
+    A candidate may score best by guessing: one that always answers "yes" has a Recall of 1.
+    """
+    found = next((place for place, each in enumerate(order) if not _guesses(each, judged[each.id])), 0)
+    return order[found:]
+
+
+def _guesses(candidate: Scored, found: Judged) -> bool:
+    return guesses(candidate.scores.get("MCC") if found.holdout is None else found.holdout)
+
+
+def guessing_notes(order: list[Scored], judged: dict[str, Judged], metric: str) -> list[str]:
+    """Returns a note on the candidates that score best only by guessing."""
+    running = [each for each in order if each.id in judged and each.id != BASELINE]
+    passed = running[: len(running) - len(better_than_guessing(running, judged))]
+    return [
+        f"{each.model_type} has {metric} {score:.3f}, but does no better than guessing on the hold-out, so it is not "
+        "the best"
+        for each in passed
+        if (score := each.scores.get(metric)) is not None
     ]
 
 

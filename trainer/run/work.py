@@ -36,7 +36,7 @@ from trainer.run.events import Result
 from trainer.run.finished import read, save, stopped
 from trainer.run.reporter import Reporter
 from trainer.run.request import REQUEST, Request
-from trainer.run.result_notes import few_days_notes, holdout_notes, optimism_notes
+from trainer.run.result_notes import better_than_guessing, few_days_notes, guessing_notes, holdout_notes, optimism_notes
 from trainer.run.tuned_and_combined import more
 from trainer.run.write import judged_answers, write
 from zelador.messages import iso
@@ -85,7 +85,13 @@ def run(folder: Path, say: Reporter) -> Result:
         train_rows=len(data.train),
         verdict=verdict_facts(verdict, nothing),
         reference=live.facts if live is not None else None,
-        notes=[*short, *surprises, *few_days_notes(data), *optimism_notes(rows, request.metric)],
+        notes=[
+            *short,
+            *guessing_notes(order, judged, request.metric),
+            *surprises,
+            *few_days_notes(data),
+            *optimism_notes(rows, request.metric),
+        ],
         seconds=Seconds(
             compare=round(compared_at - started, 1),
             shuffled=round(shuffled_at - compared_at, 1),
@@ -220,7 +226,7 @@ def _verdict(
     nothing: Learnable,
 ) -> Verdict:
     metric = data.request.metric
-    running = [each for each in order if each.id in judged and each.id != BASELINE]
+    running = better_than_guessing([each for each in order if each.id in judged and each.id != BASELINE], judged)
     contenders = []
     for place, each in enumerate(running):
         found = judged[each.id]
@@ -247,7 +253,7 @@ def _verdict(
         )
     counted = len(set(bench.labels[bench.counted].tolist()))
     few = None if bench.resamples is None or not running else too_few(judged[running[0].id].answers, bench.resamples)
-    return decide(contenders, metric, nothing, data.request.alone, counted, few)
+    return decide(contenders, metric, nothing, data.request.alone, counted, few, bench.aim.words)
 
 
 def _judge_live(folder: Path, data: Data) -> Live | None:

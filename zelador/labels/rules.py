@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
+from types import MappingProxyType
 from typing import Literal
 
 import msgspec
@@ -22,17 +24,21 @@ MAX_FINDINGS = 200
 YEAR_2000, YEAR_9999 = 946_684_800_000, 253_370_764_800_000  # ms since 1970 UTC
 LONG_MS = 366 * 86_400_000
 NAMED = 3
+USUAL = frozenset({"yes", "no"})  # classes of a plant that has named no others
+MAX_CLASSES = 6  # of the plant, named in a finding
+NO_WORDS: Mapping[str, str] = MappingProxyType({})
 SIMILAR = 0.6  # of names: share of characters that are alike
 MAX_COMPARED = 4_000_000  # pairs of characters of one call, which take a quarter of a second
 
-Kind = Literal["overlap", "unknown device", "future", "long", "repeated", "label case"]
+Kind = Literal["overlap", "unknown device", "future", "long", "repeated", "label case", "read as", "new label"]
 
 
 class Finding(msgspec.Struct, frozen=True):
     """Something odd about a label, which is accepted nevertheless. `line` is that of the table, if it came from one.
 
     `device` and `details` have what the sentence names, so that it can be translated. Details by kind: overlap, the
-    other labels; unknown device, similar names; future, a time; long, days; label case, the texts.
+    other labels; unknown device, similar names; future, a time; long, days; label case, the texts; read as, the word
+    and the class; new label, the label and the classes of the plant.
     """
 
     kind: Kind
@@ -91,13 +97,20 @@ def checked(wish: Wish, settings: Settings, by: str, at: int, source: Source) ->
 
 
 def findings(
-    labels: Sequence[tuple[Label, int | None]], active: Sequence[Label], known: Collection[str], now: int
+    labels: Sequence[tuple[Label, int | None]],
+    active: Sequence[Label],
+    known: Collection[str],
+    now: int,
+    classes: Collection[str] = (),
+    words: Mapping[str, str] = NO_WORDS,
 ) -> list[Finding]:
     """What is odd about new labels, each with its line. `active` are those in the list that count, `known` the devices
-    that have sent something. At most MAX_FINDINGS.
+    that have sent something, `classes` those of the live model, `words` those that were read as a class. At most
+    MAX_FINDINGS.
     """
     found: list[Finding] = []
-    for finding in _findings(labels, active, known, now):
+    named = {*classes, *(each.label for each in active)}
+    for finding in chain(_read(words), _new(labels, named), _findings(labels, active, known, now)):
         found.append(finding)
         if len(found) == MAX_FINDINGS:
             break
@@ -212,7 +225,7 @@ def _overlaps(device: str, given: list[tuple[Label, int | None]], active: list[L
 def _case(labels: Sequence[tuple[Label, int | None]], written: set[str]) -> Iterator[Finding]:
     alike: dict[str, set[str]] = {}
     for each in written:
-        alike.setdefault("".join(each.casefold().split()), set()).add(each)
+        alike.setdefault(_spelled(each), set()).add(each)
     new = {label.label for label, _ in labels}
     for texts in alike.values():
         if len(texts) > 1 and texts & new:
@@ -222,6 +235,43 @@ def _case(labels: Sequence[tuple[Label, int | None]], written: set[str]) -> Iter
                 "training takes them as different classes; write them alike",
                 details=tuple(sorted(texts)),
             )
+
+
+def _spelled(text: str) -> str:
+    return "".join(text.casefold().split())
+
+
+def _read(words: Mapping[str, str]) -> Iterator[Finding]:
+    for word, meant in words.items():
+        yield Finding(
+            "read as",
+            f"“{word}” was read as “{meant}”",
+            f"the console shows {meant} so; nothing needs to be done",
+            details=(word, meant),
+        )
+
+
+def _new(labels: Sequence[tuple[Label, int | None]], classes: Collection[str]) -> Iterator[Finding]:
+    """Labels that the plant does not have yet, each once. A plant without any has no new ones."""
+    if not classes:
+        return
+    if USUAL.issuperset(classes):
+        classes = USUAL
+    plain = {_spelled(each) for each in classes}
+    have = sorted(classes)[:MAX_CLASSES]
+    more = ", …" if len(classes) > MAX_CLASSES else ""
+    lines: dict[str, int | None] = {}
+    for label, line in labels:
+        if _spelled(label.label) not in plain:  # a class in another spelling has a finding of its own
+            lines.setdefault(label.label, line)
+    for text, line in lines.items():
+        yield Finding(
+            "new label",
+            f"new label: “{text}”; the plant has {', '.join(have)}{more}",
+            "training takes it as a class of its own; undo it if it is one of those",
+            line,
+            details=(text, *have, *(["…"] if more else [])),
+        )
 
 
 def _period(label: Label) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,14 +22,27 @@ from zelador.table.times import times_of
 
 OPTION = re.compile(r"--(columns|device|label)\b")  # of the command; the API has parameters
 ROLES = ("device", "from", "to", "label", "note", "id")
-NAMES: Mapping[str, tuple[str, ...]] = {  # of columns, unless the caller names them
-    "device": (*DEVICE_NAMES, "equipment", "equipment_id", "tag"),
-    "from": ("from", "start", "begin", "start_time", "starttime", "start_date", "started_at", "begin_time"),
-    "to": ("to", "end", "stop", "end_time", "endtime", "end_date", "ended_at", "finished_at", "stop_time"),
-    "label": ("label", "class", "state", "status"),
-    "note": ("note", "notes", "description", "comment", "work_order", "workorder", "order"),
+NAMES: Mapping[str, tuple[str, ...]] = {  # of columns, unless the caller names them; without accents
+    "device": (
+        *DEVICE_NAMES, "equipment", "equipment_id", "tag", "equipamento", "maquina", "dispositivo", "id_equipamento",
+        "id_do_equipamento", "id_maquina", "id_da_maquina", "id_dispositivo", "id_do_dispositivo", "ativo", "sensor",
+    ),
+    "from": (
+        "from", "start", "begin", "start_time", "starttime", "start_date", "started_at", "begin_time", "inicio",
+        "comeco", "data_inicio", "data_de_inicio", "data_inicial", "hora_inicio", "hora_de_inicio", "inicio_em", "de",
+    ),
+    "to": (
+        "to", "end", "stop", "end_time", "endtime", "end_date", "ended_at", "finished_at", "stop_time", "fim",
+        "termino", "data_fim", "data_de_fim", "data_final", "data_termino", "data_de_termino", "hora_fim",
+        "hora_de_fim", "hora_termino", "hora_de_termino", "fim_em", "ate",
+    ),
+    "label": ("label", "class", "state", "status", "rotulo", "etiqueta", "classe", "falha", "estado"),
+    "note": (
+        "note", "notes", "description", "comment", "work_order", "workorder", "order", "nota", "notas", "observacao",
+        "observacoes", "obs", "descricao", "comentario", "ordem", "ordem_de_servico", "os",
+    ),
     "id": (),
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +135,7 @@ def _places(table: Table, columns: Mapping[str, str], device: str | None, label:
     for role, given in (("device", device), ("label", label)):
         if given is not None and role in found:
             raise InvalidInput(f"--{role} and a column for it are given; use one of them")
-    plain = [column.casefold().replace(" ", "_") for column in table.columns]
+    plain = [_plain(column) for column in table.columns]
     for role in ROLES:
         if role in found or (role == "device" and device is not None) or (role == "label" and label is not None):
             continue
@@ -141,6 +155,12 @@ def _places(table: Table, columns: Mapping[str, str], device: str | None, label:
             f"Name it with --columns {role}=COLUMN{option}"
         )
     return found
+
+
+def _plain(column: str) -> str:
+    """The name of a column without accents, in small letters, with underscores for blanks."""
+    letters = unicodedata.normalize("NFD", column.strip().casefold())
+    return "_".join("".join(each for each in letters if not unicodedata.combining(each)).split())
 
 
 def _moments(cells: Sequence[Cell], table: Table, settings: Settings) -> list[int | str | None]:

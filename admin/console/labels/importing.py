@@ -17,8 +17,8 @@ from admin.access.identity import Acting
 from admin.access.roles import needs
 from admin.console.console import Console, Shown
 from admin.console.labels.page import choices_of
-from admin.console.labels.words import is_of_rows
-from admin.console.page import go, pages, show, signed_in
+from admin.console.labels.words import is_of_rows, words_said
+from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.said import Said
 from admin.console.visitor import Visiting
 from operations.actor import Actor
@@ -188,12 +188,12 @@ def take(
 ) -> Response:
     """Imports the table. Rows that cannot be labels are left out, as the preview says."""
     mapped = Mapped(device, begin, end, label, note, one_device.strip(), one_label.strip(), "UTC" if zone else "")
-    owner = signed_in(visitor).id
+    owner, language = signed_in(visitor).id, renderer(console, visitor).language
     done = _imported(console, actor, console.uploads.get(token, owner).data, mapped, is_preview=False)
     console.uploads.drop(token, owner)
     if not done.labels:
         return go("/console/labels", Said("nothing imported"))
-    return go(f"/console/labels?imported={done.labels[0].at}")
+    return go(f"/console/labels?imported={done.labels[0].at}", words_said(language, done.findings))
 
 
 def _read(
@@ -269,7 +269,8 @@ def _imported(console: Console, actor: Actor, data: bytes, mapped: Mapped, is_pr
         orders = read_work_orders(
             path, settings, mapped.columns, mapped.one_device or None, mapped.one_label or None, source="the table"
         )
-    return acts.import_table(actor, services.labels, settings, orders, preview=is_preview, skip=True)
+    classes = console.plant.read().labels
+    return acts.import_table(actor, services.labels, settings, orders, preview=is_preview, skip=True, classes=classes)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from admin.access.identity import Acting
 from admin.access.roles import needs
 from admin.console.console import Console, Shown
 from admin.console.device.history import asked_in
+from admin.console.labels.words import words_said
 from admin.console.language import Language
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.said import Said
@@ -146,8 +147,9 @@ def add(
     if not (end.strip() or has_no_end):
         raise InvalidInput("to: give the time at which the period ends, or open=yes; nothing was labeled", field="to")
     wish = wish_of(language, device, begin, None if has_no_end else end.strip(), other.strip() or label, note)
-    done = acts.add(actor, services.labels, services.settings, wish, "console")
-    return to_label(done.label.id, done.label.device if back == "device" else "", page)
+    done = acts.add(actor, services.labels, services.settings, wish, "console", console.plant.read().labels)
+    said = words_said(language, done.findings)
+    return to_label(done.label.id, done.label.device if back == "device" else "", page, said)
 
 
 @router.get("/readings", **needs("operator"))
@@ -220,12 +222,12 @@ def done_of(console: Console, label: str) -> Done | None:
         return None
 
 
-def to_label(label: str, device: str, page: str) -> Response:
+def to_label(label: str, device: str, page: str, said: Said | None = None) -> Response:
     asked = urlencode({"done": label})
     if device:
         shown = asked_in(page.partition("?")[2]).query  # the same period again
-        return go(f"/console/devices/{quote(device, safe='')}?{asked}{'&' if shown else ''}{shown}#done")
-    return go(f"/console/labels?{asked}")
+        return go(f"/console/devices/{quote(device, safe='')}?{asked}{'&' if shown else ''}{shown}#done", said)
+    return go(f"/console/labels?{asked}", said)
 
 
 ROUTERS = (router,)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from admin.console.catalog import Messages, quoted
 from admin.console.catalog import mark as _
 from admin.console.language import Language
+from admin.console.said import Said
 from admin.console.words import label_text
 from zelador.labels.rules import Finding
 
@@ -23,6 +24,8 @@ KINDS: Mapping[str, str] = {
     "future": _("Future"),
     "long": _("Long"),
     "label case": _("Spelling"),
+    "read as": _("Read as"),
+    "new label": _("New label"),
 }
 SENTENCES: Mapping[str, str] = {
     "overlap": _(
@@ -33,6 +36,8 @@ SENTENCES: Mapping[str, str] = {
     "future": _("The period of %(device)s reaches into the future, to %(what)s. Are the date and its time zone right?"),
     "long": _("The period of %(device)s lasts %(what)s days. Is the year right?"),
     "label case": _("The labels %(what)s differ by case or blanks alone. Training takes them for different classes."),
+    "read as": _("“%(word)s” was read as “%(what)s”."),
+    "new label": _("New label: “%(word)s”. The plant has %(what)s."),
 }
 OVERLAP_OF_ROWS = _(
     "Two rows about %(device)s overlap, and the other says “%(what)s”. Where they do, the later row counts."
@@ -59,6 +64,8 @@ FAULTS: Mapping[str, str] = {  # pattern of the English reason why a row cannot 
     r"id must have .+": _("The id is too long, or has characters that cannot be printed."),
 }
 FAULT_MESSAGES = Messages(FAULTS)
+OF_WORDS = ("read as", "new label")  # kinds whose first detail is the word that was written
+MAX_WORDS = 4  # findings on the page after a form
 NEAR = _("Did you mean %(what)s?")
 
 
@@ -83,11 +90,20 @@ def finding_text(language: Language, finding: Finding) -> str:
     if finding.kind == "future":
         what = language.day_and_time(finding.details[0]) if finding.details else ""
     else:
-        what = ", ".join(label_text(language, each) for each in finding.details)
+        what = ", ".join(label_text(language, each) for each in finding.details[finding.kind in OF_WORDS :])
+    if finding.kind in OF_WORDS:
+        what = finding.details[1] if finding.kind == "read as" else what
+        return language.text(pattern, word=finding.details[0], what=what)
     said = language.text(pattern, device=finding.device, what=what)
     if finding.kind == "unknown device" and what:
         said += " " + language.text(NEAR, what=what)
     return said
+
+
+def words_said(language: Language, findings: Sequence[Finding]) -> Said | None:
+    """Returns what the next page says of words that are not the plant's classes; None if there is nothing to say."""
+    found = [finding_text(language, each) for each in findings if each.kind in OF_WORDS]
+    return Said("label words", " ".join(found[:MAX_WORDS])) if found else None
 
 
 def fault_text(language: Language, fault: str) -> str:

@@ -109,6 +109,11 @@ NOTES: Mapping[str, str | Plural] = {  # pattern of the trainer's note to its tr
     r"neighboring rows are alike, and sorted, so the order is not chronological": _(
         "Neighboring rows are alike, and sorted, so their order says nothing about time."
     ),
+    r"(?P<name>\S+) has (?P<metric>\S+) (?P<score>-?[\d.]+), but does no better than guessing on the hold-out, so it "
+    r"is not the best": _(
+        "%(name)s has %(metric)s %(score)s, but does no better than guessing on the held-out readings, so it is not "
+        "the best."
+    ),
     r"on the hold-out, the (?P<metric>\S+) of (?P<name>\S+) is (?P<score>-?[\d.]+), but the folds predicted "
     r"(?P<low>-?[\d.]+) to (?P<high>-?[\d.]+): .+; later rows may differ more, .+": _(
         "On the held-out readings, %(metric)s of %(name)s is %(score)s, but the folds predicted %(low)s to %(high)s. "

@@ -7,17 +7,10 @@ from typing import Any
 
 from admin.console.catalog import mark as _
 from admin.console.language import Language
-from admin.console.words import label_text
-from operations.views.metadata import numbers, text_of, time_of
+from operations.views.metadata import numbers, time_of
 from operations.views.runs import RunView
 from registry.metadata import listed, mapping
 
-SPLITS: Mapping[str, str] = {
-    "auto": _("Automatic: new devices and later days"),
-    "device": _("New devices only"),
-    "time": _("Later days only"),
-    "random": _("At random"),
-}
 MORE: Mapping[str, str] = {
     "blend": _("Also try the mean of the best three"),
     "stack": _("Also try a model on top of the best three"),
@@ -28,9 +21,6 @@ NAMES: Mapping[str, str] = {
     "devices": _("Devices"),
     "from": _("From"),
     "to": _("To"),
-    "split": _("Split"),
-    "metric": _("Rank by"),
-    "positive": _("Positive class"),
     "cost_missed": _("Cost of a missed reading"),
     "cost_false_alarm": _("Cost of a false alarm"),
     "recall": _("Find at least"),
@@ -41,7 +31,7 @@ NAMES: Mapping[str, str] = {
     "more": _("Besides"),
     "register": _("When it ends"),
 }
-ALL, RARER, FAST = _("all"), _("the rarer one"), _("the fast ones")
+ALL, FAST = _("all"), _("the fast ones")
 CHOOSE, SAVE_FIRST, SAVE_ALL = _("Choose then which to save"), _("Save the best one"), _("Save all of the best five")
 SAVE_RANKS = _("Save those of rank %(ranks)s")
 PARAMETERS: Mapping[str, str] = {  # of scikit-learn, LightGBM, XGBoost and CatBoost
@@ -61,7 +51,10 @@ MAX_LISTED = 20
 
 
 def settings_of(language: Language, run: RunView, candidates: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """Returns names and values. `candidates` are the names of the classifiers by PyCaret's id."""
+    """Returns names and values, without those that the page shows elsewhere: metric, positive class and split.
+
+    `candidates` are the names of the classifiers by PyCaret's id.
+    """
     asked: dict[str, Any] = {**run.request, **mapping(run.result.get("request"))}
     query = {**mapping(asked.get("dataset")), **mapping(mapping(run.result.get("data")).get("query"))}
     return tuple((language.text(NAMES[name]), text) for name, text in _rows(language, asked, query, candidates) if text)
@@ -75,11 +68,6 @@ def _rows(
     for name in ("from", "to"):
         at = time_of(query.get(name))
         yield name, "" if at is None else language.day_and_time(at)
-    split = text_of(asked.get("split"))
-    yield "split", _t(SPLITS[split]) if split in SPLITS else split
-    yield "metric", text_of(asked.get("metric"))
-    positive = text_of(asked.get("positive"))
-    yield "positive", label_text(language, positive) if positive else _t(RARER)
     if "recall" in figures:
         yield "recall", language.percent(figures["recall"])
     else:

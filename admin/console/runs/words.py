@@ -28,6 +28,11 @@ REASONS: Mapping[str, str] = {  # in the run's own sentence, to its translation
 }
 QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")  # names in a list of them
 REASON = re.compile(r"; take \S+ because ([a-z ]+?)(?: \(and scores within [\d.]+ of the best\))?\.")
+AIMED = re.compile(r"At the threshold for (these costs|this recall), .* \(p = (?P<p>[^)]+)\)")
+SAME_ANSWER = _(
+    "At the threshold for these costs or this recall, no model does better than always giving the same answer. The "
+    "features do say something about the labels (p = %(p)s): try others. No model is recommended."
+)
 OPEN = "Whether there is anything to learn cannot be told: "
 UNTOLD = _(
     "Whether there is anything to learn cannot be told: a class is in too few independent stretches of time to show "
@@ -192,6 +197,8 @@ def verdict_text(language: Language, found: Comparison) -> str:
     tied = language.text(AND, others=", ".join(names[:-1]), last=names[-1]) if len(names) > 1 else "".join(names)
     if found.sentence.startswith(OPEN):
         return language.text(UNTOLD)
+    if aimed := AIMED.match(found.sentence):
+        return language.text(SAME_ANSWER, p=_figure(language, aimed["p"]))
     said = language.text(pattern, first=found.first.model_type, tied=tied, metric=found.ranked_by)
     if found.verdict == "nothing_to_learn" and found.is_chance:
         said += " " + language.text(CHANCE, p=language.number(found.chance, 2))

@@ -38,9 +38,9 @@ def test_a_label_is_added_listed_and_undone(client: httpx.Client, site: Site) ->
     added = client.post("/v1/labels", json=body)
     assert added.status_code == 201, added.text
     one = added.json()["label"]
-    assert (one["label"], one["readings"], one["source"], one["undone"], added.json()["findings"]) == (
-        "1", 2, "api", False, []
-    )  # fmt: skip
+    kinds = [each["kind"] for each in added.json()["findings"]]
+    assert (one["label"], one["readings"], one["source"], one["undone"]) == ("1", 2, "api", False)
+    assert kinds == ["new label"]
     assert labels_of(client) == [None, "1", "1"] + [None] * 5
     is_problem(client.post("/v1/labels", json=body), 409, "conflict")
     again = client.post("/v1/labels", json={**body, "label": "no", "to": None, "id": "wo"}).json()
@@ -102,6 +102,30 @@ def test_a_table_is_previewed_imported_and_imported_again(client: httpx.Client, 
     assert labels_of(client) == [None] * 8
     assert post(ORDERS).json()["added"] == 2  # an undone label may be given again
     assert labels_of(client) == [None, "yes", "yes", "yes", None, "no", "no", "no"]
+
+
+def test_words_of_the_console_are_read_as_the_plants_classes(client: httpx.Client, site: Site) -> None:
+    """A table that was written beside the console in Portuguese made classes of its own, without a word."""
+    table = (
+        "Equipamento;Início;Fim;Rótulo\npress;2026-11-20T10:00Z;2026-11-20T11:00Z;Sim\n"
+        "press;2026-11-20T12:00Z;2026-11-20T13:00Z;não\npress;2026-11-20T14:00Z;2026-11-20T15:00Z;ok\n"
+    )
+    body = {"device": "press", "from": iso(NOW), "to": iso(NOW + 1), "label": "SIM"}
+    added = client.post("/v1/labels", json=body).json()
+    assert added["label"]["label"] == "yes"
+    assert "“SIM” was read as “yes”" in [each["sentence"] for each in added["findings"]]
+    for preview in (True, False):
+        done = client.post("/v1/labels/import", params={"preview": preview}, content=table.encode()).json()
+        assert done["classes"] == {"yes": 1, "no": 1, "ok": 1}
+        assert [each["sentence"] for each in done["findings"] if each["kind"] in ("read as", "new label")] == [
+            "“Sim” was read as “yes”",
+            "“não” was read as “no”",
+            "new label: “ok”; the plant has no, yes",
+        ]
+    id_ = added["label"]["id"]
+    client.post(f"/v1/labels/{id_}/undo")
+    again = client.post("/v1/labels", json=body).json()
+    assert (again["label"]["id"], again["label"]["label"]) == (f"{id_}.2", "yes")
 
 
 def test_the_command_line_does_the_same(

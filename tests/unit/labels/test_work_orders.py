@@ -89,3 +89,21 @@ def test_a_table_that_cannot_be_read_is_refused_with_what_to_do(
 def test_columns_are_pairs(text: str) -> None:
     with pytest.raises(InvalidInput, match="columns"):
         named_columns(text)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Equipamento;Início;Fim;Rótulo;Observação",
+        "MÁQUINA;inicio;término;falha;nota",
+        "dispositivo;Começo;Ate;Etiqueta;Ordem",
+        "id da máquina;De;Até;Classe;Ordem de serviço",
+        "Equipamento;Data de início;Data de término;estado;obs",
+    ],
+)
+def test_portuguese_headings_are_known_with_and_without_accents(tmp_path: Path, header: str) -> None:
+    found = read(tmp_path, f"{header}\npress-07;24/11/2026 14:00;24/11/2026 15:10;sim;4471\n")
+    names = header.split(";")
+    assert found.columns == tuple(zip(("device", "from", "to", "label", "note"), names, strict=True))
+    (wish,) = found.wishes
+    assert (wish.device, wish.label, wish.note, iso(wish.begin)[:10]) == ("press-07", "sim", "4471", "2026-11-24")

@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import cast
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trainer.compare.judge import Judged
 from trainer.compare.leaderboard import MODEL_TYPES, Scored, ranked
+from trainer.run.result_notes import better_than_guessing, guessing_notes
 
 NAN = math.nan
 
@@ -72,3 +76,26 @@ def test_the_order_is_the_same_however_the_candidates_come(candidates: list[Scor
     found = [c.scores["F1"] for c in order if c.trouble() is None]
     usable = [value for value in found if value is not None and math.isfinite(value)]
     assert usable == sorted(usable, key=lambda value: -value)
+
+
+def test_one_that_guesses_comes_after_those_that_do_not() -> None:
+    """One that always answers "yes" has the best Recall."""
+    always = scored("svm", MCC=0.0, Recall=1.0)
+    assert ids([always, scored("lr", Recall=0.9), scored("nb", Recall=0.8)], "Recall") == ["lr", "nb", "svm"]
+    others = scored("lr", MCC=0.01, Recall=0.9), scored("nb", MCC=-0.2, Recall=0.8)
+    assert ids([always, *others], "Recall") == ["svm", "lr", "nb"]  # all of them guess
+
+
+def test_what_guesses_on_the_hold_out_is_passed_and_named() -> None:
+    def judged(holdout: float | None) -> Judged:
+        return cast(Judged, SimpleNamespace(holdout=holdout))
+
+    order = [scored("svm", Recall=1.0), scored("lr", Recall=0.9), scored("nb", Recall=0.8)]
+    found = {"svm": judged(0.0), "lr": judged(0.6), "nb": judged(0.01)}
+    assert [each.id for each in better_than_guessing(order, found)] == ["lr", "nb"]
+    assert guessing_notes(order, found, "Recall") == [
+        "LinearSVM has Recall 1.000, but does no better than guessing on the hold-out, so it is not the best"
+    ]
+    none = {"svm": judged(0.0), "lr": judged(0.02), "nb": judged(0.01)}
+    assert better_than_guessing(order, none) == order
+    assert guessing_notes(order, none, "Recall") == []

@@ -136,3 +136,23 @@ def test_luck_in_the_folds_does_not_count_if_the_hold_out_contradicts_it() -> No
     assert decide([lucky, other], "F1", Learnable(0.03), {}, 2).kind == "nothing_to_learn"
     assert decide([replace(lucky, holdout=0.3), other], "F1", Learnable(0.03), {}, 2).kind != "nothing_to_learn"
     assert decide([lucky, other], "F1", Learnable(0.004), {}, 2).kind != "nothing_to_learn"  # that is no luck
+
+
+def test_of_a_tie_one_that_guesses_on_the_hold_out_is_not_taken() -> None:
+    found = said(
+        contender("A", 0.90, None, 9.0, holdout=0.8),
+        contender("B", 0.90, OPEN, 0.1, holdout=0.0),
+        contender("C", 0.89, OPEN, 5.0, holdout=0.7),
+    )
+    assert (found.kind, found.take, found.tied) == ("tied", "C", ("A", "C"))
+
+
+def test_costs_that_ask_for_one_answer_are_named_instead_of_nothing_to_learn() -> None:
+    always = [Contender(name, 1.0, None, None if name == "A" else OPEN, (0.0, 0.0), 0.0) for name in "AB"]
+    found = decide(always, "Recall", SURE, {}, 2, None, "these costs")
+    assert (found.kind, found.recommends) == ("nothing_to_learn", False)
+    assert found.sentence.startswith(
+        "At the threshold for these costs, no model does better than always giving the same answer. The features do "
+    )
+    assert decide(always, "Recall", SURE, {}, 2).sentence.startswith("There is nothing to learn here")
+    assert decide(always, "Recall", Learnable(0.4), {}, 2, None, "these costs").sentence.startswith("There is nothing")
