@@ -26,9 +26,8 @@ class Query:
     """`sort` is a field or dotted key of the metadata (`metrics.F1`); a leading `-` sorts in descending order.
 
     `score.F1` is the F1 on held-out rows, or that of cross-validation if nothing was held out. Names are sorted without
-    regard to case. `equal`: (key, value)
-    pairs that must match. `least`: (key, number) pairs that must be reached. Models without a value for the sort key
-    come last.
+    regard to case. `equal`: (key, value) pairs that must match. `least`: (key, number) pairs that must be reached.
+    Models without a value for the sort key come last.
     """
 
     sort: str = NEWEST_FIRST
