@@ -16,7 +16,7 @@ from registry.model.manifest_shape import shown
 FIXED = frozenset(
     {"name", "digest", "saved_at", "saved_by", "selected", "upload", "tags", "model_type", "metric", "metrics"}
     | {"holdout", "rank", "run", "served_by", "features", "units", "classes", "has_probabilities", "agreement"}
-    | {"versions", "data", "confusion", "folds", "parameters", "positive", "holdout_rows"}
+    | {"versions", "data", "confusion", "folds", "parameters", "positive", "holdout_rows", "train_rows"}
 )
 
 

@@ -17,6 +17,7 @@ from zelador.errors import InvalidInput
 MAX_CACHED = 64  # queries, and columns
 MAX_PATCHED = 64  # models that changed, up to which the columns are patched and not read again
 NEWEST_FIRST = "-saved_at"
+FOLDED = "name, folded"  # without regard to case; no key of the metadata
 SCORE = "score"  # `score.F1` is on held-out rows, else of cross-validation
 
 
@@ -24,9 +25,9 @@ SCORE = "score"  # `score.F1` is on held-out rows, else of cross-validation
 class Query:
     """`sort` is a field or dotted key of the metadata (`metrics.F1`); a leading `-` sorts in descending order.
 
-    `score.F1` is the F1 on held-out rows, or that of cross-validation if nothing was held out. `equal`: (key, value)
-    pairs that must match. `least`: (key, number) pairs that must be reached. Models without a value for the sort key
-    come last.
+    `score.F1` is the F1 on held-out rows, or that of cross-validation if nothing was held out. Names are sorted without
+    regard to case. `equal`: (key, value) pairs that must match. `least`: (key, number) pairs that must be reached.
+    Models without a value for the sort key come last.
     """
 
     sort: str = NEWEST_FIRST
@@ -103,6 +104,8 @@ class Columns:
 def read_column(models: Sequence[Model], key: str) -> list[Any]:
     if key in ("name", "saved_at", "saved_by"):
         return list(map(attrgetter(key), models))
+    if key == FOLDED:
+        return [model.name.casefold() for model in models]
     values: list[Any] = [model.metadata for model in models]
     whole, _, metric = key.partition(".")
     if whole == SCORE and metric:
@@ -146,7 +149,8 @@ def search(columns: Columns, query: Query) -> tuple[Model, ...]:
     if query.text:
         text, descriptions = query.text.casefold(), columns.of("description")
         rows = [row for row in rows if text in f"{models[row].name}\n{descriptions[row] or ''}".casefold()]
-    found = _sorted(rows, columns.of(query.sort.removeprefix("-")), query.sort[:1] == "-")
+    key = query.sort.removeprefix("-")
+    found = _sorted(rows, columns.of(FOLDED if key == "name" else key), query.sort[:1] == "-")
     return tuple(models[row] for row in found)
 
 

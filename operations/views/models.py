@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from operations.views.metadata import Pair, numbers, pair_of, text_of, time_of
+from operations.views.metadata import Pair, integer, numbers, pair_of, text_of, time_of
 from operations.views.report import Range, Report, report_of
 from operations.views.same_test import Doubts, SameTest, doubts, metric_of, same_test
 from registry.listing import Query
@@ -81,9 +81,11 @@ class HistoryRow:
 
 @dataclass(frozen=True, slots=True)
 class TrainedOn:
-    """The data that a model was trained on, as far as its metadata has it."""
+    """The data that a model was trained and tested on, as far as its metadata has it."""
 
-    rows: int | None
+    rows: int | None  # labeled
+    learned: int | None  # of these, by the model; the others were held out, or too near to those
+    held_out: int | None
     begin: str | None  # ISO 8601
     end: str | None
     shares: Mapping[str, float]  # share of the rows, by class
@@ -224,7 +226,7 @@ def model_detail(registry: Registry, name: str) -> ModelDetail:
         classes,
         positive if isinstance(positive, str) else classes[-1] if len(classes) == 2 else None,
         _agreement(model.metadata),
-        _trained_on(mapping(model.metadata.get("data"))),
+        _trained_on(model.metadata),
         {str(k): str(v) for k, v in mapping(model.metadata.get("versions")).items()},
         sum(file.size for file in manifest.files.values()),
         bool(manifest.signature),
@@ -267,11 +269,20 @@ def _folds(model: Model) -> dict[str, tuple[float, float, float]]:
     return {name: (pair[0], means[name], pair[1]) for name, pair in pairs.items() if pair is not None}
 
 
-def _trained_on(data: Mapping[str, Any]) -> TrainedOn:
+def _trained_on(facts: Mapping[str, Any]) -> TrainedOn:
+    data = mapping(facts.get("data"))
     rows, counts = data.get("rows"), numbers(data.get("classes"))
     known = rows if isinstance(rows, int) and rows > 0 else None
     shares = {name: count / known for name, count in counts.items()} if known else {}
-    return TrainedOn(known, time_of(data.get("from")), time_of(data.get("to")), shares, text_of(data.get("sha256")))
+    return TrainedOn(
+        known,
+        integer(facts.get("train_rows")) or None,
+        integer(facts.get("holdout_rows")) or None,
+        time_of(data.get("from")),
+        time_of(data.get("to")),
+        shares,
+        text_of(data.get("digest") or data.get("sha256")),  # as the training page and the run name it
+    )
 
 
 def _agreement(facts: Mapping[str, Any]) -> AgreementFacts:

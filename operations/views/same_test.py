@@ -133,14 +133,29 @@ def warnings(found: Doubts) -> list[str]:
     return said
 
 
-def false_alarms(model: Model | None, settings: AlarmSettings) -> float | None:
-    """False alarms per device and day, as training counted them by its own rule; None if the plant has another."""
+@dataclass(frozen=True, slots=True)
+class FalseAlarms:
+    """Alarms of a device that needs nothing: `on_count` of `window` readings with a probability of at least `high`.
+
+    They are fewer than the wrong readings, which a test on held-out readings counts one by one.
+    """
+
+    per_device_and_day: float
+    on_count: int
+    window: int
+    high: float
+
+
+def false_alarms(model: Model | None, settings: AlarmSettings) -> FalseAlarms | None:
+    """The false alarms, as training counted them by the model's own rule; None if the plant has another."""
     if model is None:
         return None
     known = numbers(model.metadata.get("alarm"))
     rule = policy(settings, [], model.metadata).rules[0]
     is_own = all(known.get(name) == getattr(rule, name) for name in ("on_count", "window", "high"))
-    return known["per_device_and_week"] / 7 if is_own and known.get("per_device_and_week", -1.0) >= 0 else None
+    if not is_own or known.get("per_device_and_week", -1.0) < 0:
+        return None
+    return FalseAlarms(known["per_device_and_week"] / 7, rule.on_count, rule.window, rule.high)
 
 
 def cost_pair(

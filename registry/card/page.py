@@ -113,13 +113,16 @@ def _facts(card: Card) -> Section:
     pairs: list[tuple[str, str]] = []
     if data:
         period = f", {str(data['from'])[:10]} to {str(data['to'])[:10]}" if data.get("from") and data.get("to") else ""
-        pairs.append(("Trained on", f"{count(data.get('rows'))} readings of {data.get('source') or 'unknown'}{period}"))
+        fitted = f"{count(facts['train_rows'])} of " if number(facts.get("train_rows")) else ""  # without the hold-out
+        pairs.append(
+            ("Trained on", f"{fitted}{count(data.get('rows'))} readings of {data.get('source') or 'unknown'}{period}")
+        )
         classes = counted(mapping(data.get("classes")))
         total = sum(classes.values())
         if classes:
             pairs.append(("Classes", ", ".join(f"{label} {share(n, total)}" for label, n in classes.items())))
-        if data.get("sha256"):
-            pairs.append(("Data digest", digest(data["sha256"])))
+        if known := data.get("digest") or data.get("sha256"):  # as the run names its data
+            pairs.append(("Data digest", digest(known)))
     else:
         pairs += [("Trained on", "unknown"), ("Classes", ", ".join(card.classes) or "none")]
     if damaged := listed(facts.get("damaged")):

@@ -280,5 +280,6 @@ SHAPES: dict[str, tuple[Check, str]] = {
     "holdout_intervals": (_mapping(_interval), "pairs of numbers by name"),
     "not_recommended": (_flag, "true or false"),
     "holdout_rows": (_number, "a number"),
+    "train_rows": (_number, "a number"),
     "has_probabilities": (_flag, "true or false"),
 }

@@ -41,15 +41,21 @@ def test_a_model_is_selected_and_rolled_back_by_forms(site: Site) -> None:
         assert action and action[1] == "/console/models/other/select"
         rows = client.get("/console/models/other").text.split("<tr>")
         assert any("Rolled back, to small" in row and "too many alarms" in row for row in rows)
-        undone = client.post(action[1], data={"etag": etag_of(undo.text)})
+        assert 'name="why" value="undo"' in undo.text
+        undone = client.post(action[1], data={"etag": etag_of(undo.text), "why": "undo"})
         assert undone.headers["location"] == "/console/models/other"
-        assert "Replaced by other" in client.get("/console/models/small").text
+        assert "Undone: back to other" in client.get("/console/models/small").text
+        assert "Selected again, by undoing" in client.get("/console/models/other").text
         client.post("/console/models/small/select")
 
 
 def test_the_form_says_what_is_against_a_model_and_selects_it_all_the_same(site: Site) -> None:
     registry = Registry.open(site.settings.registry.url)
-    registry.save("worse", upload_compared("small"), by="test")
+    given = upload_compared("small")
+    data = {"rows": 2400, "sha256": "dbc5" * 16, "digest": "8802" * 16, "classes": {"no": 1800, "yes": 600}}
+    rule = {"class": "yes", "on_count": 3, "window": 5, "high": 0.95, "low": 0.3, "per_device_and_week": 0.7}
+    given.metadata.update(train_rows=1400, holdout_rows=960, data=data, alarm=rule)
+    registry.save("worse", given, by="test")
     with site.client("operator") as client:
         for path in ("/console/models/worse", "/console/models/worse/select"):
             page = client.get(path)
@@ -60,6 +66,12 @@ def test_the_form_says_what_is_against_a_model_and_selects_it_all_the_same(site:
             )
             assert "Both were tested on the same readings." in page.text
             assert "<td>250.0</td><td>600.0</td>" in page.text  # of 20, 5 and 9 missed; of 80, 0 and 15 false alarms
+            if path.endswith("select"):  # what an alarm is, as its test counts single readings
+                assert "an alarm: 3 of 5 readings from 0.95" in page.text
+                assert "The test counts single readings." in page.text
+            else:
+                assert "1,400 of 2,400 labeled readings; 960 were held out" in page.text
+                assert "8802880288028802" in page.text  # as the training page and the run name the data
         assert client.post("/console/models/worse/select").status_code == 303
         assert "It is worse" not in client.get("/console/models/small/select").text
         assert client.post("/console/models/small/select").status_code == 303
@@ -195,6 +207,14 @@ def test_training_shows_the_readings_of_the_chosen_days_and_devices(site: Site) 
         page = client.get("/console/training?devices=lathe-7*")
         shape(page)
         assert "4 labeled readings of 1 device." in page.text
+        assert "Among 5 readings of 2 devices, with a label or without, " in page.text
+        assert "lowest, median, highest and missing are of all 5." in page.text
+        assert 'name="cost_missed"' in page.text
+        labeled.publish(BAD, "lathe-70", label="broken")
+        wait_for(lambda: "Among 6 readings" in _loaded_again(client, "lathe-7*"), "the third class")
+        assert 'name="cost_missed"' not in client.get("/console/training?devices=lathe-7*").text
+        refused = client.post("/console/training", data={"devices": "lathe-7*", "cost_missed": "0"})
+        assert (refused.status_code, 'name="cost_missed"' in refused.text) == (422, True)
         assert "Class too small" in page.text
         assert 'value="lathe-7*"' in page.text
     with site.client("viewer") as client:  # loading another one is expensive

@@ -215,7 +215,10 @@ def test_the_page_after_a_form_shows_what_the_form_changed(site: Site) -> None:
             assert f'<a href="/console/models/{name}"><b>{name}</b></a>' in page.partition("<main")[0]
 
 
-@pytest.mark.parametrize(("column", "key"), [("Saved", "saved_at"), ("Name", "name"), ("F1", "score.F1")])
+@pytest.mark.parametrize(
+    ("column", "key"),
+    [("Saved", "saved_at"), ("Name", "name"), ("F1", "score.F1"), ("Served by", "served_by")],
+)
 def test_a_column_of_models_is_sorted_both_ways_by_its_header(site: Site, column: str, key: str) -> None:
     """The first press of a header sorts by it, the next one turns the order around, as in the JSON twin."""
     with site.client("viewer") as client:

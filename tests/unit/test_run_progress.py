@@ -8,9 +8,12 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from admin.console.language import language
+from admin.console.render import Renderer
 from admin.console.runs.page import Progress
 from operations.views.run_progress import Step, progress_view, steps_of
-from operations.views.runs import neighbors
+from operations.views.runs import RunView, neighbors
+from zelador.training_queue import Run
 from zelador.training_queue.event import RunEvent, Standing, Waiting
 from zelador.training_queue.stage import AFTER_MORE, COMPARED, CUT_SHORT, MORE, PROMOTING, REGISTERING
 
@@ -142,7 +145,17 @@ def test_a_candidate_that_was_stopped_did_not_fail_and_has_not_ended() -> None:
     ]
     view = progress_view(cut, NOW)
     assert [(each.id, each.state) for each in view.steps] == [("lr", "ended"), ("dt", "stopped"), ("dummy", "waiting")]
-    assert Progress(view, view.counted, 9.0, ()).ended == (1, 2)
+    shown = Progress(view, view.counted, 9.0, (cut[-1],))
+    assert shown.ended == (1, 2)
+    asked = Run("20261124_115838-a38d", "running", {"metric": "F1"}, "key 1", NOW.isoformat(), NOW.isoformat())
+    page = Renderer(language("en", timezone.utc), "")
+    said = {
+        name: str(page.macro("runs/progress.html", name, RunView.of(asked), shown))
+        for name in ("heading", "track", "progress")
+    }
+    assert said["heading"] == "1 of 2 candidates, without the baseline"
+    assert "DT was not finished" in said["progress"]
+    assert all("Not finished" in said[name] and "ailed" not in said[name] for name in ("track", "progress"))
 
 
 @given(st.integers(0, 40), st.integers(1, 12))

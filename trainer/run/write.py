@@ -82,7 +82,7 @@ def write(
             for name, value in facts["parameters"].items()
             if "__" not in name and len(str(value)) <= MAX_PARAMETER
         }
-        facts |= _alarm(data, judged[each.id])
+        facts |= {"train_rows": len(data.train), **_alarm(data, judged[each.id])}
         fitted = None if tried[each.id].made is not None else tried[each.id].model
         beside = _beside(data, model, judged[each.id], fitted, parts, answers)
         packed = upload(model, parts, answers, features, facts, data.request.seed, beside)

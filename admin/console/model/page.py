@@ -21,7 +21,7 @@ from operations.acts import models as acts
 from operations.acts import selection as selections
 from operations.views.models import ModelDetail, model_detail
 from operations.views.plant import PlantView
-from operations.views.same_test import false_alarms
+from operations.views.same_test import FalseAlarms, false_alarms
 from registry.log.state import State
 from zelador.errors import InvalidInput, ZeladorError
 
@@ -46,7 +46,7 @@ class ModelPage:
     previous_lacks: tuple[str, ...]
     replaced: str | None  # the model that the present selection replaced
     known: frozenset[str]  # devices of its report that have a page
-    false_alarms: tuple[float | None, float | None]  # per device and day, of the selected model and of this one
+    false_alarms: tuple[FalseAlarms | None, FalseAlarms | None]  # of the selected model and of this one
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ router = pages("models")
 imports = pages("import")
 
 PAGE_ROWS = 50
-Sort = Literal["saved", "name", "type", "f1", "auc", "rank"]
+Sort = Literal["saved", "name", "type", "f1", "auc", "rank", "served"]
 Order = Literal["asc", "desc"]
 SORTS: Mapping[Sort, str] = {
     "saved": "saved_at",
@@ -35,6 +35,7 @@ SORTS: Mapping[Sort, str] = {
     "f1": "score.F1",
     "auc": "score.AUC",
     "rank": "rank",
+    "served": "served_by",
 }
 USUAL_ORDER: Mapping[Sort, Order] = {"saved": "desc", "f1": "desc", "auc": "desc"}  # the others: ascending
 

@@ -53,13 +53,15 @@ FACTS: dict[str, Any] = {
     "folds": {metric: [0.88, 0.92] for metric in METRICS},
     "holdout": {metric: 0.8 + i / 100 for i, metric in enumerate(METRICS)},
     "holdout_rows": 100,
+    "train_rows": 2300,
     "positive": "yes",
     "rank": 1,
     "run": "20261124_120432-ab12",
     "classes": ["no", "yes"],
     "confusion": {"labels": ["no", "yes"], "counts": [[60, 5], [3, 32]]},
     "data": {"rows": 2400, "classes": {"no": 1773, "yes": 627}, "from": "2026-09-01T", "to": "2026-11-23T",
-             "source": "the buffer", "sha256": "9f41c07e2b88d5a3", "missing_values": 4, "notes": ["a note"]},
+             "source": "the buffer", "sha256": "07e2b88d5a39f41c", "digest": "9f41c07e2b88d5a3", "missing_values": 4,
+             "notes": ["a note"]},
     "description": "hall B",
     "tags": ["autumn"],
     "digest": "e37a0b6d91cc48f2",
@@ -122,10 +124,10 @@ def test_it_shows_all_known_facts(write: Any) -> None:
     text = write(FULL).replace("\\", "")
     for metric in METRICS:
         assert f"{FACTS['holdout'][metric]:.4f}" in text
-    for word in ("2,400", "73.9 %", "autumn", "hall B", "lx", "19.2 – 2004", "20 – 1200", "a note", "n_estimators",
-                 "1.4.2", "92.0 %", "9f41 c07e", "5.2 MB", "ana", "0.2 %", "mosquitto_pub", "/v1/classify",
-                 "load_model", "rank 1 of run 20261124_120432-ab12", "ROC", "Calibration", "Threshold", "Importance",
-                 "Confusion", "Precision and recall", "0.8765", "1,035", "0.7654",
+    for word in ("2,300 of 2,400", "73.9 %", "autumn", "hall B", "lx", "19.2 – 2004", "20 – 1200", "a note",
+                 "n_estimators", "1.4.2", "92.0 %", "9f41 c07e", "5.2 MB", "ana", "0.2 %", "mosquitto_pub",
+                 "/v1/classify", "load_model", "rank 1 of run 20261124_120432-ab12", "ROC", "Calibration", "Threshold",
+                 "Importance", "Confusion", "Precision and recall", "0.8765", "1,035", "0.7654",
                  "The worst device is “pump 7”: 32.5 % of its answers are wrong. The table has the worst 2 of 31.",
                  "0.4321", "More would help.", "0.8123"):  # fmt: skip
         assert word in text, word

@@ -90,3 +90,11 @@ def test_a_score_is_the_held_out_one_or_that_of_cross_validation() -> None:
         registry.annotate(name, told, by="me")
     assert [model.name for model in registry.find(Query("-score.F1"))] == ["folds", "held", "none", "other"]
     assert [model.name for model in registry.find(Query("score.F1"))] == ["held", "folds", "none", "other"]
+
+
+def test_names_are_sorted_without_regard_to_case() -> None:
+    registry = Registry.on(Memory())
+    for name in ("Zeta", "beta", "Alpha"):
+        save(registry, name, name)
+    assert [model.name for model in registry.find(Query("name"))] == ["Alpha", "beta", "Zeta"]
+    assert [model.name for model in registry.find(Query("-name"))] == ["Zeta", "beta", "Alpha"]
