@@ -66,6 +66,7 @@ class Story:
         self._rate = rate
         self._tell = say
         self.live_published = 0
+        self._begun = f"{int(time.time()):x}"  # in the ids of live readings: those of an earlier start are no repeats
         self._is_blind = False  # the API cannot show the plant now
 
     def run(self) -> None:
@@ -155,7 +156,7 @@ class Story:
             for number, sample in enumerate(live):
                 labels.append(sample.label)
                 self.subscriber.follow(sample.device_id)
-                yield self._devices.message(sample, f"live-{number}", with_label=False)
+                yield self._devices.message(sample, f"live-{self._begun}-{number}", with_label=False)
 
         next_look = 0.0
 
@@ -164,7 +165,7 @@ class Story:
             if time.monotonic() >= next_look:
                 next_look = time.monotonic() + DEVICES_S
                 self.follow_devices()
-            self.subscriber.expect(f"live-{number}", labels[number])
+            self.subscriber.expect(f"live-{self._begun}-{number}", labels[number])
             self.progress.published = published + number + 1
 
         self.live_published = self._devices.publish(messages(), self._rate, sent, self._is_over)

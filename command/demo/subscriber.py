@@ -21,7 +21,7 @@ from zelador.undecodable import UNDECODABLE
 
 PREDICTIONS_SHOWN = 12
 MAX_LATENCIES = 200_000  # bounds the memory of a demo that runs for days
-DEMO_ID = re.compile(r"(history|live)-[0-9]+")  # the id of a reading that the demo publishes
+DEMO_ID = re.compile(r"history-[0-9]+|live-[0-9a-f]+-[0-9]+")  # the id of a reading that the demo publishes
 MAX_SEEN_IDS = 500_000  # reading ids to remember, to detect repeats
 
 
