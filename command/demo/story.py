@@ -37,7 +37,6 @@ class Progress:
     models: list[dict[str, Any]] = field(default_factory=list)
     selected: str | None = None
     ledger: dict[str, int] = field(default_factory=dict)
-    first_prediction_s: float | None = None
     devices: list[dict[str, Any]] = field(default_factory=list)  # devices that are not ok
     alarms: dict[str, float] = field(default_factory=dict)  # device → seconds after the start
 
@@ -81,6 +80,11 @@ class Story:
 
     def close(self) -> None:
         self.subscriber.close()
+
+    @property
+    def first_prediction_s(self) -> float | None:
+        first = self.subscriber.first
+        return None if first is None else round(first - self._started, 2)
 
     # ── steps ────────────────────────────────────────────────────────────────────────────────
 
@@ -139,9 +143,8 @@ class Story:
         if waiting == 0:
             return
         self._until(lambda: self.subscriber.answered > 0, "the first prediction")
-        if self.subscriber.first is not None:
-            self.progress.first_prediction_s = round(self.subscriber.first - self._started, 2)
-            self._say("catching up", f"first prediction {self.progress.first_prediction_s} s after the start")
+        if self.first_prediction_s is not None:
+            self._say("catching up", f"first prediction {self.first_prediction_s} s after the start")
         self._until(lambda: self.subscriber.answered >= waiting, "the predictions of the waiting readings")
 
     def _go_live(self) -> None:
@@ -235,7 +238,7 @@ def summary(story: Story, addresses: dict[str, Any]) -> dict[str, Any]:
     return {
         "scenario": story.scenario.name,
         "about": story.scenario.about,
-        "first_prediction_s": progress.first_prediction_s,
+        "first_prediction_s": story.first_prediction_s,
         "published": progress.published,
         "predictions": subscriber.answered,
         "lost": max(0, progress.published - subscriber.answered),
