@@ -20,7 +20,10 @@ def test_no_observer_can_delay_or_break_a_batch(
     seen: list[SettledBatch] = []
     let_go = Event()
 
+    raised: list[SettledBatch] = []
+
     def raises(batch: SettledBatch) -> None:
+        raised.append(batch)
         raise RuntimeError("an observer of the test")
 
     each = [Observer("raises", raises), Observer("hangs", lambda _: let_go.wait(30))]
@@ -35,10 +38,12 @@ def test_no_observer_can_delay_or_break_a_batch(
         stack.ingest(5)
         stack.classify(5)
         assert time.monotonic() - begun < 20
+        count = 5 * lot + 5
+        for watched in (raised, seen):  # before the next one, as no more than four may wait
+            eventually(lambda: sum(len(batch.predictions) for batch in watched) == count, "an observer")  # noqa: B023
     assert stack.ledger.read().flat()["classified"] == 50
     answered = [prediction["reading_id"] for prediction in stack.predictions(50)]
     assert answered == [f"r-{lot}-{i}" for lot in range(10) for i in range(5)]
-    eventually(lambda: sum(len(batch.predictions) for batch in seen) == 50, "the good observer to see all")
     assert [p.reading_id for batch in seen for p in batch.predictions] == answered
     assert {(batch.model.name, batch.model.selection) for batch in seen} == {("small", stack.swap.live.sequence)}
     registry = stack.worker._metrics.registry
