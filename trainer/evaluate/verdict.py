@@ -39,7 +39,7 @@ class Contender:
     @property
     def guesses(self) -> bool:
         """Whether it does no better than guessing: on the hold-out, if it was tested there, else on the folds."""
-        return guesses(self.correlation if self.holdout is None else self.holdout)
+        return guesses(self.correlation, self.holdout)
 
     @property
     def may_guess(self) -> bool:

@@ -39,12 +39,8 @@ def better_than_guessing(order: list[Scored], judged: dict[str, Judged]) -> list
 
     A candidate may score best by guessing: one that always answers "yes" has a Recall of 1.
     """
-    found = next((place for place, each in enumerate(order) if not _guesses(each, judged[each.id])), 0)
-    return order[found:]
-
-
-def _guesses(candidate: Scored, found: Judged) -> bool:
-    return guesses(candidate.scores.get("MCC") if found.holdout is None else found.holdout)
+    able = (place for place, each in enumerate(order) if not guesses(each.scores.get("MCC"), judged[each.id].holdout))
+    return order[next(able, 0) :]
 
 
 def guessing_notes(order: list[Scored], judged: dict[str, Judged], metric: str) -> list[str]:
