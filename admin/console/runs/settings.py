@@ -7,16 +7,12 @@ from typing import Any
 
 from admin.console.catalog import mark as _
 from admin.console.language import Language
+from admin.console.sent_words import CHOICES
 from operations.views.metadata import numbers, time_of
 from operations.views.runs import RunView
 from registry.metadata import listed, mapping
 
-MORE: Mapping[str, str] = {
-    "blend": _("Also try the mean of the best three"),
-    "stack": _("Also try a model on top of the best three"),
-    "balance": _("Repeat readings of rare classes"),
-    "gpu": _("PyCaret may use a GPU"),
-}
+MORE: Mapping[str, str] = {**CHOICES["more"], "gpu": _("PyCaret may use a GPU")}
 NAMES: Mapping[str, str] = {
     "devices": _("Devices"),
     "from": _("From"),
@@ -32,7 +28,7 @@ NAMES: Mapping[str, str] = {
     "register": _("When it ends"),
 }
 ALL, FAST = _("all"), _("the fast ones")
-CHOOSE, SAVE_FIRST, SAVE_ALL = _("Choose then which to save"), _("Save the best one"), _("Save all of the best five")
+CHOOSE, SAVE_FIRST, SAVE_ALL = (CHOICES["save"][each] for each in ("", "first", "all"))
 SAVE_RANKS = _("Save those of rank %(ranks)s")
 PARAMETERS: Mapping[str, str] = {  # of scikit-learn, LightGBM, XGBoost and CatBoost
     "n_estimators": _("%(value)s trees"),
