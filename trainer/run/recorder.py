@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from registry.run_document import LeaderboardRow
-from trainer.compare.leaderboard import model_type_of
+from trainer.compare.leaderboard import BASELINE, model_type_of
 from trainer.run.events import CandidateEnded, CandidateStarted, FoldEnded, Progress
 from trainer.run.time_left import Phase, time_left
 from zelador.clock import now_iso
@@ -59,14 +59,14 @@ class Recorder:
             case CandidateStarted():
                 self.running, self._tested = event, None
                 self._left = list(event.left)
-                done = f"compared {event.number - 1} of {event.total} classifiers"
+                done = self._compared(event.number - 1, event.total)
                 standing = Standing(event.id, event.model_type, None, None, None, None)
                 self._emit("candidate_started", f"{done}; {event.model_type} is next", event, standing)
             case FoldEnded(fold, folds):
                 if (running := self.running) is not None:
                     self._tested = event
                     standing = Standing(running.id, running.model_type, None, None, None, None)
-                    done = f"compared {running.number - 1} of {running.total} classifiers"
+                    done = self._compared(running.number - 1, running.total)
                     message = f"{done}; {running.model_type}: {fold} of {folds} folds"
                     self._emit("fold_ended", message, running, standing)
             case CandidateEnded(row):
@@ -93,7 +93,7 @@ class Recorder:
         self._left = [name for name in self._left if name != row["id"]]
         if standing.is_left_out:
             event = msgspec.structs.replace(event, number=event.number - 1)  # it has not ended
-        done = f"compared {event.number} of {event.total} classifiers"
+        done = self._compared(event.number, event.total)
         if standing.is_left_out:
             self._emit("candidate_failed", f"{done}; {row['model_type']}: {row['trouble']}", event, standing)
         elif row["metrics"]:
@@ -102,6 +102,13 @@ class Recorder:
         else:
             self._emit("candidate_failed", f"{done}; {row['model_type']} failed: {row['trouble']}", event, standing)
         self._save(self.kept)
+
+    def _compared(self, done: int, total: int) -> str:
+        """Says how many candidates have ended. The baseline, which `done` and `total` include, is not one of them."""
+        base = next((self._standing(row) for row in self.rows if row["id"] == BASELINE), None)
+        done -= base is not None and not base.is_left_out
+        total -= base is not None or BASELINE in self._left
+        return f"compared {done} of {total} classifiers"
 
     def _standing(self, row: LeaderboardRow) -> Standing:
         return Standing(
