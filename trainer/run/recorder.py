@@ -36,15 +36,16 @@ class Recorder:
         self._share = 1.0
         self._left: list[str] = []
         self._shuffles = True
+        self._tune_s = 0.0
         self.kept: list[RunEvent] = []
         self.rows: list[LeaderboardRow] = []  # of the candidates that have ended
         self.running: CandidateStarted | None = None
         self.has_candidates = True  # that are still to be compared
         self._tested: FoldEnded | None = None  # the newest of the candidate in progress
 
-    def plan(self, candidates: Sequence[str], shuffles: bool) -> None:
-        """Sets what the time left depends on: the ids to compare, and whether a shuffled split is compared too."""
-        self._left, self._shuffles = list(candidates), shuffles
+    def plan(self, candidates: Sequence[str], shuffles: bool, tune_s: float = 0.0) -> None:
+        """Sets what the time left depends on: the ids to compare, whether a shuffled split is compared too, tuning."""
+        self._left, self._shuffles, self._tune_s = list(candidates), shuffles, tune_s
 
     def add(self, kind: Kind, message: str) -> None:
         self._emit(kind, message)
@@ -138,6 +139,7 @@ class Recorder:
             {name: seconds for name, seconds in spent.items() if seconds is not None},
             self._left, self._shuffles, self._phase, self._share,
             0.0 if self._tested is None else self._tested.fold / self._tested.folds,
+            self._tune_s,
         )  # fmt: skip
         tested = self._tested if kind == "fold_ended" else None
         coming = of.left[1:] if kind == "candidate_started" and isinstance(of, CandidateStarted) else ()

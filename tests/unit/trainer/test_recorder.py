@@ -145,3 +145,10 @@ def test_the_time_left_is_what_the_rest_takes_if_it_is_as_slow_as_the_first(
     assert later is not None
     assert later < left
     assert time_left({}, names, shuffles) is None
+    tuned = time_left(spent, names[done:], shuffles, tune_s=60.0)
+    assert tuned is not None
+    assert tuned >= left + 59.9
+    half = time_left(spent, (), shuffles, "tune", 0.5, tune_s=60.0)
+    none = time_left(spent, (), shuffles, "tune", 0.0, tune_s=60.0)
+    assert half is not None and none is not None
+    assert 29.9 < half - none < 30.1
