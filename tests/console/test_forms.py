@@ -65,7 +65,7 @@ def test_the_form_says_what_is_against_a_model_and_selects_it_all_the_same(site:
                 "It is worse than the selected model on the same readings (F1 −0.400, −0.500 to −0.300)." in page.text
             )
             assert "Both were tested on the same readings." in page.text
-            assert "<td>250.0</td><td>600.0</td>" in page.text  # of 20, 5 and 9 missed; of 80, 0 and 15 false alarms
+            assert "<td>250</td><td>600</td>" in page.text  # of 20, 5 and 9 missed; of 80, 0 and 15 false alarms
             if path.endswith("select"):  # what an alarm is, as its test counts single readings
                 assert "an alarm: 3 of 5 readings from 0.95" in page.text
                 assert "The test counts single readings." in page.text

@@ -264,6 +264,24 @@ def test_the_list_of_models_leads_to_the_selected_one_and_to_the_comparison_of_t
         assert '<a href="/console/models/small">small</a> is selected.' in main
 
 
+def test_the_models_to_ask_begin_with_the_selected_one_and_a_model_leads_to_its_form(site: Site) -> None:
+    with site.client("operator") as client:
+        assert client.post("/console/models/small/select").status_code == 303
+        listed = re.findall(r'class="name" href="/console/classify/by/([^"]+)"', client.get("/console/classify").text)
+        assert listed[0] == "small"
+        assert set(listed) >= {"other", "hungry"}
+        assert 'href="/console/classify/by/other">Classify by hand' in client.get("/console/models/other").text
+
+
+def test_the_bar_of_the_positive_class_is_first_whatever_the_answer(site: Site) -> None:
+    with site.client("viewer") as client:
+        for vibration in ("0.3", "5.9"):
+            values = {"f.lux": "400", "f.temperature": "45", "f.vibration": vibration}
+            text = client.post("/console/classify", data={"model": "other", **values}).text
+            bars = re.findall(r'<div class="row"><span>(\w+)</span>', text)
+            assert bars == ["yes", "no"], vibration
+
+
 def test_values_that_are_typed_are_said_as_they_were_typed(site: Site) -> None:
     """9,999.5 would be rounded to 10,000, which lies outside as well, but was not asked."""
     values = {"f.lux": "9999,5", "f.temperature": "60,25", "f.vibration": "0,4"}
