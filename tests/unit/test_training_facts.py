@@ -32,7 +32,7 @@ class Reader:
         assert self.go.wait(60.0)
         if self.fails:
             raise Unavailable("the archive does not answer")
-        return Loaded(META, self.description)
+        return Loaded(META, None, self.description)
 
 
 def facts_of(reader: Reader, wait_s: float) -> DataFacts:
