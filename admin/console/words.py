@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from admin.console.authors import named
 from admin.console.catalog import mark as _
-from admin.console.language import Language
+from admin.console.language import RANGE, Language
 from admin.services import Services
 from operations.acts.quarantine import ALL
 from operations.audit import Act
@@ -154,8 +154,8 @@ def period(language: Language, begin: str, end: str | None) -> str:
     clock = language.clock(end or begin)
     time = clock if seconds else clock[:5]
     if first.date() == last.date():
-        return f"{start}–{time}"
-    return f"{start} – {language.day_and_time(end or begin)}{clock[5:] if seconds else ''}"
+        return f"{start}{RANGE}{time}"
+    return f"{start}\N{NO-BREAK SPACE}– {language.day_and_time(end or begin)}{clock[5:] if seconds else ''}"
 
 
 def device_why(language: Language, device: DeviceView, names: Mapping[str, str]) -> str:

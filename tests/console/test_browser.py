@@ -249,6 +249,18 @@ WIDE = """width => [...document.querySelectorAll("body *")]
   .map(each => each.outerHTML.slice(0, 160)).slice(0, 9)"""
 
 
+BROKEN = r"""() => {
+  const found = [], part = document.createRange();
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let text; (text = texts.nextNode());) for (const each of text.data.matchAll(/[^\s–]+–\u2060?[^\s–]+/g)) {
+    part.setStart(text, each.index);
+    part.setEnd(text, each.index + each[0].length);
+    if (new Set([...part.getClientRects()].map(line => Math.round(line.top))).size > 1) found.push(each[0]);
+  }
+  return found;
+}"""  # ranges, such as 0.4–1.1, that stand on two lines
+
+
 def labels_just_made(page: Page) -> list[str]:
     """The pages after a label was added, and of a table before it is imported."""
     page.goto("/console/labels")
@@ -281,6 +293,8 @@ def test_axe_finds_nothing_and_no_page_is_wider_than_its_window(
                 wrong[path] = faults
             if (inner := found.page.evaluate("document.documentElement.scrollWidth")) > width:
                 wrong[f"{path}, width"] = [str(inner), *found.page.evaluate(WIDE, width)]
+            if broken := found.page.evaluate(BROKEN):
+                wrong[f"{path}, ranges"] = broken
         for path, opener in (("models/other", 0), ("models/other", 1), ("devices/press-07", 0)):
             found.page.goto(f"/console/{path}")
             found.page.locator("[data-open]").nth(opener).click()

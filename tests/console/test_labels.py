@@ -231,9 +231,9 @@ def test_work_orders_are_previewed_mapped_imported_and_undone_as_a_whole(site: S
         assert "press-77" in page.text
         assert "press-07?" in page.text  # did you mean
         shape(page)
-        assert re.search("20 Nov( 2026)? 08:00–09:00", page.text)  # with its year from the next one on
+        assert re.search("20 Nov( 2026)? 08:00–\u206009:00", page.text)  # with its year from the next one on
         in_utc = client.get(f"{path}?zone=UTC&note=order_no")
-        assert re.search("20 Nov( 2026)? 05:00–06:00", in_utc.text)
+        assert re.search("20 Nov( 2026)? 05:00–\u206006:00", in_utc.text)
         assert "4471" in in_utc.text
         wrong = client.get(f"{path}?from=state")
         assert wrong.status_code == 422

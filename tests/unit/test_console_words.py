@@ -11,9 +11,10 @@ from admin.console import charts
 from admin.console.authors import named, person, run_notes
 from admin.console.device.timeline import timeline
 from admin.console.language import Language, language
+from admin.console.render import Renderer
 from admin.console.runs.words import said_text
 from admin.console.said import Said, said_words
-from admin.console.words import act, device_event, device_line, is_told, sentence
+from admin.console.words import act, device_event, device_line, is_told, period, sentence
 from operations.audit import Act
 from operations.audit_entry import Change
 from operations.views.device_events import DeviceEventView
@@ -175,3 +176,12 @@ def test_an_author_is_in_the_reader_s_language(who: str, said: str) -> None:
     assert person(PT, who, {"key 00000001": "a linha 2"}) == said
     assert run_notes(PT, "started by 1 reading labeled since the last run").startswith("iniciada por: 1 leitura")
     assert run_notes(PT, "started by me") == "started by me"
+
+
+def test_no_line_breaks_in_a_range() -> None:
+    """On a phone, the end of "0.4–1.1" stood on the next line."""
+    begin, end, later = "2020-01-01T10:26:00Z", "2020-01-01T10:54:00Z", "2020-01-02T10:54:00Z"
+    assert period(EN, begin, end) == "1 Jan 2020 10:26–\N{WORD JOINER}10:54"
+    assert period(EN, begin, later) == "1 Jan 2020 10:26\N{NO-BREAK SPACE}– 2 Jan 2020 10:54"
+    template = Renderer(EN, "plant").environment.from_string("{{ '0.4'|to('1.1') }}")
+    assert template.render() == "0.4–\N{WORD JOINER}1.1"
