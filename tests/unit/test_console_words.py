@@ -42,27 +42,45 @@ def test_no_device_is_left_suspect_among_what_happened() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "state", "by", "said", "in_timeline"),
+    ("before", "state", "by", "said"),
     [
-        ("acknowledged", "alarm", "key 1", "acknowledgment undone by Ana", True),
-        ("shelved", "alarm", "key 1", "shelving ended by Ana", True),
-        ("shelved", "alarm", None, "shelving ended", True),
-        ("retired", "alarm", "joe (command line)", "brought back by joe", True),
-        ("retired", "ok", "key 1", "brought back by Ana", False),
-        ("shelved", "ok", "key 1", "shelving ended by Ana", False),
+        ("acknowledged", "alarm", "key 1", "Ana undid the acknowledgment"),
+        ("shelved", "alarm", "key 1", "Ana ended the shelving"),
+        ("shelved", "alarm", None, "the shelving ended"),
+        ("retired", "alarm", "joe (command line)", "joe brought it back"),
+        ("retired", "ok", "key 1", "Ana brought it back"),
+        ("shelved", "ok", "key 1", "Ana ended the shelving"),
     ],
 )
-def test_a_person_who_brings_an_alarm_back_did_not_raise_it(
-    before: str, state: str, by: str | None, said: str, in_timeline: bool
-) -> None:
+def test_a_person_who_brings_an_alarm_back_did_not_raise_it(before: str, state: str, by: str | None, said: str) -> None:
     """The events of the device and of the overview say what the person did."""
     event = replace(change(before, state), by=by, label="yes", probability=0.97)
     names = {"key 1": "Ana"}
-    assert [each.text for each in timeline(EN, [event], [], names, 9)] == [said]
-    if in_timeline:
-        assert device_event(EN, event, names).sentence == f"press is in alarm: {said}"
+    shown = f"again: {said}" if state == "alarm" else said
+    assert [each.text for each in timeline(EN, [event], [], names, 9)] == [shown]
+    if state == "alarm":
+        assert device_event(EN, event, names).sentence == f"press is in alarm again: {said}"
     raised = replace(change("suspect", "alarm"), label="yes", probability=0.97)
     assert [each.text for each in timeline(EN, [raised], [], names, 9)] == ["“yes”, probability 0.97"]
+
+
+@pytest.mark.parametrize(
+    ("state", "why", "said"),
+    [
+        ("unknown", "quarantined", "suas leituras estão em quarentena"),
+        ("unknown", "silent", "sem sinal"),
+        ("suspect", "chattering", "em alerta de novo, logo depois de um alarme"),
+        ("shelved", "silent", "por Ana: silent"),  # a person's words stay as they are
+    ],
+)
+def test_the_reason_of_a_change_is_in_the_reader_s_language(state: str, why: str, said: str) -> None:
+    event = replace(change("ok", state), why=why, by="Ana" if state == "shelved" else None)
+    assert timeline(PT, [event], [], {}, 9)[0].text == said
+
+
+def test_an_alarm_that_a_shelving_ended_was_not_raised_by_the_person() -> None:
+    shelved = replace(change("alarm", "shelved"), at="2026-11-26T12:17:00Z", by="Ana", why="WO 7")
+    assert timeline(EN, [shelved, change("ok", "alarm")], [], {}, 9)[0].text == "by Ana, after 17 min in alarm: WO 7"
 
 
 @pytest.mark.parametrize(("reader", "half"), [(EN, "0.5"), (PT, "0,5")])
