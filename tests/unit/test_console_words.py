@@ -203,3 +203,11 @@ def test_no_line_breaks_in_a_range() -> None:
     assert period(EN, begin, later) == "1 Jan 2020 10:26\N{NO-BREAK SPACE}– 2 Jan 2020 10:54"
     template = Renderer(EN, "plant").environment.from_string("{{ '0.4'|to('1.1') }}")
     assert template.render() == "0.4–\N{WORD JOINER}1.1"
+
+
+def test_the_lane_tells_unknown_and_shelved_from_ok() -> None:
+    """Unknown never counts as OK, and it was drawn as OK is."""
+    states = ("ok", "shelved", "unknown", "retired")
+    drawn = [str(charts.lane([charts.LaneStep(state, 0.0, 0.5)], "")) for state in states]
+    assert [text.count("<rect") for text in drawn] == [1, 1, 1, 0]
+    assert len(set(drawn)) == len(states)

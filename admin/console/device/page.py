@@ -115,12 +115,11 @@ def show_device(
 
 @router.get("/{device}/points", **needs("viewer"))
 def send_points(device: DeviceId, console: Shown, visitor: Visiting, span: Span = "1h") -> Response:
-    """Sends the charts of a page that is open, as JSON."""
-    found = console.services.devices.device(device)
-    language = renderer(console, visitor).language
-    shown = past.read_history(console, language, found, asked_of(span, "", ""), 0.0)
-    series = past.series_of(shown, features_of(console), {})
-    return Response(past.chart_json(language, shown, series), media_type="application/json")
+    """Sends the charts of a page that is open, as JSON, and its lane of states as HTML."""
+    found, reader = console.services.devices.device(device), renderer(console, visitor)
+    shown = past.read_history(console, reader.language, found, asked_of(span, "", ""), 0.0)
+    series, lane = past.series_of(shown, features_of(console), {}), reader.macro("device/lane.html", "lane", shown)
+    return Response(past.chart_json(reader.language, shown, series, lane=lane), media_type="application/json")
 
 
 @router.get("/{device}/readings", **needs("viewer"))

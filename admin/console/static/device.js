@@ -121,14 +121,24 @@ if (past && window.uPlot) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
   let soon;
   addEventListener("resize", () => { clearTimeout(soon); soon = setTimeout(show, 80); });
-  const { points: path, every } = past.dataset;
-  if (path) setInterval(async () => {  // a period until now goes on
+  const { points: path, every } = past.dataset, lane = $("#dev-lane");
+  const follow = async () => {  // a period until now goes on
     if (document.hidden || wasLate) return;
     try {
       const answer = await fetch(path);
       if (answer.ok && !answer.redirected) data = await answer.json();
     } catch { return; }
     drawn.forEach(([chart, box]) => chart.setData(columnsOf(box)));
+    if (data.lane !== undefined && !isSelected(lane)) lane.innerHTML = data.lane;
     mark();
-  }, 1000 * every);
+  };
+  const shownState = () => $("#dev-line .state")?.className;
+  if (path) {
+    setInterval(follow, 1000 * every);
+    let before = shownState();
+    new MutationObserver(() => {  // a change of the state is on the chart soon: the server keeps a history for a moment
+      if (before === (before = shownState())) return;
+      for (const wait of [0, 3000]) setTimeout(follow, wait);
+    }).observe($("#dev-line"), { childList: true });
+  }
 }
