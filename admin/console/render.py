@@ -15,7 +15,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 from admin.console import axes, charts
-from admin.console.authors import person, run_notes
+from admin.console.authors import named, person, run_notes
 from admin.console.labels.table_words import note_text
 from admin.console.labels.words import finding_kind, finding_text, source_text
 from admin.console.language import RANGE, Language
@@ -113,6 +113,7 @@ class Renderer:
                 "1 device", "%(shown)s devices", count, shown=language.number(count)
             ),
             person=lambda who, names: person(language, who, names),
+            named=lambda who, names: named(language, who, names),
             parameters=lambda parameters: parameters_text(language, parameters),
             run_notes=lambda notes: run_notes(language, notes),
             to=lambda low, high: f"{low}{RANGE}{high}",

@@ -202,7 +202,7 @@ def _taken_by(language: Language, device: DeviceView, names: Mapping[str, str]) 
     if not device.acknowledged_by or not device.acknowledged_at:
         return ""
     who = named(language, device.acknowledged_by, names)
-    return language.text("by %(who)s, %(time)s", who=who, time=language.clock(device.acknowledged_at))
+    return language.text("by %(who)s, %(time)s", who=who, time=language.when(device.acknowledged_at))
 
 
 def returned(language: Language, event: DeviceEventView, names: Mapping[str, str]) -> str:

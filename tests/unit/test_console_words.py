@@ -161,7 +161,7 @@ def test_the_line_of_a_device_ends_with_what_a_phone_shows_of_it() -> None:
     assert device_line(EN, device, {}) == "since 1 Jan 2020 10:00"
     taken = replace(likely, state="acknowledged", acknowledged_by="key 1", acknowledged_at="2020-01-01T11:00:00Z")
     assert str(device_line(EN, taken, {"key 1": "A&na"})).endswith(
-        "since 1 Jan 2020 10:00; </span>by A&amp;na, 11:00:00"
+        "since 1 Jan 2020 10:00; </span>by A&amp;na, 1 Jan 2020 11:00"
     )
     assert device_line(EN, replace(device, state="retired"), {}) == ""
 

@@ -34,6 +34,7 @@ from operations.views.devices import DeviceView
 from operations.views.labels import LabelView
 from operations.views.plant import PlantView
 from operations.views.stream import Reading
+from zelador.alarms.state import IN_ALARM
 from zelador.clock import now_ms
 from zelador.errors import InvalidInput
 from zelador.labels.rules import MAX_ID
@@ -221,10 +222,14 @@ def restore(device: DeviceId, console: Shown, actor: Acting) -> Response:
     return _to(device, Said("restored", device))
 
 
-def trouble_since(events: Sequence[DeviceEventView]) -> str | None:
-    """Returns when the device stopped being OK. `events` are newest first; None if it is OK, or was shelved since."""
+def trouble_since(device: DeviceView, events: Sequence[DeviceEventView]) -> str | None:
+    """Returns when the device stopped being OK; None if it is OK. `events` are newest first.
+
+    An alarm that was shelved for a time began before that.
+    """
     trouble = takewhile(lambda event: event.state in ("suspect", "alarm", "acknowledged"), events)
-    return min((event.at for event in trouble), default=None)
+    began = [device.since] if device.state in IN_ALARM and device.since else []
+    return min((*began, *(event.at for event in trouble)), default=None)
 
 
 def _show(
@@ -240,7 +245,7 @@ def _show(
     device = services.devices.device(name)
     console.window.kept.forget(("past", name))  # a form of this page may have added a label
     before = past_of(console, device)
-    trouble = trouble_since(before.events)
+    trouble = trouble_since(device, before.events)
     begun = min(moment(trouble or device.heard_at), moment(device.heard_at))
     try:
         shown = past.read_history(console, language, device, asked, now.at / 1000 - begun)
