@@ -255,11 +255,11 @@ def _show(
         asked = NOTHING_ASKED
         shown = past.read_history(console, language, device, asked, now.at / 1000 - begun)
     here = present(console, renderer(console, visitor), key.role, device, now)
-    newest = moment(here.readings[0]["measured_at"] if here.readings else device.heard_at)
+    newest = moment(here.newest.measured_at if here.newest else device.heard_at)
     to_label = past.period_to_label(shown, asked, moment(trouble) if trouble else None, newest)
     begin, end = ("", "") if to_label is None else (language.field(int(1_000 * at)) for at in to_label)
     known = replace(seen_by_model(console, now), usual={**here.seen, **here.usual})
-    series = past.series_of(shown, features_of(console), here.readings[0]["values"] if here.readings else {})
+    series = past.series_of(shown, features_of(console), here.newest.values if here.newest else {})
     series.sort(key=lambda each: known.oddness(each.feature.name, each.course), reverse=True)
     context = DevicePage(
         device,
