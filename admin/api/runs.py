@@ -19,7 +19,7 @@ from archive.dataset.query import as_json, query_of
 from operations.acts import runs as acts
 from operations.views.differences import SideBySide, as_csv
 from operations.views.run_search import RunSearch
-from operations.views.runs import RunBody, RunView
+from operations.views.run_view import RunBody, RunView
 from operations.views.threshold import Costs, ThresholdView, run_threshold
 from registry.facts import Model
 from zelador import training_queue

@@ -354,7 +354,7 @@ def scale(
     seen: str,
     outside: bool = False,
 ) -> Markup:
-    """Renders the scale of an input: what training saw, and a mark at the value, which console.js moves and hides."""
+    """Renders the scale of an input: what training saw, and a mark at the value, which classify.js moves and hides."""
     width, room = 400, (high - low) * 0.3 or abs(high) * 0.3 or 1.0
     begin, end = low - room, high + room
 

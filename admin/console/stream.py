@@ -36,7 +36,7 @@ IDLE_S = 10.0  # without a message, until a comment keeps the connection open
 ENDED = format_sse_event(event="ended", data_str="", retry=2_000)  # until the page asks whether somebody signed in
 SESSION_STREAMS = 3
 POLL_MS, RETRY_MS = 700, 500  # until a window without a stream asks again; until one whose stream ended does
-MAX_POLL_MS = 2_500  # less than the time after which a page is not live (LATE_MS of console.js)
+MAX_POLL_MS = 2_500  # less than the time after which a page is not live (LATE_MS of live.js)
 CALM_POLLS = 60  # polls a second, of all windows, beyond which each waits longer
 POLLED_TOPICS = 64
 LOG_S = 60.0  # between two log lines about parts that cannot be made

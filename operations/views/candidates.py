@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from operations.views.metadata import text_of
-from operations.views.runs import RunView, saved_names
+from operations.views.run_view import RunView
+from operations.views.runs import saved_names
 from registry.log.state import Model
 from registry.registry import Registry
 from registry.run_document import default_name

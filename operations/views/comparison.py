@@ -9,7 +9,7 @@ from typing import Any
 
 from operations.views.candidate_row import By, CandidateRow, row_of
 from operations.views.metadata import Pair, integer, numbers, pair_of, text_of, time_of
-from operations.views.runs import RunView
+from operations.views.run_view import RunView
 from operations.views.same_test import CostPair, cost_pair, costs_of
 from registry.metadata import mapping
 from zelador.model_metrics import METRICS

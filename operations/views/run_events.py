@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from operations.views.runs import RunReader, RunView
+from operations.views.run_view import RunView
+from operations.views.runs import RunReader
 from registry.registry import Registry
 from zelador.clock import now_iso
 from zelador.errors import ZeladorError

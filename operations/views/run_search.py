@@ -7,13 +7,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from operations.views.run_view import RunView
 from registry.metadata import mapping
 from zelador.errors import ZeladorError
-
-if TYPE_CHECKING:
-    from operations.views.runs import RunView
 
 MAX_SEARCHED = 2_000  # runs that a request searches
 READ_S = 1.0  # that a request spends on runs that are not cached; at least one is read

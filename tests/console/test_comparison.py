@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from operations.views.comparison import comparison, cost_of, progress_of
-from operations.views.runs import RunView
+from operations.views.run_view import RunView
 from operations.views.same_test import CostPair
 from registry.run_document import RunDocument
 

@@ -12,7 +12,8 @@ from admin.console.language import language
 from admin.console.render import Renderer
 from admin.console.runs.page import Progress
 from operations.views.run_progress import Step, progress_view, steps_of
-from operations.views.runs import RunView, neighbors
+from operations.views.run_view import RunView
+from operations.views.runs import neighbors
 from zelador.training_queue import Run
 from zelador.training_queue.event import RunEvent, Standing, Waiting
 from zelador.training_queue.stage import AFTER_MORE, COMPARED, CUT_SHORT, MORE, PROMOTING, REGISTERING

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from operations.views.run_search import MAX_SEARCHED, READ_S, RunSearch, RunTexts, text_of
-from operations.views.runs import RunView
+from operations.views.run_view import RunView
 from registry.run_document import RunDocument
 from zelador.errors import Corrupt, ZeladorError
 

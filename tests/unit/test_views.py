@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import get_type_hints
 
 from operations.views.metrics import MetricView, metric_views
-from operations.views.runs import RunBody, RunView
+from operations.views.run_view import RunBody, RunView
 from operations.views.system import RegistryState, StreamState, SystemView, quarantine_fill, stall
 from registry.run_document import RunDocument
 from zelador.ledger import Ledger, LedgerSnapshot

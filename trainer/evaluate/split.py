@@ -8,92 +8,28 @@ The notes say what was decided, and what the split cannot show.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from archive.dataset.fewest import DRAWN_HOLDOUT, FOLDS, HOLDOUT
 from registry.evaluation.blocks import FEWEST_OF_A_DEVICE, MOST_BLOCKS, blocks, recordings
 from trainer.evaluate import folds as fold
 from trainer.evaluate import holdout as held
 from trainer.evaluate.copies import copies
-from trainer.evaluate.holdout import DRAWN, EMBARGO, LATER, NEW_DEVICE
+from trainer.evaluate.holdout import DRAWN, NEW_DEVICE
 from trainer.evaluate.known import Known
 from trainer.evaluate.split_notes import naming_notes, naming_notes_in_order, near_copy_notes, split_notes, trend_notes
+from trainer.evaluate.split_parts import Asked, Codes, FoldsBy, Kind, Mask, Split
 from trainer.evaluate.stretches import Named, named
 from zelador.errors import InvalidInput
 from zelador.printable import counted
-
-Asked = Literal["auto", "device", "time", "random"]
-Kind = Literal["device", "time", "device_and_time", "random"]
-FoldsBy = Literal["device", "block", "row"]
-Codes = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
 GIVEAWAY = 0.1  # how much better a device's name may predict the label than the most frequent label does
 PURE = 0.95  # if this share of each class is in recordings of that class, a recording gives the label away
 FEW_DEVICES = 4  # in the hold-out
 SLICES = 200  # of the rows, if nothing else is known about them
 NEAR_COPIES = "many rows are almost equal to rows of another time"
-QUESTIONS = {NEW_DEVICE: "new_device", LATER: "later"}
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """A split. `tested` says where each row is tested: the number of a fold, or a mark below 0 (see holdout.py).
-
-    `units` numbers the stretches that are independent of each other: the bootstrap draws rows with the same number
-    together. `alone` has each class that is on one device or in one recording only, and where. It cannot be evaluated
-    elsewhere, so its rows do not count.
-    """
-
-    kind: Kind
-    asked: Asked
-    folds_by: FoldsBy
-    folds: int
-    tested: Codes
-    blocks: Codes
-    units: Codes
-    alone: dict[str, str]
-    counted: Mask  # rows of classes that can be evaluated
-    within: Mask  # rows of the devices or recordings that have a class of their own
-    notes: tuple[str, ...] = ()
-    unsure: str | None = None  # why the scores say nothing about other rows, however many rows there are
-
-    @property
-    def training(self) -> Mask:
-        found: Mask = self.tested >= 0
-        return found
-
-    @property
-    def holdout(self) -> Mask:
-        """The rows that no candidate, calibration or threshold sees."""
-        found: Mask = (self.tested < 0) & (self.tested != EMBARGO)
-        return found
-
-    @property
-    def questions(self) -> dict[str, Mask]:
-        """The rows of the hold-out by the question that they answer: on a new device, or later."""
-        found = {name: self.tested == mark for mark, name in QUESTIONS.items()}
-        return {name: rows for name, rows in found.items() if rows.any()}
-
-    def spread(self, of: Mask, note: str) -> Split:
-        """Returns the same split for more rows: it splits those in `of`; the others are in no part."""
-        tested = np.full(len(of), EMBARGO, np.int64)
-        of_block, units = np.zeros(len(of), np.int64), np.zeros(len(of), np.int64)
-        counted, within = np.zeros(len(of), bool), np.zeros(len(of), bool)
-        tested[of], of_block[of], units[of] = self.tested, self.blocks, self.units
-        counted[of], within[of] = self.counted, self.within
-        return replace(
-            self, tested=tested, blocks=of_block, units=units, counted=counted, within=within,
-            notes=(*self.notes, note),
-        )  # fmt: skip
-
-    def stretches(self, rows: Mask) -> int | None:
-        """Counts the independent stretches among `rows` that count; None if rows were drawn at random."""
-        return None if self.folds_by == "row" else len(np.unique(self.units[rows & self.counted]))
 
 
 def split(known: Known, asked: Asked, folds: int | None, holdout: float | None, seed: int) -> Split:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +11,10 @@ from registry.evaluation.blocks import lag
 from registry.evaluation.bootstrap import FEWEST_BLOCKS
 from trainer.evaluate.known import Known
 from trainer.evaluate.near_copies import near_copies
+from trainer.evaluate.split_parts import Split
 from trainer.evaluate.stretches import Named, named
 from trainer.evaluate.trend import trends
 from zelador.printable import counted
-
-if TYPE_CHECKING:
-    from trainer.evaluate.split import Split
 
 Codes = NDArray[np.int64]
 

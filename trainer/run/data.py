@@ -14,7 +14,7 @@ from registry.evaluation.scores import positive_of
 from trainer.compare.judge import Bench
 from trainer.evaluate import threshold
 from trainer.evaluate.holdout import EMBARGO
-from trainer.evaluate.split import QUESTIONS
+from trainer.evaluate.split_parts import QUESTIONS
 from trainer.evaluate.split_rows import Parts
 from trainer.run import request as requests
 from trainer.run.request import Arrays, Request

@@ -26,7 +26,8 @@ from trainer.dataset import Dataset, check
 from trainer.evaluate.holdout import DRAWN, EMBARGO, LATER, NEW_DEVICE
 from trainer.evaluate.known import Known
 from trainer.evaluate.order import Order, order_of
-from trainer.evaluate.split import Split, codes_of, split
+from trainer.evaluate.split import codes_of, split
+from trainer.evaluate.split_parts import Split
 from trainer.run import request, session
 from trainer.run.candidates import check_candidates, check_excluded
 from trainer.run.options import Options, as_request

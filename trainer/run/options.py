@@ -11,7 +11,7 @@ from zelador.settings import TrainingSettings
 from zelador.training_queue import RunRequest
 
 if TYPE_CHECKING:  # it loads scikit-learn
-    from trainer.evaluate.split import Asked
+    from trainer.evaluate.split_parts import Asked
 
 
 @dataclass(frozen=True, slots=True)

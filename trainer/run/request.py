@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from registry.model import manifest
 from registry.model.classifier import Classifier
 from registry.run_document import DataFacts
-from trainer.evaluate.split import Split
+from trainer.evaluate.split_parts import Split
 from trainer.run.options import More
 
 REQUEST, ROWS, SPLIT, LIVE = "request.json", "rows.npy", "split.npz", "live"

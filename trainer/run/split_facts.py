@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from registry.run_document import HoldoutFacts, Question, SeenFacts, SplitFacts
 from trainer.dataset import Dataset
 from trainer.evaluate.known import Known
-from trainer.evaluate.split import Split
+from trainer.evaluate.split_parts import Split
 from zelador.messages import iso
 
 MAX_SEEN = 12  # devices, and classes

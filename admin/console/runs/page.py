@@ -37,7 +37,7 @@ from operations.views.comparison import Comparison, comparison, cost_of, progres
 from operations.views.plant import PlantView
 from operations.views.report import Report, candidate_report
 from operations.views.run_progress import ProgressView, Step, progress_view
-from operations.views.runs import RunView
+from operations.views.run_view import RunView
 from zelador.errors import InvalidInput, NotFound, ZeladorError
 from zelador.model_metrics import METRICS
 from zelador.training_queue.event import RunEvent

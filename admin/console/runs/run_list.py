@@ -16,7 +16,8 @@ from admin.console.words import people
 from operations.views.candidate_row import CandidateRow
 from operations.views.comparison import Comparison, comparison
 from operations.views.run_search import RunSearch
-from operations.views.runs import RunView, saved_models
+from operations.views.run_view import RunView
+from operations.views.runs import saved_models
 
 PAGE_ROWS = 50
 

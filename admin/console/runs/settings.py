@@ -9,7 +9,7 @@ from admin.console.catalog import mark as _
 from admin.console.language import Language
 from admin.console.sent_words import CHOICES
 from operations.views.metadata import numbers, time_of
-from operations.views.runs import RunView
+from operations.views.run_view import RunView
 from registry.metadata import listed, mapping
 
 MORE: Mapping[str, str] = {**CHOICES["more"], "gpu": _("PyCaret may use a GPU")}

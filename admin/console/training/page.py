@@ -27,7 +27,7 @@ from admin.console.visitor import Visiting, Visitor
 from archive.dataset.query import as_json, query_of
 from operations.acts import runs as acts
 from operations.views.plant import PlantView
-from operations.views.runs import RunView
+from operations.views.run_view import RunView
 from zelador.errors import InvalidInput
 from zelador.messages import MAX_LABEL
 from zelador.model_metrics import METRICS, Metric

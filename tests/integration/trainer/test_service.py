@@ -14,7 +14,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from admin.api.runs import WantedRun
-from operations.views.runs import RunBody, RunView
+from operations.views.run_view import RunBody, RunView
 from registry.registry import Registry
 from trainer import service
 from trainer.dataset import Dataset, assemble

@@ -15,7 +15,8 @@ from trainer.dataset import assemble
 from trainer.evaluate.copies import copies
 from trainer.evaluate.holdout import DRAWN, EMBARGO, LATER, NEW_DEVICE
 from trainer.evaluate.known import Known
-from trainer.evaluate.split import Split, split
+from trainer.evaluate.split import split
+from trainer.evaluate.split_parts import Split
 from trainer.run.job import known_of
 from zelador.errors import InvalidInput
 

@@ -11,7 +11,8 @@ import pytest
 from admin.console.language import language
 from admin.console.runs.words import said_text
 from trainer.evaluate.known import Known
-from trainer.evaluate.split import Asked, split
+from trainer.evaluate.split import split
+from trainer.evaluate.split_parts import Asked
 
 PT = language("pt-BR", timezone.utc)
 DRAW = np.random.default_rng(3)
