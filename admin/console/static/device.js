@@ -58,7 +58,7 @@ if (past && window.uPlot) {
     const begin = second(from.value), end = endless.checked ? data.to : second(to.value);
     for (const [chart] of drawn) {
       const [a, b] = [begin, end].map(each => Math.min(Math.max(chart.valToPos(each, "x"), 0), chart.over.clientWidth));
-      const isAll = a <= 0 && b >= chart.over.clientWidth;  // a mark on everything says nothing
+      const isAll = a < 1 && b > chart.over.clientWidth - 2;  // a mark on everything says nothing
       chart.setSelect({ left: a || 0, top: 0, width: b > a && !isAll ? b - a : 0, height: chart.over.clientHeight }, false);
     }
   };
