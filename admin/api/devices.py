@@ -43,6 +43,7 @@ EXAMPLE = {
     "alarm_minutes": 41.5,
     "shelved_until": None,
     "shelved_by": None,
+    "retired_by": None,
     "silent_since": None,
     "heard_at": "2026-11-24T10:00:00.004Z",
     "readings": 1_204,

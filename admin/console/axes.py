@@ -22,6 +22,7 @@ STEPS_S = (
 MAX_TIMES, MAX_VALUES = 5, 4
 SECONDS_S, DAYS_S = 1_200, 172_800  # periods shorter than this show seconds, and longer ones days
 ROOM = 1.15  # above the greatest value
+USUAL, FAR, USUAL_ROOM = 0.95, 4.0, 2.0  # share of the usual values; a value this many times above them is clipped
 EDGE = 8.0  # percent of the width, in which the middle of a text does not fit
 
 
@@ -35,6 +36,17 @@ def values(low: float, high: float, most: int = MAX_VALUES) -> list[float]:
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     digits = max(0, -math.floor(math.log10(step)))
     return [round(place * step, digits) for place in range(first, last + 1)]
+
+
+def top_of(lines: Sequence[Sequence[float | None]]) -> float:
+    """Returns where an axis from 0 ends: above all values, unless a few of a line are far above its others.
+
+    Those are clipped, as one of them would flatten all others. Pure.
+    """
+    known = [sorted(value for value in values if value is not None) for values in lines]
+    greatest = max((values[-1] for values in known if values), default=0.0)
+    usual = max((values[min(len(values) - 1, int(USUAL * len(values)))] for values in known if values), default=0.0)
+    return max(1.0, usual * USUAL_ROOM if 0 < usual * FAR < greatest else greatest * ROOM)
 
 
 def times(language: Language, begin: float, end: float) -> list[tuple[float, str]]:
@@ -90,11 +102,14 @@ def lines(
     at: Sequence[float],
     series: Sequence[tuple[str, Sequence[float | None]]],
     label: str,
+    top: float,
 ) -> Markup:
-    """Renders values from 0 upward as lines over time (seconds since 1970 UTC), each with the class of its line."""
+    """Renders values from 0 to `top` as lines over time (seconds since 1970 UTC), each with the class of its line.
+
+    A value above `top` is drawn there, with an arrow.
+    """
     width, height = 560, 142
-    top = max((value for _, each in series for value in each if value is not None), default=0.0) * ROOM
-    y = (0.0, max(1.0, top))
+    y = (0.0, top)
     begin, end = (at[0], at[-1]) if at else (0.0, 0.0)
     body = grid(y, width, height)
     for kind, each in series:
@@ -104,8 +119,10 @@ def lines(
                 pen = "M"
                 continue
             x = width * (moment - begin) / ((end - begin) or 1.0)
-            drawn.append(f"{pen}{x:.0f},{height - height * value / y[1]:.0f}")
+            drawn.append(f"{pen}{x:.0f},{height - height * min(value, top) / top:.0f}")
             pen = "L"
+            if value > top:
+                body += f'<path class="{kind}" d="M{x - 5:.0f},9L{x:.0f},1L{x + 5:.0f},9"/>'
         if drawn:
             body += f'<path class="{kind}" d="{"".join(drawn)}"/>'
     plot = svg(width, height, body, label, stretch=True)

@@ -218,20 +218,23 @@ def importance_of(features: Sequence[FeatureImportance], language: Language, lab
     return importance(rows, label, [language.number(mean, 3) for _, mean, _ in rows])
 
 
-LANE = {"suspect": "p-watchfill", "alarm": "p-alarmfill", "acknowledged": "p-lane-ack"}
+LANE = {  # state of a device to how it is drawn: class, top, height
+    "ok": ("p-faint", 3, 4),
+    "suspect": ("p-watchfill", 0, 10),
+    "alarm": ("p-alarmfill", 0, 10),
+    "acknowledged": ("p-lane-ack", 0, 10),
+    "shelved": ("p-grey", 4, 2),
+    "unknown": ("p-lane-unknown", 1, 8),
+}
 
 
 def lane(steps: Sequence[LaneStep], label: str) -> Markup:
     """Renders the states of a device over time, 1000 units wide."""
     body = ""
-    for step in steps:
-        kind = LANE.get(step.state, "p-faint")
-        flat = kind == "p-faint"
+    for step in (each for each in steps if each.state in LANE):  # of a retired device, nothing is said
+        kind, top, height = LANE[step.state]
         width = max(1.0, 1000 * (step.end - step.begin))
-        body += (
-            f'<rect class="{kind}" x="{1000 * step.begin:.1f}" y="{3 if flat else 0}" width="{width:.1f}" '
-            f'height="{4 if flat else 10}"/>'
-        )
+        body += f'<rect class="{kind}" x="{1000 * step.begin:.1f}" y="{top}" width="{width:.1f}" height="{height}"/>'
     return svg(1000, 10, body, label, "lane", stretch=True)
 
 

@@ -29,6 +29,7 @@ COOKIE = "zelador_language"
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 MAX_DECIMALS = 6  # of a measured value
 SWAPPED = str.maketrans(",.", ".,")
+RANGE = "–\N{WORD JOINER}"  # a line breaks after a dash alone
 
 
 @dataclass(frozen=True, slots=True)

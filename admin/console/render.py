@@ -15,10 +15,10 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 from admin.console import axes, charts
-from admin.console.authors import person, run_notes
+from admin.console.authors import named, person, run_notes
 from admin.console.labels.table_words import note_text
 from admin.console.labels.words import finding_kind, finding_text, source_text
-from admin.console.language import Language
+from admin.console.language import RANGE, Language
 from admin.console.model.words import worker_reason
 from admin.console.problem_words import refused_because, refused_words
 from admin.console.quarantine.words import reason_text
@@ -115,8 +115,10 @@ class Renderer:
                 "1 device", "%(shown)s devices", count, shown=language.number(count)
             ),
             person=lambda who, names: person(language, who, names),
+            named=lambda who, names: named(language, who, names),
             parameters=lambda parameters: parameters_text(language, parameters),
             run_notes=lambda notes: run_notes(language, notes),
+            to=lambda low, high: f"{low}{RANGE}{high}",
             period=lambda label: period(language, label["from"], label["to"]),
             device_state=lambda state: language.text(STATES.get(state, state)),
             device_why=lambda device, names: device_why(language, device, names),

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from admin.console.authors import named
 from admin.console.catalog import mark as _
-from admin.console.language import Language
+from admin.console.language import RANGE, Language
 from admin.services import Services
 from operations.acts.quarantine import ALL
 from operations.audit import Act
@@ -69,6 +69,7 @@ STATES: Mapping[str, str] = {
     "retired": _("Retired"),
 }
 REASONS: Mapping[str, str] = {
+    "silent": _("silent"),
     "quarantined": _("its readings are quarantined"),
     "set aside": _("its readings are set aside"),
     "fleet": _("nothing arrives from any device"),
@@ -154,8 +155,8 @@ def period(language: Language, begin: str, end: str | None) -> str:
     clock = language.clock(end or begin)
     time = clock if seconds else clock[:5]
     if first.date() == last.date():
-        return f"{start}–{time}"
-    return f"{start} – {language.day_and_time(end or begin)}{clock[5:] if seconds else ''}"
+        return f"{start}{RANGE}{time}"
+    return f"{start}\N{NO-BREAK SPACE}– {language.day_and_time(end or begin)}{clock[5:] if seconds else ''}"
 
 
 def device_why(language: Language, device: DeviceView, names: Mapping[str, str]) -> str:
@@ -201,20 +202,25 @@ def _taken_by(language: Language, device: DeviceView, names: Mapping[str, str]) 
     if not device.acknowledged_by or not device.acknowledged_at:
         return ""
     who = named(language, device.acknowledged_by, names)
-    return language.text("by %(who)s, %(time)s", who=who, time=language.clock(device.acknowledged_at))
+    return language.text("by %(who)s, %(time)s", who=who, time=language.when(device.acknowledged_at))
 
 
 def returned(language: Language, event: DeviceEventView, names: Mapping[str, str]) -> str:
     """Says how a device returned to an earlier state, and by whom; empty for any other change."""
+    who, _ = named(language, event.by or "", names), language.text
     if (event.before, event.state) == ("acknowledged", "alarm"):
-        how = language.text("acknowledgment undone")
-    elif event.before == "shelved" and event.state != "retired":
-        how = language.text("shelving ended")
-    elif event.before == "retired":
-        how = language.text("brought back")
-    else:
-        return ""
-    return f"{how} {language.text('by %(who)s', who=named(language, event.by, names))}" if event.by else how
+        return _("%(who)s undid the acknowledgment", who=who) if who else _("the acknowledgment was undone")
+    if event.before == "shelved" and event.state != "retired":
+        return _("%(who)s ended the shelving", who=who) if who else _("the shelving ended")
+    if event.before == "retired":
+        return _("%(who)s brought it back", who=who) if who else _("it was brought back")
+    return ""
+
+
+def reason_of_change(language: Language, event: DeviceEventView) -> str:
+    """Returns why a device changed its state: a person's words of a shelving, or a known reason."""
+    is_known = event.state in ("unknown", "suspect") and event.why in REASONS
+    return language.text(REASONS[event.why or ""]) if is_known else event.why or ""
 
 
 def is_told(event: DeviceEventView) -> bool:
@@ -230,7 +236,9 @@ def device_event(language: Language, event: DeviceEventView, names: Mapping[str,
             event.at, language.text("%(device)s: no longer “%(state)s”", device=device, state=before), event.state
         )
     if event.state == "alarm" and (how := returned(language, event, names)):
-        return Event(event.at, language.text("%(device)s is in alarm: %(how)s", device=device, how=how), event.state)
+        return Event(
+            event.at, language.text("%(device)s is in alarm again: %(how)s", device=device, how=how), event.state
+        )
     pattern = FLEET_EVENTS.get(event.state) if event.device_id is None else EVENTS.get(event.state)
     text = f"{device}: {event.state}" if pattern is None else language.text(pattern, device=device)
     return Event(event.at, text, event.state)

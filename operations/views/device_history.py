@@ -6,6 +6,7 @@ What is read is bounded in time. If not everything could be read, `notes` says w
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -68,6 +69,14 @@ class UsualView(TypedDict):
 
     low: Annotated[float, Field(description="99 % of its values are above it.")]
     high: Annotated[float, Field(description="99 % of its values are below it.")]
+
+
+@dataclass(frozen=True, slots=True)
+class LastReading:
+    """When a reading was measured (ISO 8601, UTC), and its values by feature."""
+
+    measured_at: str
+    values: Mapping[str, float]
 
 
 class HistoryNote(TypedDict):

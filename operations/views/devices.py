@@ -62,6 +62,7 @@ class DeviceView:
     ]
     shelved_until: Annotated[str | None, Field(description="Until when it is shelved, ISO 8601, UTC.")]
     shelved_by: Annotated[str | None, Field(description="Who shelved it.")]
+    retired_by: Annotated[str | None, Field(description="Who retired it.")]
     silent_since: Annotated[str | None, Field(description="The time of its last reading, if it is silent.")]
     heard_at: Annotated[str, Field(description="Time of its last message, accurate to one second; ISO 8601, UTC.")]
     readings: Annotated[int, Field(description="Number of accepted readings.")]
@@ -221,6 +222,7 @@ def _device(
         alarm_minutes=round(in_alarm_ms / 60_000, 1),
         shelved_until=optional_iso(state.until),
         shelved_by=state.sby,
+        retired_by=state.rby,
         silent_since=optional_iso(state.silent) if state.reason in SILENT else None,
         heard_at=iso(heard_at),
         readings=int(found.get("readings", 0)),

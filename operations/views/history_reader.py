@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from datetime import datetime
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ import redis
 from archive.dataset.engine import open_engine
 from archive.dataset.history.buckets import Course, Grid
 from archive.dataset.history.buffered import read_buffered
-from archive.dataset.history.read import Coverage, read_course, read_sample, wanted
+from archive.dataset.history.read import Coverage, read_course, read_newest, read_sample, wanted
 from archive.dataset.load import archive_of
 from archive.dataset.query import MAX_MS
 from operations.views.background import Background
@@ -24,6 +25,7 @@ from operations.views.device_history import (
     MAX_BUCKETS,
     HistoryNote,
     HistoryView,
+    LastReading,
     PeriodStateView,
     UsualView,
     buckets_of,
@@ -94,6 +96,7 @@ class HistoryReader:
         self._archive: Archive | None = None
         self._read = Background[_Read](MAX_KEPT, KEPT_TIMES, MAX_KEPT_S)
         self._usual = Background[Usual](MAX_KEPT, USUAL_TIMES, USUAL_KEPT_S, shows_old=True)
+        self._last = Background[tuple[LastReading, ...]](MAX_KEPT, USUAL_TIMES, USUAL_KEPT_S)
 
     def history(self, device: DeviceView, begin: int, end: int, buckets: int) -> HistoryView:
         """The history of a device from `begin` to before `end` (ms since 1970 UTC). Raises InvalidInput."""
@@ -121,6 +124,11 @@ class HistoryReader:
     def usual(self, device: str) -> Usual:
         """What is usual for a device, by feature. Empty if it is not known for long, or the archive cannot be read."""
         return self._usual.get(device, lambda: self._find_usual(device), USUAL_SHARE * self._wait_s) or {}
+
+    def last(self, device: DeviceView) -> tuple[LastReading, ...] | None:
+        """The newest archived reading of a device, or none; None while the archive is still being read."""
+        key = (device.device_id, device.readings)
+        return self._last.get(key, lambda: self._find_last(device), USUAL_SHARE * self._wait_s)
 
     def close(self) -> None:
         """Ends the reads in progress soon, so that the process can stop."""
@@ -233,6 +241,22 @@ class HistoryReader:
             for name, values, usual in ranges
             if usual is not None and len(values) >= MIN_USUAL
         }
+
+    def _find_last(self, device: DeviceView) -> tuple[LastReading, ...]:
+        snapshot, features = self._snapshot([]), self._settings.features
+        archive, heard = self._archive, round(1_000 * datetime.fromisoformat(device.heard_at).timestamp())
+        if archive is None or snapshot is None or not self._engine.acquire(timeout=ENGINE_S):
+            return ()
+        try:
+            with open_engine(self._settings.datasets) as engine:
+                found = read_newest(
+                    engine, archive, snapshot.readings, device.device_id, features, heard, self._archive_s, self._clock
+                )
+        except (ZeladorError, OSError):
+            return ()
+        finally:
+            self._engine.release()
+        return () if found is None else (LastReading(iso(found.measured_at), found.values),)
 
     def _first(self, course: Course) -> int:
         """When the device's readings begin, if the plant's begin in the period; else where the period begins."""

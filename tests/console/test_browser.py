@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.attacks.api import wait_for
 from tests.console.conftest import Site, Window, window
@@ -249,6 +249,18 @@ WIDE = """width => [...document.querySelectorAll("body *")]
   .map(each => each.outerHTML.slice(0, 160)).slice(0, 9)"""
 
 
+BROKEN = r"""() => {
+  const found = [], part = document.createRange();
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let text; (text = texts.nextNode());) for (const each of text.data.matchAll(/[^\s–]+–\u2060?[^\s–]+/g)) {
+    part.setStart(text, each.index);
+    part.setEnd(text, each.index + each[0].length);
+    if (new Set([...part.getClientRects()].map(line => Math.round(line.top))).size > 1) found.push(each[0]);
+  }
+  return found;
+}"""  # ranges, such as 0.4–1.1, that stand on two lines
+
+
 def labels_just_made(page: Page) -> list[str]:
     """The pages after a label was added, and of a table before it is imported."""
     page.goto("/console/labels")
@@ -281,6 +293,8 @@ def test_axe_finds_nothing_and_no_page_is_wider_than_its_window(
                 wrong[path] = faults
             if (inner := found.page.evaluate("document.documentElement.scrollWidth")) > width:
                 wrong[f"{path}, width"] = [str(inner), *found.page.evaluate(WIDE, width)]
+            if broken := found.page.evaluate(BROKEN):
+                wrong[f"{path}, ranges"] = broken
         for path, opener in (("models/other", 0), ("models/other", 1), ("devices/press-07", 0)):
             found.page.goto(f"/console/{path}")
             found.page.locator("[data-open]").nth(opener).click()
@@ -319,3 +333,30 @@ def test_without_scripts_a_page_shows_everything(chromium: Browser, site: Site) 
         page.wait_for_url("**/console/models/other/select")
         page.get_by_role("link", name="Keep the current model").click()
         page.wait_for_url("**/console/models/other")
+
+
+def spiked(route: Route) -> None:
+    """The page with an axis of the latency that ends at 7.5, and the values of a spike above it."""
+    answer = route.fetch()
+    body = re.sub(r'"columns":\[.*?\]\]', '"columns":[[1,2,3],[5,5,5],[2,2,2],[6,900,6]]', answer.text())
+    route.fulfill(response=answer, body=re.sub(r'"latency":\[[\d.]+,"[^"]*"\]', '"latency":[7.5,"1 value"]', body))
+
+
+@pytest.mark.skipif(not ALL, reason="slow; set TEST_CONSOLE=1")
+def test_a_chart_ends_where_the_server_says_and_follows_it(chromium: Browser, site: Site) -> None:
+    with window(chromium, site, "viewer") as found:
+        found.page.route("**/console/overview", spiked)
+        found.page.route("**/console/stream/**", lambda route: route.abort())  # only what is told below
+        page = found.open("/console/overview")
+        expect(page.locator("[data-chart=latency] .uplot")).to_be_visible()
+        ends = "charts.map(([chart]) => chart.scales.y.max)"
+        assert page.evaluate(ends)[1] == 7.5
+        note = page.locator("[data-above=latency]")
+        expect(note).to_be_hidden()
+        told = '{columns: [[4], [5], [2], [6]], charts: {rate: [9, ""], latency: [8, "2 values are above the axis"]}}'
+        page.evaluate(f"append({told})")
+        expect(note).to_have_text("2 values are above the axis")
+        assert page.evaluate(ends) == [9, 8]
+        page.evaluate(f"append({told.replace('2 values are above the axis', '')})")
+        expect(note).to_be_hidden()
+        assert [said for said in found.said if "ERR_FAILED" not in said and "to fetch" not in said] == []

@@ -73,6 +73,8 @@ def test_an_open_page_follows_its_device_and_keeps_what_is_typed_and_where_the_k
         dialog.get_by_label("Reason").fill("I wait for a part")
         other.post("/console/devices/mill-03/acknowledge")
         expect(page.locator("#dev-line")).to_contain_text("Acknowledged")
+        expect(page.locator("#dev-lane .p-lane-ack")).to_have_count(1)  # the lane of states follows, and its key
+        expect(page.locator("#dev-lane .key")).to_contain_text("Acknowledged")
         expect(page.get_by_role("button", name="Acknowledge", include_hidden=True)).to_have_count(0)
         expect(dialog.get_by_label("Reason")).to_have_value("I wait for a part")
         expect(dialog.get_by_label("Reason")).to_be_focused()

@@ -197,3 +197,14 @@ def test_a_chart_says_the_time_and_the_values_under_the_pointer(chromium: Browse
         page.mouse.move(5, 5)
         expect(line).to_be_empty()
         assert found.said == []
+
+
+def test_the_last_reading_of_a_silent_device_is_read_from_the_archive(site: Site) -> None:
+    with contextlib.closing(connect_redis(site.settings.redis)) as redis, site.client("viewer") as client:
+        key = Keys(site.settings.redis.prefix).readings
+        archived: Any = redis.xrange(key, count=20)
+        kept = [(name, fields) for name, fields in archived if b"pump-12" in b"".join(fields.values())]
+        assert redis.xdel(key, *(name for name, _ in kept)) > 0
+        page = client.get("/console/devices/pump-12").text
+        last = page.partition('id="dev-last"')[2].partition("</section>")[0]
+        assert re.search(r"Temperature</dt><dd[^>]*>45.0<", last), last

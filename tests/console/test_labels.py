@@ -221,6 +221,20 @@ def test_words_of_the_console_in_portuguese_are_read_as_the_plants_classes(site:
         client.post("/console/labels/undo-import", data=dict(re.findall(r'name="(at|by)" value="([^"]*)"', after.text)))
 
 
+def test_a_table_without_a_label_and_a_row_without_an_end_are_named(site: Site) -> None:
+    table = "asset,start,end,kind\nmill-03,2026-11-18 08:00,,yes\n"
+    with site.client("operator") as client:
+        path = client.post("/console/labels/import", files={"file": ("open.csv", table.encode())}).headers["location"]
+        page = client.get(path)
+        shape(page)
+        label = page.text.partition('<select id="c-label"')[2].partition("</select>")[0]
+        assert 'aria-invalid="true"' in label and "Choose a column" in label
+        found = client.get(f"{path}?label=kind")
+        assert "The period of mill-03 has no end." in found.text and "needs a look" in found.text
+        note = found.text.partition('<select id="c-note"')[2].partition("</select>")[0]
+        assert "no column" in note and "as guessed" not in note
+
+
 def test_work_orders_are_previewed_mapped_imported_and_undone_as_a_whole(site: Site) -> None:
     with site.client("operator") as client:
         files = {"file": ("orders <1>.csv", ORDERS.encode())}
@@ -231,13 +245,14 @@ def test_work_orders_are_previewed_mapped_imported_and_undone_as_a_whole(site: S
         assert "press-77" in page.text
         assert "press-07?" in page.text  # did you mean
         shape(page)
-        assert re.search("20 Nov( 2026)? 08:00–09:00", page.text)  # with its year from the next one on
+        assert re.search("20 Nov( 2026)? 08:00–\u206009:00", page.text)  # with its year from the next one on
         in_utc = client.get(f"{path}?zone=UTC&note=order_no")
-        assert re.search("20 Nov( 2026)? 05:00–06:00", in_utc.text)
+        assert re.search("20 Nov( 2026)? 05:00–\u206006:00", in_utc.text)
         assert "4471" in in_utc.text
         wrong = client.get(f"{path}?from=state")
         assert wrong.status_code == 422
         assert "Choose the columns, then look again." in wrong.text
+        assert "Choose another file" in wrong.text
         shape(wrong)
         for rows in ("look", "out"):
             shape(client.get(f"{path}?rows={rows}"))
@@ -256,7 +271,9 @@ def test_work_orders_are_previewed_mapped_imported_and_undone_as_a_whole(site: S
         fields = {
             each["name"]: each["value"] for each in Outline(page.text).of("input") if each.get("name") in ("at", "by")
         }
+        assert "It can be undone as a whole" in page.text
         undone = client.post("/console/labels/undo-import", data=fields)
+        assert "All of it is undone." in client.get(undone.headers["location"]).text
         shape(client.get(undone.headers["location"]))
         assert client.get("/v1/labels?source=import").json()["total"] == 0
         assert client.post("/console/labels/undo-import", data=fields).status_code == 404

@@ -108,7 +108,7 @@ def test_a_message_in_quarantine_is_shown_replayed_and_discarded(site: Site) -> 
         entry = client.get("/v1/quarantine").json()["entries"][0]["id"]
         listed = client.get("/console/quarantine-by/json")
         shape(listed)
-        assert f'href="/console/quarantine/{entry}"' in listed.text
+        assert f'href="/console/quarantine/{entry}#one"' in listed.text
         assert "No message has this reason." in client.get("/console/quarantine-by/range").text
         assert client.get("/console/quarantine-by/none").status_code == 404
         page = client.get(f"/console/quarantine/{entry}")
@@ -163,5 +163,9 @@ def test_an_alarm_is_acknowledged_shelved_and_retired_by_forms(site: Site) -> No
         wrong = client.post("/console/devices/mill-03/shelve", data={"hours": "1", "until": "tomorrow", "why": "x"})
         assert wrong.status_code == 422
         assert client.post("/console/devices/mill-03/retire").status_code == 303
-        assert "mill-03" in client.get("/console/states/retired").text
+        retired = client.get("/console/states/retired").text
+        assert "mill-03" in retired
+        assert ">All 2<" in retired and ">Retired 1<" in retired  # the list of all is without it
+        assert "2 devices:" in retired
+        assert re.search(r"<dt>Retired</dt><dd>by [^,]+, ", client.get("/console/devices/mill-03").text)
         assert client.post("/console/devices/mill-03/restore").status_code == 303

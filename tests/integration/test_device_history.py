@@ -9,10 +9,11 @@ import pytest
 
 from archive.archive import Archive
 from operations.views.device_events import DeviceEvents
-from operations.views.device_history import HistoryView
+from operations.views.device_history import HistoryView, LastReading
 from operations.views.devices import Devices, DeviceView
 from operations.views.history_reader import FIRST_MS, LAST_MS, HistoryReader
 from tests.archives import archive_buffer
+from tests.attacks.api import wait_for
 from tests.integration.test_repeats import Site, sample
 from zelador.clock import now_ms
 from zelador.errors import InvalidInput
@@ -194,6 +195,28 @@ def test_what_is_usual_for_a_device_is_known_after_a_day(site: Site, monkeypatch
     assert shown(site)["usual"]["vibration"] == {"low": 0.0, "high": 0.9}
     fill(site, count=1)
     assert shown(site, "pump")["usual"] == {}
+
+
+def test_the_newest_reading_of_a_device_is_found_in_the_archive(site: Site) -> None:
+    """The buffer does not keep it: the device was silent while others went on."""
+    fill(site)
+    archived(site, files=20)
+    assert reader(site).last(device(site, "press'2")) == (
+        LastReading(iso(NOW + 59_000), {"lux": 400.0 + 59, "temperature": 40.0, "vibration": 5.9}),
+    )
+    slow = reader(site, wait_s=0.0)
+    assert slow.last(device(site)) is None  # it is still being read
+    wait_for(lambda: slow.last(device(site)), "the reading")
+
+
+def test_a_device_of_which_nothing_is_archived_has_no_newest_reading(site: Site) -> None:
+    fill(site, count=1)
+    assert reader(site).last(device(site)) == ()
+    middle = site.client.xrange(site.keys.readings)[0][0].decode()
+    archived(site, middle)
+    assert len(reader(site).last(device(site, "press-1")) or ()) == 1
+    site.send(sample(0, ts=NOW, id="late"), device="lathe")
+    assert reader(site).last(device(site, "lathe")) == ()
 
 
 def test_a_stop_ends_a_read_in_progress(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timezone
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from admin.console import axes
 from admin.console.language import language
+from admin.console.overview.lines import line_charts, points
 from admin.console.overview.live import evenly
+from admin.console.pulse import Sample
 
 UTC, SAO_PAULO = language("en", timezone.utc), language("pt-BR", ZoneInfo("America/Sao_Paulo"))
 DAY_S = 86_400
@@ -62,3 +66,46 @@ def test_the_chart_of_an_alarm_gives_its_last_seconds_no_more_room_than_the_othe
     assert min(other[0] - one[0] for one, other in pairwise(found)) >= 60_000 * 0.97
     assert evenly([]) == ()
     assert evenly(seconds[:1]) == tuple(seconds[:1])
+
+
+USUAL = st.lists(st.none() | st.floats(1.0, 20.0), max_size=180)
+
+
+@given(USUAL, USUAL)
+def test_an_axis_shows_all_values_that_are_near_each_other(one: list[float | None], other: list[float | None]) -> None:
+    values = [value for value in (*one, *other) if value is not None]
+    assert axes.top_of([one, other]) >= max(values, default=1.0)
+
+
+@given(st.lists(st.floats(1.0, 20.0), min_size=60, max_size=180), st.floats(1e3, 1e7), st.integers(1, 3))
+def test_a_few_values_far_above_the_others_do_not_flatten_them(usual: list[float], greatest: float, count: int) -> None:
+    top = axes.top_of([[*usual, *[greatest] * count], [1.0]])
+    assert max(sorted(usual)[: int(0.9 * len(usual))]) <= top <= 40.0
+
+
+def test_values_that_are_far_above_the_others_often_are_not_clipped() -> None:
+    assert axes.top_of([[1.0] * 90 + [500.0] * 10]) > 500.0
+    assert axes.top_of([[0.0] * 99 + [30.0]]) > 30.0  # a plant that sends once in a while
+    assert axes.top_of([]) == axes.top_of([[None]]) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("spikes", "said"),
+    [
+        ((), ""),
+        ((358_214.4,), "1 value is above the axis: 358,214 ms"),
+        ((900.0, 2_500.0), "2 values are above the axis, up to 2,500 ms"),
+    ],
+)
+def test_a_clipped_value_is_drawn_and_said(spikes: tuple[float, ...], said: str) -> None:
+    samples = [Sample(at, 10.0, 2.0, 8.0) for at in range(90)] + [
+        Sample(100 + at, 10.0, 2.0, p) for at, p in enumerate(spikes)
+    ]
+    charts = line_charts(UTC, samples)
+    chart = charts["latency"]
+    assert (chart.note, charts["rate"].note) == (said, "")
+    drawn = str(axes.lines(UTC, [each.at for each in samples], chart.lines, "", chart.top))
+    assert drawn.count('class="p-accent"') == 1 + len(spikes)  # the line, and an arrow for each
+    sent = json.loads(points(samples[-1:], charts))
+    assert sent["charts"]["latency"] == [round(chart.top, 2), said]
+    assert [len(column) for column in sent["columns"]] == [1, 1, 1, 1]

@@ -11,9 +11,10 @@ from admin.console import charts
 from admin.console.authors import named, person, run_notes
 from admin.console.device.timeline import timeline
 from admin.console.language import Language, language
+from admin.console.render import Renderer
 from admin.console.runs.words import said_text
 from admin.console.said import Said, said_words
-from admin.console.words import act, device_event, device_line, is_told, sentence
+from admin.console.words import act, device_event, device_line, is_told, period, sentence
 from operations.audit import Act
 from operations.audit_entry import Change
 from operations.views.device_events import DeviceEventView
@@ -41,27 +42,45 @@ def test_no_device_is_left_suspect_among_what_happened() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "state", "by", "said", "in_timeline"),
+    ("before", "state", "by", "said"),
     [
-        ("acknowledged", "alarm", "key 1", "acknowledgment undone by Ana", True),
-        ("shelved", "alarm", "key 1", "shelving ended by Ana", True),
-        ("shelved", "alarm", None, "shelving ended", True),
-        ("retired", "alarm", "joe (command line)", "brought back by joe", True),
-        ("retired", "ok", "key 1", "brought back by Ana", False),
-        ("shelved", "ok", "key 1", "shelving ended by Ana", False),
+        ("acknowledged", "alarm", "key 1", "Ana undid the acknowledgment"),
+        ("shelved", "alarm", "key 1", "Ana ended the shelving"),
+        ("shelved", "alarm", None, "the shelving ended"),
+        ("retired", "alarm", "joe (command line)", "joe brought it back"),
+        ("retired", "ok", "key 1", "Ana brought it back"),
+        ("shelved", "ok", "key 1", "Ana ended the shelving"),
     ],
 )
-def test_a_person_who_brings_an_alarm_back_did_not_raise_it(
-    before: str, state: str, by: str | None, said: str, in_timeline: bool
-) -> None:
+def test_a_person_who_brings_an_alarm_back_did_not_raise_it(before: str, state: str, by: str | None, said: str) -> None:
     """The events of the device and of the overview say what the person did."""
     event = replace(change(before, state), by=by, label="yes", probability=0.97)
     names = {"key 1": "Ana"}
-    assert [each.text for each in timeline(EN, [event], [], names, 9)] == [said]
-    if in_timeline:
-        assert device_event(EN, event, names).sentence == f"press is in alarm: {said}"
+    shown = f"again: {said}" if state == "alarm" else said
+    assert [each.text for each in timeline(EN, [event], [], names, 9)] == [shown]
+    if state == "alarm":
+        assert device_event(EN, event, names).sentence == f"press is in alarm again: {said}"
     raised = replace(change("suspect", "alarm"), label="yes", probability=0.97)
     assert [each.text for each in timeline(EN, [raised], [], names, 9)] == ["“yes”, probability 0.97"]
+
+
+@pytest.mark.parametrize(
+    ("state", "why", "said"),
+    [
+        ("unknown", "quarantined", "suas leituras estão em quarentena"),
+        ("unknown", "silent", "sem sinal"),
+        ("suspect", "chattering", "em alerta de novo, logo depois de um alarme"),
+        ("shelved", "silent", "por Ana: silent"),  # a person's words stay as they are
+    ],
+)
+def test_the_reason_of_a_change_is_in_the_reader_s_language(state: str, why: str, said: str) -> None:
+    event = replace(change("ok", state), why=why, by="Ana" if state == "shelved" else None)
+    assert timeline(PT, [event], [], {}, 9)[0].text == said
+
+
+def test_an_alarm_that_a_shelving_ended_was_not_raised_by_the_person() -> None:
+    shelved = replace(change("alarm", "shelved"), at="2026-11-26T12:17:00Z", by="Ana", why="WO 7")
+    assert timeline(EN, [shelved, change("ok", "alarm")], [], {}, 9)[0].text == "by Ana, after 17 min in alarm: WO 7"
 
 
 @pytest.mark.parametrize(("reader", "half"), [(EN, "0.5"), (PT, "0,5")])
@@ -142,7 +161,7 @@ def test_the_line_of_a_device_ends_with_what_a_phone_shows_of_it() -> None:
     assert device_line(EN, device, {}) == "since 1 Jan 2020 10:00"
     taken = replace(likely, state="acknowledged", acknowledged_by="key 1", acknowledged_at="2020-01-01T11:00:00Z")
     assert str(device_line(EN, taken, {"key 1": "A&na"})).endswith(
-        "since 1 Jan 2020 10:00; </span>by A&amp;na, 11:00:00"
+        "since 1 Jan 2020 10:00; </span>by A&amp;na, 1 Jan 2020 11:00"
     )
     assert device_line(EN, replace(device, state="retired"), {}) == ""
 
@@ -175,3 +194,20 @@ def test_an_author_is_in_the_reader_s_language(who: str, said: str) -> None:
     assert person(PT, who, {"key 00000001": "a linha 2"}) == said
     assert run_notes(PT, "started by 1 reading labeled since the last run").startswith("iniciada por: 1 leitura")
     assert run_notes(PT, "started by me") == "started by me"
+
+
+def test_no_line_breaks_in_a_range() -> None:
+    """On a phone, the end of "0.4–1.1" stood on the next line."""
+    begin, end, later = "2020-01-01T10:26:00Z", "2020-01-01T10:54:00Z", "2020-01-02T10:54:00Z"
+    assert period(EN, begin, end) == "1 Jan 2020 10:26–\N{WORD JOINER}10:54"
+    assert period(EN, begin, later) == "1 Jan 2020 10:26\N{NO-BREAK SPACE}– 2 Jan 2020 10:54"
+    template = Renderer(EN, "plant").environment.from_string("{{ '0.4'|to('1.1') }}")
+    assert template.render() == "0.4–\N{WORD JOINER}1.1"
+
+
+def test_the_lane_tells_unknown_and_shelved_from_ok() -> None:
+    """Unknown never counts as OK, and it was drawn as OK is."""
+    states = ("ok", "shelved", "unknown", "retired")
+    drawn = [str(charts.lane([charts.LaneStep(state, 0.0, 0.5)], "")) for state in states]
+    assert [text.count("<rect") for text in drawn] == [1, 1, 1, 0]
+    assert len(set(drawn)) == len(states)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import timezone
 
 import pytest
@@ -14,6 +15,13 @@ from admin.console.seen import Seen
 from admin.console.words import device_event
 from operations.views.device_events import DeviceEventView
 from operations.views.device_history import HistoryView
+from operations.views.devices import DeviceView
+from zelador.alarms.state import State
+
+
+def device(state: State, since: str | None = None) -> DeviceView:
+    nothing = dict.fromkeys(field.name for field in fields(DeviceView))
+    return DeviceView(**{**nothing, "device_id": "press-01", "state": state, "since": since})  # type: ignore[arg-type]
 
 
 def event(minute: int, state: str) -> DeviceEventView:
@@ -22,11 +30,17 @@ def event(minute: int, state: str) -> DeviceEventView:
 
 
 def test_the_proposed_label_begins_when_the_device_stopped_being_ok() -> None:
-    assert trouble_since([]) is None
-    assert trouble_since([event(5, "ok"), event(4, "alarm")]) is None
+    assert trouble_since(device("ok"), []) is None
+    assert trouble_since(device("ok"), [event(5, "ok"), event(4, "alarm")]) is None
     states = ["acknowledged", "alarm", "suspect", "ok", "alarm"]  # newest first
-    found = trouble_since([event(10 - index, state) for index, state in enumerate(states)])
-    assert found == event(8, "suspect").at
+    events = [event(10 - index, state) for index, state in enumerate(states)]
+    assert trouble_since(device("acknowledged", events[1].at), events) == event(8, "suspect").at
+
+
+def test_the_proposed_label_of_an_alarm_that_was_shelved_begins_with_the_alarm() -> None:
+    began = event(1, "alarm")
+    events = [event(9, "alarm"), event(5, "shelved"), began]
+    assert trouble_since(device("alarm", began.at), events) == began.at
 
 
 def change(minute: int, before: str, state: str) -> DeviceEventView:

@@ -110,7 +110,7 @@ def test_a_reason_of_the_decoder_is_translated(payload: bytes, said: str) -> Non
     reason = refused_by(payload)
     assert reason_text(PT, reason).startswith(said), reason
     english = reason_text(EN, reason)
-    assert english == reason[0].upper() + reason[1:] or "Not JSON" in english
+    assert english.casefold() == reason.casefold() or "Not JSON" in english
     assert "codec" not in english and "malformed" not in english  # a parser's own words are shown beside it
 
 
@@ -155,3 +155,10 @@ def test_a_reason_of_another_part_is_translated(reason: str) -> None:
 
 def test_an_unknown_reason_stays_as_it_is() -> None:
     assert reason_text(PT, "what a later version says") == "What a later version says"
+
+
+def test_a_number_below_zero_has_a_minus_and_a_key_of_the_message_its_own_name() -> None:
+    outside = "temperature is -250.5 °C, outside -100 to -50"
+    assert reason_text(EN, outside) == "Temperature is −250.5 °C, outside −100 to −50"
+    assert reason_text(PT, outside) == "Temperatura é −250,5 °C, fora de −100 a −50"
+    assert reason_text(EN, "ts is 2026-11-24, which is before").startswith("ts is 2026-11-24")

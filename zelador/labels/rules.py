@@ -30,7 +30,9 @@ NO_WORDS: Mapping[str, str] = MappingProxyType({})
 SIMILAR = 0.6  # of names: share of characters that are alike
 MAX_COMPARED = 4_000_000  # pairs of characters of one call, which take a quarter of a second
 
-Kind = Literal["overlap", "unknown device", "future", "long", "repeated", "label case", "read as", "new label"]
+Kind = Literal[
+    "overlap", "unknown device", "future", "long", "no end", "repeated", "label case", "read as", "new label"
+]
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -163,6 +165,14 @@ def _findings(
                 line,
                 label.device,
                 (str(days),),
+            )
+        if label.end is None and line is not None:  # a cell may be empty by oversight
+            yield Finding(
+                "no end",
+                f"the period of {label.device} has no end",
+                "it holds until further notice, for readings still to come as well; undo it if it is over",
+                line,
+                label.device,
             )
         before.setdefault(label.device, []).append((label, line))
     for device, given in before.items():

@@ -38,8 +38,9 @@ NAMES: Mapping[str, tuple[str, ...]] = {  # of columns, unless the caller names 
     ),
     "label": ("label", "class", "state", "status", "rotulo", "etiqueta", "classe", "falha", "estado"),
     "note": (
-        "note", "notes", "description", "comment", "work_order", "workorder", "order", "nota", "notas", "observacao",
-        "observacoes", "obs", "descricao", "comentario", "ordem", "ordem_de_servico", "os",
+        "note", "notes", "description", "comment", "work_order", "workorder", "order", "order_no", "order_number",
+        "nota", "notas", "observacao", "observacoes", "obs", "descricao", "comentario", "ordem", "ordem_de_servico",
+        "os",
     ),
     "id": (),
 }  # fmt: skip

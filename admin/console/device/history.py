@@ -18,7 +18,7 @@ from admin.console.words import label_text, period
 from operations.views.device_history import BucketView, HistoryNote, HistoryView
 from operations.views.devices import DeviceView
 from operations.views.plant import PlantView
-from zelador.alarms.state import IN_ALARM
+from zelador.alarms.state import IN_ALARM, STATES, State
 from zelador.errors import InvalidInput
 
 BUCKETS = 160
@@ -134,6 +134,12 @@ class Shown:
         return any(note["kind"] == "slow" for note in self.view["notes"])
 
     @property
+    def lane_states(self) -> list[State]:
+        """The states in the period, those that every device has first."""
+        shown = {step.state for step in self.lane}
+        return [state for state in STATES if state in shown]
+
+    @property
     def rows(self) -> list[BucketView]:
         return self.view["buckets"]
 
@@ -209,7 +215,7 @@ def series_of(shown: Shown, features: Sequence[FeatureShown], last: Mapping[str,
     return found
 
 
-def chart_json(language: Language, shown: Shown, series: Sequence[Series]) -> str:
+def chart_json(language: Language, shown: Shown, series: Sequence[Series], **more: str) -> str:
     """Returns the charts for device.js: of each feature the packed values; labels, and when it was in alarm."""
     step = shown.view["step_ms"] / 1_000
     data = {
@@ -219,6 +225,7 @@ def chart_json(language: Language, shown: Shown, series: Sequence[Series]) -> st
         "values": {each.feature.name: _packed(each, shown.begin, step) for each in series},
         "labels": [[band.begin, band.end, label_text(language, band.label), band.is_alarm] for band in shown.labels],
         "alarms": [[band.begin, band.end] for band in shown.alarms],
+        **more,
     }
     return json.dumps(data, separators=(",", ":"))
 

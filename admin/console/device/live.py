@@ -17,10 +17,10 @@ from admin.console.stream import Live, Topic
 from admin.console.words import people
 from operations.key_file import Role
 from operations.views.device_events import DeviceEventView
+from operations.views.device_history import LastReading
 from operations.views.devices import DeviceView
 from operations.views.labels import LabelFilter, LabelView
 from operations.views.plant import PlantView
-from operations.views.stream import Reading
 from zelador.alarms import Rule
 from zelador.alarms.undo import UNDO_S
 from zelador.errors import NotFound
@@ -38,7 +38,8 @@ class Present:
     """What a device is and does now."""
 
     device: DeviceView
-    readings: tuple[Reading, ...]  # the newest one in the buffer, or none
+    newest: LastReading | None  # in the buffer, else in the archive
+    is_reading: bool  # the archive is still being read for it
     last: tuple[tuple[FeatureShown, float], ...]  # its values, the oddest feature first
     usual: Mapping[str, Usual]  # feature to the usual values of this device
     seen: Mapping[str, Usual]  # feature to what training saw
@@ -73,13 +74,13 @@ def look(console: Console, renderer: Renderer, topic: Topic, now: PlantView) -> 
 def present(console: Console, renderer: Renderer, role: Role, device: DeviceView, now: PlantView) -> Present:
     """Raises redis.RedisError."""
     name = device.device_id
-    readings = console.window.newest_of(device)
+    newest = newest_of(console, device)
     past = past_of(console, device)
     names = people(console.services) if role == "admin" else {}
     seen = seen_by_model(console, now)
     usual = usual_of(console, name)
     known = replace(seen, usual={**seen.usual, **usual})
-    last = readings[0]["values"] if readings else {}
+    last = newest[0].values if newest else {}
     courses = console.window.courses().devices.get(name, {}) if len(last) > 1 else {}
 
     def oddness(shown: tuple[FeatureShown, float]) -> tuple[bool, float, bool]:
@@ -90,7 +91,8 @@ def present(console: Console, renderer: Renderer, role: Role, device: DeviceView
     found = timeline(renderer.language, past.events, past.labels, names, READ_EVENTS)
     return Present(
         device,
-        readings,
+        newest[0] if newest else None,
+        newest is None,
         tuple(sorted(values, key=oddness, reverse=True)),
         usual,
         seen.usual,
@@ -110,6 +112,20 @@ def _undoable(device: DeviceView, now: int) -> int | None:
         return None
     at = round(1_000 * moment(device.acknowledged_at))
     return at if now - at <= UNDO_S * 1_000 else None
+
+
+def newest_of(console: Console, device: DeviceView) -> tuple[LastReading, ...] | None:
+    """Returns the newest reading, or none; None while the archive is read for it. Raises redis.RedisError.
+
+    The buffer has the newest readings of the plant, so those of a device that is silent are in the archive alone.
+    """
+    found = console.window.newest_of(device)
+    if found or not device.readings:
+        return tuple(LastReading(each["measured_at"], each["values"]) for each in found)
+    try:
+        return console.services.histories.last(device)
+    except (redis.RedisError, OSError):
+        return ()
 
 
 def past_of(console: Console, device: DeviceView) -> Past:

@@ -34,6 +34,7 @@ from operations.views.devices import DeviceView
 from operations.views.labels import LabelView
 from operations.views.plant import PlantView
 from operations.views.stream import Reading
+from zelador.alarms.state import IN_ALARM
 from zelador.clock import now_ms
 from zelador.errors import InvalidInput
 from zelador.labels.rules import MAX_ID
@@ -115,12 +116,11 @@ def show_device(
 
 @router.get("/{device}/points", **needs("viewer"))
 def send_points(device: DeviceId, console: Shown, visitor: Visiting, span: Span = "1h") -> Response:
-    """Sends the charts of a page that is open, as JSON."""
-    found = console.services.devices.device(device)
-    language = renderer(console, visitor).language
-    shown = past.read_history(console, language, found, asked_of(span, "", ""), 0.0)
-    series = past.series_of(shown, features_of(console), {})
-    return Response(past.chart_json(language, shown, series), media_type="application/json")
+    """Sends the charts of a page that is open, as JSON, and its lane of states as HTML."""
+    found, reader = console.services.devices.device(device), renderer(console, visitor)
+    shown = past.read_history(console, reader.language, found, asked_of(span, "", ""), 0.0)
+    series, lane = past.series_of(shown, features_of(console), {}), reader.macro("device/lane.html", "lane", shown)
+    return Response(past.chart_json(reader.language, shown, series, lane=lane), media_type="application/json")
 
 
 @router.get("/{device}/readings", **needs("viewer"))
@@ -222,10 +222,14 @@ def restore(device: DeviceId, console: Shown, actor: Acting) -> Response:
     return _to(device, Said("restored", device))
 
 
-def trouble_since(events: Sequence[DeviceEventView]) -> str | None:
-    """Returns when the device stopped being OK. `events` are newest first; None if it is OK, or was shelved since."""
+def trouble_since(device: DeviceView, events: Sequence[DeviceEventView]) -> str | None:
+    """Returns when the device stopped being OK; None if it is OK. `events` are newest first.
+
+    An alarm that was shelved for a time began before that.
+    """
     trouble = takewhile(lambda event: event.state in ("suspect", "alarm", "acknowledged"), events)
-    return min((event.at for event in trouble), default=None)
+    began = [device.since] if device.state in IN_ALARM and device.since else []
+    return min((*began, *(event.at for event in trouble)), default=None)
 
 
 def _show(
@@ -241,7 +245,7 @@ def _show(
     device = services.devices.device(name)
     console.window.kept.forget(("past", name))  # a form of this page may have added a label
     before = past_of(console, device)
-    trouble = trouble_since(before.events)
+    trouble = trouble_since(device, before.events)
     begun = min(moment(trouble or device.heard_at), moment(device.heard_at))
     try:
         shown = past.read_history(console, language, device, asked, now.at / 1000 - begun)
@@ -251,11 +255,11 @@ def _show(
         asked = NOTHING_ASKED
         shown = past.read_history(console, language, device, asked, now.at / 1000 - begun)
     here = present(console, renderer(console, visitor), key.role, device, now)
-    newest = moment(here.readings[0]["measured_at"] if here.readings else device.heard_at)
+    newest = moment(here.newest.measured_at if here.newest else device.heard_at)
     to_label = past.period_to_label(shown, asked, moment(trouble) if trouble else None, newest)
     begin, end = ("", "") if to_label is None else (language.field(int(1_000 * at)) for at in to_label)
     known = replace(seen_by_model(console, now), usual={**here.seen, **here.usual})
-    series = past.series_of(shown, features_of(console), here.readings[0]["values"] if here.readings else {})
+    series = past.series_of(shown, features_of(console), here.newest.values if here.newest else {})
     series.sort(key=lambda each: known.oddness(each.feature.name, each.course), reverse=True)
     context = DevicePage(
         device,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from admin.console.authors import named
 from admin.console.language import Language
 from admin.console.pulse import moment
-from admin.console.words import label_text, period, returned
+from admin.console.words import label_text, period, reason_of_change, returned
 from operations.views.device_events import DeviceEventView
 from operations.views.labels import LabelView
 from zelador.alarms.state import IN_ALARM
@@ -58,16 +58,16 @@ def _event(
     event, _ = events[place], language.text
     parts = []
     if how := returned(language, event, names):
-        parts.append(how)
+        parts.append(_("again: %(how)s", how=how) if event.state == "alarm" else how)
     elif event.label is not None and event.probability is not None:
         label, probability = label_text(language, event.label), language.number(event.probability, 2)
         parts.append(_("“%(label)s”, probability %(p)s", label=label, p=probability))
-    if (lasted := alarm_s(events, place)) is not None and lasted >= 1:
-        parts.append(_("after %(time)s in alarm", time=language.whole_duration(lasted)))
     if event.by and not how:
         parts.append(_("by %(who)s", who=named(language, event.by, names)))
-    text = " ".join(parts)
-    return TimelineEntry(event.at, event.state, f"{text}: {event.why}" if event.why else text)
+    if (lasted := alarm_s(events, place)) is not None and lasted >= 1:
+        parts.append(_("after %(time)s in alarm", time=language.whole_duration(lasted)))
+    text = ", ".join(parts)
+    return TimelineEntry(event.at, event.state, ": ".join(filter(None, (text, reason_of_change(language, event)))))
 
 
 def _label(language: Language, label: LabelView, names: Mapping[str, str]) -> list[TimelineEntry]:

@@ -82,6 +82,12 @@ class Devices:
     known_since: int | None  # from when on the times in alarm are known, if that is not the whole week
     undoable: Undoable | None = None
 
+    @property
+    def in_use(self) -> int | None:
+        """How many devices are not retired; None if Redis does not answer."""
+        now = self.now
+        return None if now.counts is None else sum(now.counts.values()) - now.counts["retired"] + now.unclassified
+
 
 def topic_of(asked: Asked, now: PlantView) -> str | None:
     """Returns what the stream of a list is about; None if the list is not live.

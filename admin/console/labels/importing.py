@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ router = pages("labels/import")
 PAGE_ROWS = 200
 MAX_NAME = 100  # characters of a file's name
 MAX_OPTIONS = 200  # columns to choose from
+MISSING = re.compile(r": no column says (\w+); ")
 MAX_SAID = 6  # findings of one kind, and reasons, above the table
 
 Token = Annotated[str, InPath(max_length=40)]
@@ -112,6 +114,7 @@ class ImportPage:
     mapped: Mapped
     preview: Preview | None
     trouble: str  # why the table cannot be read in this way, in English
+    missing: str  # role of which no column is known
     shown: Rows
     links: dict[str, str]  # filter of the rows to path
     choices: tuple[str, ...]  # labels
@@ -121,7 +124,7 @@ class ImportPage:
 @router.get("", **needs("operator"))
 def ask_for_a_table(console: Shown, visitor: Visiting) -> Response:
     limit = console.services.settings.api.max_body_bytes
-    context = ImportPage("", "", 0, (), Mapped(), None, "", "all", {}, (), limit)
+    context = ImportPage("", "", 0, (), Mapped(), None, "", "", "all", {}, (), limit)
     return show(console, visitor, "labels/import.html", context, section="labels")
 
 
@@ -163,6 +166,7 @@ def preview(
         mapped,
         found,
         trouble,
+        missing[1] if (missing := MISSING.search(trouble)) else "",
         rows,
         {each: f"{base}?{urlencode(mapped.fields | {'rows': each})}" for each in get_args(Rows)},
         choices_of(console.plant.read(), console.services.label_views.summary()),

@@ -23,6 +23,7 @@ KINDS: Mapping[str, str] = {
     "unknown device": _("Unknown device"),
     "future": _("Future"),
     "long": _("Long"),
+    "no end": _("No end"),
     "label case": _("Spelling"),
     "read as": _("Read as"),
     "new label": _("New label"),
@@ -35,6 +36,9 @@ SENTENCES: Mapping[str, str] = {
     "unknown device": _("No device %(device)s has sent a reading yet. The label counts as soon as it does."),
     "future": _("The period of %(device)s reaches into the future, to %(what)s. Are the date and its time zone right?"),
     "long": _("The period of %(device)s lasts %(what)s days. Is the year right?"),
+    "no end": _(
+        "The period of %(device)s has no end. It holds until further notice, for readings still to come as well."
+    ),
     "label case": _("The labels %(what)s differ by case or blanks alone. Training takes them for different classes."),
     "read as": _("“%(word)s” was read as “%(what)s”."),
     "new label": _("New label: “%(word)s”. The plant has %(what)s."),
@@ -90,7 +94,8 @@ def finding_text(language: Language, finding: Finding) -> str:
     if finding.kind == "future":
         what = language.day_and_time(finding.details[0]) if finding.details else ""
     else:
-        what = ", ".join(label_text(language, each) for each in finding.details[finding.kind in OF_WORDS :])
+        between = "”, “" if finding.kind == "overlap" else ", "
+        what = between.join(label_text(language, each) for each in finding.details[finding.kind in OF_WORDS :])
     if finding.kind in OF_WORDS:
         what = finding.details[1] if finding.kind == "read as" else what
         return language.text(pattern, word=finding.details[0], what=what)

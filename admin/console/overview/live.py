@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from itertools import islice
 import redis
 
 from admin.console.console import Console
+from admin.console.overview.lines import LineChart, line_charts, points
 from admin.console.pulse import Sample, moment
 from admin.console.render import Renderer
 from admin.console.seen import Usual, seen_by_model
@@ -84,6 +84,7 @@ class Overview:
     also: tuple[DeviceView, ...]  # other devices that need attention
     events: tuple[Event, ...]  # of devices; for admins, also of people's changes
     names: dict[str, str]  # of people, for admins
+    lines: Mapping[str, LineChart]  # the charts by name
     points: str  # the samples as JSON, for the charts
     may_act: bool
 
@@ -95,6 +96,7 @@ def features_of(console: Console) -> tuple[FeatureShown, ...]:
 
 def overview(console: Console, renderer: Renderer, role: Role, now: PlantView) -> Overview:
     samples = console.pulse.samples()
+    lines = line_charts(renderer.language, samples)
     is_admin = role == "admin"
     feed: tuple[FeedRow, ...] = ()
     evidence: Evidence | None = None
@@ -121,7 +123,8 @@ def overview(console: Console, renderer: Renderer, role: Role, now: PlantView) -
         _also(now),
         _events(console, renderer, is_admin, now.ledger is not None),
         people(console.services) if is_admin else {},
-        points(samples),
+        lines,
+        points(samples, lines),
         role != "viewer",
     )
 
@@ -150,19 +153,10 @@ def _last(console: Console, now: PlantView, feature: str, evidence: Evidence | N
     return last
 
 
-def points(samples: Sequence[Sample]) -> str:
-    """Returns the samples as JSON for uPlot: times, then a list for each series."""
-    columns: list[list[float | int | None]] = [[s.at for s in samples]]
-    for name in ("rate", "p50_ms", "p99_ms"):
-        values = (getattr(sample, name) for sample in samples)
-        columns.append([None if value is None else round(value, 2) for value in values])
-    return json.dumps(columns, separators=(",", ":"))
-
-
 def look(console: Console, renderer: Renderer, topic: Topic, now: PlantView) -> Live:
     shown = overview(console, renderer, topic.role, now)
     regions = {name: renderer.macro("overview/parts.html", name, shown) for name in PARTS}
-    return Live(regions, {"point": points(shown.samples[-1:])} if shown.samples else {})
+    return Live(regions, {"point": points(shown.samples[-1:], shown.lines)} if shown.samples else {})
 
 
 def look_setup(console: Console, renderer: Renderer, topic: Topic, now: PlantView) -> Live:

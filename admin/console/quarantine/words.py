@@ -170,6 +170,8 @@ MOMENTS: Mapping[str, str] = {
     r"(?P<count>\d+) days": _("%(count)s days"),
 }
 PARSED = "not JSON: "
+KEY = re.compile(r"(ts|from|to|seq|id|label|note) ")  # of a message; it is written as it is there
+MINUS = re.compile(r"(?<= is )-(?=\d)|(?<= outside )-(?=\d)|(?<= to )-(?=\d)")
 REASONS, TOPIC_REASONS, VALUE_TEXTS, TIMES = (
     Messages(TRANSLATIONS),
     Messages(TOPICS),
@@ -181,11 +183,11 @@ REASONS, TOPIC_REASONS, VALUE_TEXTS, TIMES = (
 def reason_text(language: Language, reason: str) -> str:
     """Returns the reason in the reader's language; one that is not known stays in English.
 
-    In English it is shown as it is stored, except for what a parser said.
+    In English it is shown as it is stored, except for what a parser said, and with the minus of the console.
     """
-    if language.tag == "en" and not reason.startswith(PARSED):
-        return reason[:1].upper() + reason[1:]
-    return translated(language, reason) or reason[:1].upper() + reason[1:]
+    if (language.tag != "en" or reason.startswith(PARSED)) and (found := translated(language, reason)):
+        return found
+    return MINUS.sub("−", reason if KEY.match(reason) else reason[:1].upper() + reason[1:])
 
 
 def translated(language: Language, reason: str) -> str:
@@ -205,7 +207,7 @@ def _part(language: Language, name: str, part: str) -> str:
         case "count" | "most":
             return language.number(int(part)) if len(part) < 20 else part
         case "value" | "low" | "high":
-            return part.replace(".", ",") if re.fullmatch(r"[-−+]?[\d.]+(e[-+]?\d+)?", part) else part
+            return part.replace(".", ",").replace("-", "−") if re.fullmatch(r"[-−+]?[\d.]+(e[-+]?\d+)?", part) else part
         case "feature":
             return feature_text(language, part) if part in FEATURES else part
         case "first":

@@ -58,7 +58,8 @@ if (past && window.uPlot) {
     const begin = second(from.value), end = endless.checked ? data.to : second(to.value);
     for (const [chart] of drawn) {
       const [a, b] = [begin, end].map(each => Math.min(Math.max(chart.valToPos(each, "x"), 0), chart.over.clientWidth));
-      chart.setSelect({ left: a || 0, top: 0, width: b > a ? b - a : 0, height: chart.over.clientHeight }, false);
+      const isAll = a < 1 && b > chart.over.clientWidth - 2;  // a mark on everything says nothing
+      chart.setSelect({ left: a || 0, top: 0, width: b > a && !isAll ? b - a : 0, height: chart.over.clientHeight }, false);
     }
   };
   const touch = chart => {  // a finger that moves along the time chooses a period; up and down it scrolls the page
@@ -121,14 +122,24 @@ if (past && window.uPlot) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
   let soon;
   addEventListener("resize", () => { clearTimeout(soon); soon = setTimeout(show, 80); });
-  const { points: path, every } = past.dataset;
-  if (path) setInterval(async () => {  // a period until now goes on
+  const { points: path, every } = past.dataset, lane = $("#dev-lane");
+  const follow = async () => {  // a period until now goes on
     if (document.hidden || wasLate) return;
     try {
       const answer = await fetch(path);
       if (answer.ok && !answer.redirected) data = await answer.json();
     } catch { return; }
     drawn.forEach(([chart, box]) => chart.setData(columnsOf(box)));
+    if (data.lane !== undefined && !isSelected(lane)) lane.innerHTML = data.lane;
     mark();
-  }, 1000 * every);
+  };
+  const shownState = () => $("#dev-line .state")?.className;
+  if (path) {
+    setInterval(follow, 1000 * every);
+    let before = shownState();
+    new MutationObserver(() => {  // a change of the state is on the chart soon: the server keeps a history for a moment
+      if (before === (before = shownState())) return;
+      for (const wait of [0, 3000]) setTimeout(follow, wait);
+    }).observe($("#dev-line"), { childList: true });
+  }
 }

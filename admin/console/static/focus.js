@@ -33,8 +33,14 @@ $$(SENT_AGAIN).forEach(region => new MutationObserver(() => {
 // After a form, the keyboard goes on at what tells the result, else at the same button of the new page, else at the heading of its region.
 const buttonOf = (button, form) => [form.getAttribute("action"), button?.name, button?.value, button?.textContent.trim()].join(" ");
 const headingOf = form => $("h1, h2", form.closest("section, .page-head") || document)?.id || "";
+let byPointer = false;  // the last press
+document.addEventListener("pointerdown", () => { byPointer = true; }, true);
+document.addEventListener("keydown", () => {
+  byPointer = false;
+  document.body.classList.remove("by-pointer");
+}, true);
 document.addEventListener("submit", event => {
-  if (!event.defaultPrevented) remember({ button: buttonOf(event.submitter, event.target), heading: headingOf(event.target) });
+  if (!event.defaultPrevented) remember({ byPointer, button: buttonOf(event.submitter, event.target), heading: headingOf(event.target) });
 });
 const refocus = sent => {
   const wrong = $("[aria-invalid]");
@@ -43,6 +49,7 @@ const refocus = sent => {
   const menu = same && !same.checkVisibility() && same.closest("[popover]");
   const shown = menu ? $(`[popovertarget=${menu.id}]`) : same?.checkVisibility() ? same : null;
   const told = $("h2:is(#said, #done, #imp-done, #fresh, #out)"), left = sent.key && $$("a[href], button, [id]").find(each => keyOf(each) === sent.key);
+  document.body.classList.toggle("by-pointer", Boolean(sent.byPointer));  // a heading shows that it has the focus to a keyboard only
   takeFocus(wrong || (same?.closest(".switches") && shown) || told || left || shown || (sent.heading && document.getElementById(sent.heading)) || $("h1"));
 };
 addEventListener("load", () => {  // a "#" in the address has taken the focus away by then

@@ -6,6 +6,7 @@ time for all of them, the course has gaps of the same size everywhere.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 BATCH_FILES, SAMPLE_FILES = 32, 8  # read by one statement
 EARLY_MS, LATE_MS = 3_600_000, 86_400_000  # a reading usually arrives within this time before or after it was measured
+HEARD_MS = 2_000  # when a device was heard is known to a second
 SAMPLE_ROWS = 4_000  # of a batch of files, for the usual range
 USUAL = (0.01, 0.99)
 
@@ -37,6 +39,13 @@ class Coverage(msgspec.Struct, frozen=True):
     read: int
     late: int = 0
     damaged: tuple[str, ...] = ()
+
+
+class Newest(msgspec.Struct, frozen=True):
+    """A reading: when it was measured (ms since 1970 UTC), and its finite values by feature."""
+
+    measured_at: int
+    values: dict[str, float]
 
 
 class Sampled(msgspec.Struct, frozen=True):
@@ -118,6 +127,37 @@ def read_sample(
                     if value is not None and abs(value) < float("inf"):
                         column.append(value)
     return Sampled(begin, end, tuple(map(tuple, found)))
+
+
+def read_newest(
+    engine: Engine,
+    archive: Archive,
+    files: Sequence[File],
+    device: str,
+    features: Sequence[str],
+    heard: int,
+    budget_s: float,
+    clock: Callable[[], float] = time.monotonic,
+) -> Newest | None:
+    """Reads the reading of a device that arrived last, when it was `heard` (ms) or before. Raises Corrupt, Unavailable.
+
+    Returns None if none was found in time.
+    """
+    deadline = clock() + budget_s
+    before = [file for file in files if order_of(file.first)[0] <= heard + HEARD_MS]
+    before.sort(key=lambda file: order_of(file.last), reverse=True)
+    names = ", ".join(f"f{at}" for at in range(len(features)))
+    newest = f"select measured, {names} from ({{}}) order by ms desc, seq desc, place desc limit 1"
+    for done, batch in enumerate(_batches(archive, before, SAMPLE_FILES)):
+        if done and clock() >= deadline:
+            break
+        with _Held(engine, archive, batch, []) as paths:
+            rows = _rows(engine, paths, features, f"device_id = {text(device)}", newest) if paths else []
+            for measured, *values in rows:
+                pairs = zip(features, values, strict=True)
+                finite = {name: value for name, value in pairs if value is not None and math.isfinite(value)}
+                return Newest(int(measured), finite)
+    return None
 
 
 def wanted(files: Sequence[File], begin: int, end: int) -> tuple[list[File], list[File]]:

@@ -63,8 +63,8 @@ def test_a_label_is_text_by_the_rule_of_all_labels_and_its_id_follows_from_it() 
     ("new", "kinds"),
     [
         (label(NOW - HOUR, NOW), []),
-        (label(NOW - HOUR, None), []),
-        (label(NOW + HOUR, None), ["future"]),
+        (label(NOW - HOUR, None), ["no end"]),
+        (label(NOW + HOUR, None), ["future", "no end"]),
         (label(NOW - HOUR, NOW + HOUR), ["future"]),
         (label(NOW - 400 * DAY, NOW), ["long", "overlap"]),
         (label(NOW - HOUR, NOW, device="pres-07"), ["unknown device"]),
@@ -78,6 +78,14 @@ def test_odd_labels_get_a_finding(new: Label, kinds: list[str]) -> None:
     found = findings([(new, 3)], before, {"press-07"}, NOW)
     assert sorted(each.kind for each in found) == sorted(kinds)
     assert all(each.sentence and each.advice for each in found)
+
+
+def test_a_label_without_an_end_is_odd_in_a_table_alone() -> None:
+    """There a cell may be empty by oversight; a form and the API say that there is no end."""
+    without = label(NOW - HOUR, None)
+    assert findings([(without, None)], [], {"press-07"}, NOW) == []
+    (found,) = findings([(without, 3)], [], {"press-07"}, NOW)
+    assert (found.kind, found.line) == ("no end", 3)
 
 
 def test_an_unknown_device_is_named_with_a_similar_one() -> None:
