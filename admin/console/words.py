@@ -71,9 +71,12 @@ STATES: Mapping[str, str] = {
 REASONS: Mapping[str, str] = {
     "quarantined": _("its readings are quarantined"),
     "set aside": _("its readings are set aside"),
-    "fleet": _("nothing arrives from any device"),
     "not classified": _("no reading was classified yet"),
     "chattering": _("in trouble again soon after an alarm"),
+}
+SILENT_WORDS: Mapping[str, str] = {
+    "silent": _("silent, last reading %(time)s"),
+    "fleet": _("silent with all others, last reading %(time)s"),
 }
 EVENTS: Mapping[str, str] = {
     "ok": _("%(device)s is OK again"),
@@ -188,8 +191,8 @@ def _why(language: Language, device: DeviceView) -> str:
         case "shelved" if device.shelved_until:
             until = _("until %(time)s", time=language.day_and_time(device.shelved_until))
             return f"{until}: {device.reason}" if device.reason else until
-        case "unknown" if device.silent_since and device.reason == "silent":
-            return _("silent, last reading %(time)s", time=language.when(device.silent_since))
+        case "unknown" if device.silent_since and device.reason and device.reason in SILENT_WORDS:
+            return _(SILENT_WORDS[device.reason], time=language.when(device.silent_since))
         case "unknown":
             return _(REASONS.get(device.reason or "", device.reason or ""))
         case _:
