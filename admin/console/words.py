@@ -127,6 +127,8 @@ def act(language: Language, names: Mapping[str, str], entry: Change) -> str:
 
 def reason_of(entry: Change) -> str:
     """Returns the reason that was given; empty without one. What was before has the reason of an earlier change."""
+    if entry.what in (Act.KEY_MADE, Act.KEY_REVOKED):  # the note of a key is its name
+        return ""
     for facts in (entry.after, entry.before):
         if isinstance(facts, Mapping):
             given = [facts[name] for name in ("why", "note", "notes") if isinstance(facts.get(name), str)]
