@@ -238,6 +238,8 @@ def device_event(language: Language, event: DeviceEventView, names: Mapping[str,
         return Event(event.at, language.text("%(device)s is in alarm: %(how)s", device=device, how=how), event.state)
     pattern = FLEET_EVENTS.get(event.state) if event.device_id is None else EVENTS.get(event.state)
     text = f"{device}: {event.state}" if pattern is None else language.text(pattern, device=device)
+    if event.by and event.state in ("acknowledged", "shelved", "retired"):
+        text += " " + language.text("by %(who)s", who=named(language, event.by, names))
     return Event(event.at, text, event.state)
 
 

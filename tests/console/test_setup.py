@@ -94,6 +94,19 @@ def test_without_a_model_only_what_holds_readings_asks_for_a_look(console: Conso
     assert 'class="hold"' not in flow
 
 
+def test_the_buffer_has_one_line_whether_readings_wait_or_not(console: Console, said: Said) -> None:
+    now = console.plant.read()
+    assert now.ledger is not None
+    for waiting, line in ((0, "empty"), (3, "600 B, oldest 4.0 s")):
+        ledger = msgspec.structs.replace(now.ledger.ledger, waiting=waiting)
+        begun = 1_000 if waiting else 0
+        view = msgspec.structs.replace(
+            now.ledger, ledger=ledger, waiting_bytes=200 * waiting, oldest_waiting_at=begun, now=5_000
+        )
+        station = said(replace(now, ledger=view), "flow").partition("Buffer")[2].partition("</li>")[0]
+        assert re.findall("<p>(.*?)</p>", station) == [line]
+
+
 def test_the_buffer_has_room_until_readings_or_bytes_reach_their_limit() -> None:
     ledger = Ledger(1_000, 1_000, 0, 0, 0, 1_000, 0)
     waiting = LedgerSnapshot(ledger, 0, 0, 0, 0, 1, 0, 0, 2, waiting_bytes=200_000)
