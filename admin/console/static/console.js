@@ -315,7 +315,11 @@ $$("[data-limit]").forEach(input => input.addEventListener("change", () => {
 $$("[data-copy]").forEach(button => {
   if (!navigator.clipboard) return;
   button.hidden = false;
-  button.addEventListener("click", () => navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent));
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+    button.lastChild.textContent = button.dataset.copied;
+    say(button.dataset.copied);
+  });
 });
 
 // A number as it is typed; NaN if it can be read in two ways (as number_of on the server).
