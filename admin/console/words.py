@@ -17,6 +17,7 @@ from admin.services import Services
 from operations.acts.quarantine import ALL
 from operations.audit import Act
 from operations.audit_entry import Change
+from operations.views.audit import reasons
 from operations.views.device_events import DeviceEventView
 from operations.views.devices import DeviceView
 from operations.views.keys import key_names
@@ -127,15 +128,10 @@ def act(language: Language, names: Mapping[str, str], entry: Change) -> str:
 
 
 def reason_of(entry: Change) -> str:
-    """Returns the reason that was given; empty without one. What was before has the reason of an earlier change."""
+    """Returns the reason that was given; empty without one."""
     if entry.what in (Act.KEY_MADE, Act.KEY_REVOKED):  # the note of a key is its name
         return ""
-    for facts in (entry.after, entry.before):
-        if isinstance(facts, Mapping):
-            given = [facts[name] for name in ("why", "note", "notes") if isinstance(facts.get(name), str)]
-            if given:
-                return next((each[:MAX_REASON] for each in given if each), "")
-    return ""
+    return next((each[:MAX_REASON] for each in reasons(entry) if each), "")
 
 
 def _labeled(language: Language, facts: object) -> str:

@@ -44,6 +44,11 @@ def test_the_audit_log_is_filtered_by_who_what_and_days(site: Site) -> None:
             assert ("shelved press-07" in answer.text) is is_shown, query
             table = client.get("/console/audit/csv", params=query).text
             assert ("device shelved" in table) is is_shown, query
+        for text, shown in (
+            ("BEARING", "shelved press-07"),
+            ("tablet", "made key “a tablet”"),
+        ):  # why, and a key's name
+            assert shown in client.get("/console/audit", params={"q": text}).text
         assert "Clear the filter" in client.get("/console/audit?who=key%20none").text
         for days, at, said in (
             ({"from": "2026-02-31"}, "from", "“2026-02-31” não é um dia do calendário."),

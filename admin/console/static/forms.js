@@ -101,5 +101,9 @@ $$("[data-limit]").forEach(input => input.addEventListener("change", () => {
 $$("[data-copy]").forEach(button => {
   if (!navigator.clipboard) return;
   button.hidden = false;
-  button.addEventListener("click", () => navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent));
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+    button.lastChild.textContent = button.dataset.copied;
+    say(button.dataset.copied);
+  });
 });
