@@ -260,6 +260,16 @@ def test_the_page_of_a_run_says_which_model_is_better_and_how_certain_that_is(si
         )
 
 
+def test_a_run_that_was_killed_is_started_again_without_the_candidate_that_it_compared(site: Site) -> None:
+    like = f"/console/training/like/{FAILED}"
+    with site.client("operator") as client:
+        assert f'href="{like}?without=rf">Train again without it' in client.get(f"/console/runs/{FAILED}").text
+        for path, names in ((like, {"lr", "dt"}), (f"{like}?without=dt", {"lr"})):
+            assert set(re.findall(r'name="candidates" value="(\w+)" checked>', client.get(path).text)) == names
+    with site.client("viewer") as client:
+        assert "/console/training/like" not in client.get(f"/console/runs/{FAILED}").text
+
+
 def test_other_costs_give_another_threshold_without_scripts(site: Site) -> None:
     """Nothing changes by it; a new run can be started with these costs."""
     path, asked = f"/console/runs/{CLEAR}", {"missed": "7.5", "false_alarm": "2,5"}
