@@ -260,7 +260,7 @@ def test_the_list_of_models_leads_to_the_selected_one_and_to_the_comparison_of_t
         assert client.post("/console/models/small/select").status_code == 303
         assert client.post(f"/console/runs/{CLEAR}/save", data={"keep": "2", "name2": "newest"}).status_code == 303
         main = client.get("/console/models").text.partition("<main")[2]
-        assert f'href="/console/runs/{CLEAR}">Compare the models of the newest run' in main
+        assert f'href="/console/runs/{CLEAR}">Newest comparison' in main
         assert '<a href="/console/models/small">small</a> is selected.' in main
 
 
