@@ -34,7 +34,7 @@ class Query:
     equal: tuple[tuple[str, Any], ...] = ()
     least: tuple[tuple[str, float], ...] = ()
     tags: tuple[str, ...] = ()
-    text: str = ""  # contained in the name or the description
+    text: str = ""  # contained in the name, the description, the notes or a tag
 
 
 def least(text: str) -> tuple[str, float]:
@@ -147,11 +147,15 @@ def search(columns: Columns, query: Query) -> tuple[Model, ...]:
         wanted_tags = set(query.tags)
         rows = [row for row in rows if wanted_tags <= set(models[row].tags)]
     if query.text:
-        text, descriptions = query.text.casefold(), columns.of("description")
-        rows = [row for row in rows if text in f"{models[row].name}\n{descriptions[row] or ''}".casefold()]
+        text, descriptions, notes = query.text.casefold(), columns.of("description"), columns.of("notes")
+        rows = [row for row in rows if text in _searched(models[row], descriptions[row], notes[row])]
     key = query.sort.removeprefix("-")
     found = _sorted(rows, columns.of(FOLDED if key == "name" else key), query.sort[:1] == "-")
     return tuple(models[row] for row in found)
+
+
+def _searched(model: Model, description: Any, notes: Any) -> str:
+    return "\n".join((model.name, str(description or ""), str(notes or ""), *map(str, model.tags))).casefold()
 
 
 def _sorted(rows: Iterable[int], column: Sequence[Any], reverse: bool) -> list[int]:

@@ -109,7 +109,7 @@ def list_models(
     services: Held,
     response: Response,
     q: Annotated[
-        str, Query(description="Only models with this text in their name or description.", max_length=64)
+        str, Query(description="Only models with this text in their name, description, notes or tags.", max_length=64)
     ] = "",
     model_type: Annotated[
         str | None, Query(max_length=64, description="Only models of this type.", examples=["RandomForest"])

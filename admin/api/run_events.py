@@ -26,7 +26,7 @@ RETRY_S = 5
 EXAMPLE = (
     "id: 9\nevent: candidate_ended\ndata: "
     '{"number":9,"at":"2026-11-24T11:58:52.114Z","kind":"candidate_ended","message":"compared 3 of 14 classifiers; '
-    'LogisticRegression: F1 0.842","done":3,"total":14,"candidate":{"id":"lr","model_type":"LogisticRegression",'
+    'LogisticRegression: F1 0.842","done":3,"total":15,"candidate":{"id":"lr","model_type":"LogisticRegression",'
     '"score":0.842,"interval":[0.79,0.88],"seconds":0.27,"trouble":null},"leaderboard":[],"time_left_s":38.5}\n\n'
 )
 STREAM: Responses = {

@@ -43,7 +43,7 @@ class ErrorPage:
     signed_in: bool = False  # as far as is known: the session cannot be read
     unsent: Sent | None = None  # a form that was not done, as far as is known
     has_files: bool = False  # which must be chosen again
-    listed: Item | None = None  # the page to look in for what is not there
+    leads_to: Item | None = None  # where to go instead; trying again would change nothing
 
 
 def page(request: Request, problem: Problem, headers: Mapping[str, str]) -> Response:
@@ -119,7 +119,7 @@ def _context(request: Request, problem: Problem, console: Console, visitor: Visi
         is_away and cookie_name(request.scope["scheme"]) in request.cookies,
         unsent,
         bool(request.scope.get(FILES)),
-        list_of(visitor.path) if problem.status == 404 else None,
+        {"forbidden": list_of(""), "not-found": list_of(visitor.path)}.get(problem.kind),
     )
 
 

@@ -25,7 +25,10 @@ WORDS: Mapping[str, tuple[str, str | None, tuple[Step, ...]]] = {
     "forbidden": (
         _("Your key does not allow this"),
         None,
-        (Step(_("Ask an admin"), _("A key of a higher role can do it.")),),
+        (
+            Step(_("Ask an admin"), _("A key of a higher role can do it.")),
+            Step(_("Go on with what your key allows"), _("The navigation shows all of it.")),
+        ),
     ),
     "not-found": (
         _("There is no such page"),

@@ -33,6 +33,7 @@ from admin.console.static_files import static_file
 from admin.console.templates import loader
 from admin.console.training.words import data_advice, data_kind, data_text
 from admin.console.words import STATES, device_line, device_why, feature_text, label_text, period
+from zelador.classifiers import spelled
 
 FOLDER = Path(__file__).parent
 ICONS = FOLDER / "icons"
@@ -82,6 +83,7 @@ class Renderer:
             iso=lambda moment: language.local(moment).isoformat(timespec="seconds"),
             brk=breakable,
             visible=visible,
+            spelled=spelled,
             safe_json=safe_json,
             label=lambda text: label_text(language, text),
             feature=lambda name: feature_text(language, name),

@@ -72,9 +72,12 @@ REASONS: Mapping[str, str] = {
     "silent": _("silent"),
     "quarantined": _("its readings are quarantined"),
     "set aside": _("its readings are set aside"),
-    "fleet": _("nothing arrives from any device"),
     "not classified": _("no reading was classified yet"),
     "chattering": _("in trouble again soon after an alarm"),
+}
+SILENT_WORDS: Mapping[str, str] = {
+    "silent": _("silent, last reading %(time)s"),
+    "fleet": _("silent with all others, last reading %(time)s"),
 }
 EVENTS: Mapping[str, str] = {
     "ok": _("%(device)s is OK again"),
@@ -125,6 +128,8 @@ def act(language: Language, names: Mapping[str, str], entry: Change) -> str:
 
 def reason_of(entry: Change) -> str:
     """Returns the reason that was given; empty without one. What was before has the reason of an earlier change."""
+    if entry.what in (Act.KEY_MADE, Act.KEY_REVOKED):  # the note of a key is its name
+        return ""
     for facts in (entry.after, entry.before):
         if isinstance(facts, Mapping):
             given = [facts[name] for name in ("why", "note", "notes") if isinstance(facts.get(name), str)]
@@ -189,8 +194,8 @@ def _why(language: Language, device: DeviceView) -> str:
         case "shelved" if device.shelved_until:
             until = _("until %(time)s", time=language.day_and_time(device.shelved_until))
             return f"{until}: {device.reason}" if device.reason else until
-        case "unknown" if device.silent_since and device.reason == "silent":
-            return _("silent, last reading %(time)s", time=language.when(device.silent_since))
+        case "unknown" if device.silent_since and device.reason and device.reason in SILENT_WORDS:
+            return _(SILENT_WORDS[device.reason], time=language.when(device.silent_since))
         case "unknown":
             return _(REASONS.get(device.reason or "", device.reason or ""))
         case _:
@@ -241,6 +246,8 @@ def device_event(language: Language, event: DeviceEventView, names: Mapping[str,
         )
     pattern = FLEET_EVENTS.get(event.state) if event.device_id is None else EVENTS.get(event.state)
     text = f"{device}: {event.state}" if pattern is None else language.text(pattern, device=device)
+    if event.by and event.state in ("acknowledged", "shelved", "retired"):
+        text += " " + language.text("by %(who)s", who=named(language, event.by, names))
     return Event(event.at, text, event.state)
 
 

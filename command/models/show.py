@@ -36,7 +36,7 @@ TOP_FIELDS = (
 
 def list_(
     text: Annotated[
-        str, typer.Option("--text", "-q", help="Only models with this text in their name or description.")
+        str, typer.Option("--text", "-q", help="Only models with this text in their name, description, notes or tags.")
     ] = "",
     tag: Annotated[list[str] | None, typer.Option(help="Only models with this tag. May be repeated.")] = None,
     run: Annotated[str | None, typer.Option(help="Only models of this training run.")] = None,

@@ -76,6 +76,15 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class Lead:
+    """How much better the first candidate is than the next one, on the same folds; `over` is that one's type."""
+
+    over: str
+    difference: float
+    interval: Pair
+
+
+@dataclass(frozen=True, slots=True)
 class Live:
     """The selected model on the same hold-out."""
 
@@ -144,6 +153,32 @@ class Comparison:
     def first(self) -> CandidateRow | None:
         """The recommended candidate."""
         return self.packed[0] if self.packed else None
+
+    @property
+    def lead(self) -> Lead | None:
+        """The lead of the candidate that the verdict names first; None if that one cannot be saved."""
+        if self.first is None or not self.sentence.startswith(f"{self.first.model_type} "):
+            return None
+        behind = [row for row in self.packed[1:] if row.from_first is not None and row.from_first_interval is not None]
+        next_one = max(behind, key=lambda row: row.from_first or 0.0, default=None)
+        if next_one is None or next_one.from_first is None or next_one.from_first_interval is None:
+            return None
+        low, high = next_one.from_first_interval
+        return Lead(next_one.model_type, -next_one.from_first, (-high, -low))
+
+    @property
+    def alone(self) -> tuple[str, ...]:
+        """The classes that were seen on one device, or in one recording, only."""
+        return () if self.seen is None else tuple(each.label for each in self.seen.classes if each.is_alone)
+
+    @property
+    def testable(self) -> tuple[str, ...]:
+        """The other classes. With fewer than two of them, no score but that of a shuffled test says anything."""
+        return () if self.seen is None else tuple(each.label for each in self.seen.classes if not each.is_alone)
+
+    @property
+    def is_untested(self) -> bool:
+        return bool(self.alone) and len(self.testable) < 2
 
     @property
     def is_chance(self) -> bool:

@@ -159,6 +159,10 @@ class Devices:
         """The number of devices in each state; those of which no reading was classified yet are not among them."""
         return self._states.counts()
 
+    def silent_since(self) -> int | None:
+        """While nothing arrives from any device: the time of the last reading (ms since 1970 UTC), else None."""
+        return self._states.silent_since()
+
     def _heard(self, offset: int, limit: int) -> tuple[list[str], int]:
         heard: Any = self._client.zrevrange(self._keys.devices, offset, offset + limit - 1)
         total: Any = self._client.zcard(self._keys.devices)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from operations.views.metadata import Pair, integer, numbers, pair_of, text_of, time_of
 from operations.views.report import Range, Report, report_of
 from operations.views.same_test import Doubts, SameTest, doubts, metric_of, same_test
-from registry.listing import Query
+from registry.listing import NEWEST_FIRST, Query
 from registry.log.state import Model, Selection, State
 from registry.metadata import mapping
 from registry.registry import Registry
 from zelador.model_metrics import METRICS
 
 ModelState = Literal["selected", "before", "never"]  # whether it was selected
+BY_STATE = "state"  # a `Query.sort` of `model_rows` only: the registry's log has the state, not the model's metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,13 +179,28 @@ def model_rows(
 ) -> tuple[list[ModelRow], int]:
     """A page of models, and how many match. Raises InvalidInput, Unavailable, Corrupt."""
     state = registry.sync()
-    found = registry.find(query)
     last = {selection.model: selection for selection in state.history}
+    is_by_state = query.sort.removeprefix("-") == BY_STATE
+    found = registry.find(replace(query, sort=NEWEST_FIRST) if is_by_state else query)
+    if is_by_state:
+        found = _by_state(found, last, query.sort[:1] == "-")
     if state_of is not None:
         live = None if state.selection is None else state.selection.model
         states = {name: "selected" if name == live else "before" for name in last}
         found = tuple(model for model in found if states.get(model.name, "never") == state_of)
     return [_row(model, state, last) for model in found[offset : offset + limit]], len(found)
+
+
+def _by_state(models: Sequence[Model], last: Mapping[str, Selection], is_reversed: bool) -> tuple[Model, ...]:
+    """The selected model, those that were selected before, the last one first, and those that never were."""
+    entries = {name: selection.sequence for name, selection in last.items()}
+    return tuple(sorted(models, key=lambda model: entries.get(model.name, 0), reverse=not is_reversed))
+
+
+def newest_run(registry: Registry) -> str | None:
+    """The training run of the newest model; None if no run made it."""
+    newest = next(iter(registry.find(Query(NEWEST_FIRST))), None)
+    return None if newest is None else text_of(newest.metadata.get("run")) or None
 
 
 def model_types(registry: Registry) -> list[str]:

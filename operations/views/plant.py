@@ -76,6 +76,7 @@ class PlantView:
     broker_away_since: int | None = None  # likewise, as far as this server has seen
     last_alarm: Ended | None = None  # the last one that is over
     today: Today | None = None  # what the ledger counted since midnight; None if that is not known
+    silent_since: int | None = None  # the last reading (ms since 1970 UTC), while nothing arrives from any device
 
     def is_alarm(self, label: str | None) -> bool:
         """True if a prediction or label is an alarm."""
@@ -106,13 +107,7 @@ class PlantView:
     @property
     def is_fleet_silent(self) -> bool:
         """True if nothing arrives from any device: one event, not one for each."""
-        return any(device.state == "unknown" and device.reason == "fleet" for device in self.not_ok or ())
-
-    @property
-    def silent_since(self) -> str | None:
-        """When the last reading of all devices arrived, if nothing arrives from any."""
-        silent = [each for each in self.not_ok or () if each.state == "unknown" and each.reason == "fleet"]
-        return max((each.silent_since or each.heard_at for each in silent), default=None)
+        return self.silent_since is not None
 
     @property
     def live(self) -> int | None:
@@ -223,6 +218,7 @@ class PlantReader:
         not_ok: tuple[DeviceView, ...] | None = None
         total: int | None = None
         last_alarm: Ended | None = None
+        silent_since: int | None = None
         try:
             ledger = self._ledger.snapshot()
             today = self._marks.today(ledger, self._zone)
@@ -230,11 +226,12 @@ class PlantReader:
             counts = self._devices.counts()
             not_ok = tuple(self._devices.page(MAX_DEVICES, 0, NOT_OK)[0])
             last_alarm = self._devices.alarm_times().last
+            silent_since = self._devices.silent_since()
             found: Any = self._client.zcard(self._keys.devices)
             total = int(found)
         except (redis.RedisError, OSError) as error:
             log.debug("Redis does not answer: %s", error)
-            ledger = today = beats = counts = not_ok = total = None
+            ledger = today = beats = counts = not_ok = total = silent_since = None
         inference = None if beats is None else [beat for beat in beats if beat.get("service") == "inference"]
         return PlantView(
             at=at,
@@ -253,6 +250,7 @@ class PlantReader:
             not_ok=not_ok,
             last_alarm=last_alarm,
             today=today,
+            silent_since=silent_since,
         )
 
 

@@ -30,7 +30,8 @@ class ProgressView:
 
     Once all candidates have ended, the earliest estimated end holds: an estimate that is renewed with each step
     would stand still. `leaderboard` has the candidates that ended, the best first; `listed` the events that `steps` do
-    not show. `has_more`: candidates are still to be compared. `may_cancel`: until the models are being registered.
+    not show, steps of one kind in a row only once. `has_more`: candidates are still to be compared. `may_cancel`: until
+    the models are being registered.
     """
 
     steps: tuple[Step, ...] = ()
@@ -62,10 +63,25 @@ def progress_view(events: Sequence[RunEvent], now: datetime) -> ProgressView:
         None if counted is None or counted.total is None else (counted.done or 0, counted.total),
         left,
         next((each.leaderboard for each in reversed(events) if each.leaderboard), ()),
-        tuple(each for each in events if each.kind not in IN_STEPS),
+        listed_of(events),
         stage.may_finish_early(reversed(events)),
         stage.may_cancel(reversed(events)),
     )
+
+
+def listed_of(events: Sequence[RunEvent]) -> tuple[RunEvent, ...]:
+    """Returns the events that the steps do not show. Of steps of one kind in a row, such as each try of tuning, the
+    newest stands for all."""
+    shown = [each for each in events if each.kind not in IN_STEPS]
+    later: list[RunEvent | None] = [*shown[1:], None]
+    return tuple(each for each, after in zip(shown, later, strict=False) if not _is_followed(each, after))
+
+
+def _is_followed(event: RunEvent, after: RunEvent | None) -> bool:
+    """True if the next event is a step that begins with the same word, such as rebuilding."""
+    if after is None or event.kind != "step" or after.kind != "step":
+        return False
+    return event.message.partition(" ")[0] == after.message.partition(" ")[0]
 
 
 def _estimating(events: Sequence[RunEvent]) -> Sequence[RunEvent]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timezone
 from typing import Any, cast
 
 import pytest
 
-from operations.views.comparison import comparison, cost_of, progress_of
+from admin.console.language import language
+from admin.console.runs.words import certainty_text, verdict_text
+from operations.views.comparison import Lead, comparison, cost_of, progress_of
 from operations.views.run_view import RunView
 from operations.views.same_test import CostPair
 from registry.run_document import RunDocument
 
+EN = language("en", timezone.utc)
 MODEL = {
     "name": None, "rank": 1, "model_type": "GradientBoosting", "metrics": {"F1": 0.92, "MCC": 0.9},
     "holdout": {"F1": 0.916}, "served_by": "onnx", "confusion": {"labels": ["no", "yes"], "counts": [[90, 1], [2, 7]]},
@@ -55,6 +59,42 @@ def test_an_evaluated_run() -> None:
     assert 0.89 < found.axis[0] < 0.9
     assert found.first is first
     assert (found.baseline, found.question("later"), found.live) == (found.others[0], None, None)
+
+
+def test_a_clear_lead_is_over_the_next_candidate() -> None:
+    rows = [
+        {**EVALUATED, "rank": rank, "model_type": name, "from_first": {"F1": far}, "from_first_intervals": {"F1": sure}}
+        for rank, name, far, sure in (
+            (2, "ExtraTrees", -0.02, [-0.03, -0.01]),
+            (3, "LightGBM", -0.01, [-0.018, -0.002]),
+        )
+    ]
+    verdict = {"kind": "clear", "sentence": "GradientBoosting is better than the other 2: F1 0.920.", "tied": []}
+    found = comparison(run(models=[EVALUATED, *rows], verdict=verdict))
+    assert found.lead == Lead("LightGBM", 0.01, (0.002, 0.018))
+    assert certainty_text(EN, found) == (
+        "Its lead over LightGBM is 0.010 F1, and the interval of that lead, 0.002 to 0.018, does not include 0."
+    )
+    assert certainty_text(EN, comparison(run(models=[EVALUATED, *rows], verdict=verdict), "MCC")) == ""
+    replaced = {**verdict, "sentence": "NeuralNetwork is better than the other 3: F1 0.930. It cannot be served."}
+    assert comparison(run(models=[EVALUATED, *rows], verdict=replaced)).lead is None
+
+
+def test_classes_that_cannot_be_tested_are_counted() -> None:
+    classes = {
+        "idle": {"rows": [4, 5], "devices": 2, "alone": False}, "run": {"rows": [4, 4], "devices": 2, "alone": False},
+        "worn": {"rows": [0, 3], "devices": 1, "alone": True},
+    }  # fmt: skip
+    verdict = {"kind": "not_evaluable", "sentence": "This cannot be evaluated: ...", "tied": []}
+    seen = {"devices": ["a", "b"], "of": 2, "classes": classes}
+    found = comparison(run(models=[EVALUATED], verdict=verdict, split={"seen": seen}))
+    assert (found.alone, found.testable, found.is_untested) == (("worn",), ("idle", "run"), False)
+    classes["run"]["alone"] = True
+    found = comparison(run(models=[EVALUATED], verdict=verdict, split={"seen": seen}))
+    assert found.is_untested
+    assert verdict_text(EN, found).startswith(
+        "This cannot be evaluated: 2 of the 3 classes were each seen on one device"
+    )
 
 
 def test_optimism_and_ties_are_of_the_metric_that_is_shown() -> None:

@@ -171,7 +171,7 @@ def test_without_the_broker_nothing_claims_that_devices_are_ok_now(site: Site) -
         services.patient_redis.close()
 
 
-def test_what_is_not_there_has_a_link_to_the_list(site: Site) -> None:
+def test_what_is_not_there_or_not_allowed_has_a_link_to_a_page_that_is(site: Site) -> None:
     with site.client("operator") as client:
         for path, listed in (
             ("devices/nothing", "devices"),
@@ -181,7 +181,14 @@ def test_what_is_not_there_has_a_link_to_the_list(site: Site) -> None:
         ):
             answer = client.get(f"/console/{path}")
             assert answer.status_code == 404
-            assert f'<a class="btn" href="/console/{listed}">' in answer.text, path
+            assert f'<a class="btn primary" href="/console/{listed}">' in answer.text, path
+            assert "Try again" not in answer.text, path
+    with site.client("viewer") as client:
+        for path in ("audit", "keys/none/revoke", "models/other/select"):
+            answer = client.get(f"/console/{path}")
+            assert answer.status_code == 403
+            assert '<a class="btn primary" href="/console/overview">' in answer.text, path
+            assert "Try again" not in answer.text, path
 
 
 def test_keys_of_one_name_are_told_apart(site: Site) -> None:
@@ -193,6 +200,17 @@ def test_keys_of_one_name_are_told_apart(site: Site) -> None:
             name = page.index(f"</span>{key.id}</span></th>")
             assert "screen in the hall" in page[name - 120 : name]
             assert f'<dd class="mono">{key.id}</dd>' in client.get(f"/console/keys/{key.id}/revoke").text
+
+
+def test_the_newest_key_is_first_and_those_that_are_revoked_are_last(site: Site) -> None:
+    keys = [new_key(site.settings.api.keys_file, "viewer", f"tablet {number}")[0] for number in range(3)]
+    with site.client() as client:
+        assert client.post(f"/console/keys/{keys[2].id}/revoke").status_code == 303
+        page = client.get("/console/keys").text
+        rows = re.findall(r"</span>([0-9a-f]{8})</span></th>", page)
+        assert rows[:2] == [keys[1].id, keys[0].id]
+        assert rows[-1] != keys[0].id
+        assert rows.index(keys[2].id) > rows.index(keys[0].id)
 
 
 def test_an_undone_label_still_shows_what_it_said(site: Site) -> None:

@@ -91,8 +91,8 @@ def test_signing_out_ends_the_session_for_good(site: Site) -> None:
         refused = httpx.get(f"{site.url}/console/overview", cookies={COOKIE: token})
         assert refused.status_code == 303
         form = f"{site.url}{refused.headers['location']}"
-        assert "Your session has ended." in httpx.get(form, cookies={COOKIE: token}).text
-        assert "Your session has ended." not in httpx.get(form).text  # of somebody who never signed in
+        assert "Your session has ended" in httpx.get(form, cookies={COOKIE: token}).text
+        assert "Your session has ended" not in httpx.get(form).text  # of somebody who never signed in
 
 
 def test_a_wrong_key_is_reported_and_delayed(site: Site) -> None:

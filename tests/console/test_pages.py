@@ -238,6 +238,50 @@ def test_a_column_of_models_is_sorted_both_ways_by_its_header(site: Site, column
             assert seen[name] == [model["name"] for model in twin]
 
 
+def test_models_are_sorted_by_when_they_were_selected_last(site: Site) -> None:
+    """The selected one, those before it, the newest of them first, and those that never were; and the other way."""
+    with site.client("operator") as client:
+        for name in ("other", "small", "other", "small"):
+            assert client.post(f"/console/models/{name}/select").status_code == 303
+        orders = []
+        for query in ("sort=state", "sort=state&order=desc", "sort=state&state=before"):
+            text = client.get(f"/console/models?{query}").text
+            assert re.search(r'aria-sort="\w+"><a href="[^"]+">State', text)
+            orders.append(re.findall(r'<a class="name" href="/console/models/([^"]+)"', text))
+    assert orders[0][:2] == ["small", "other"]
+    assert "hungry" in orders[0][2:]
+    assert orders[1][-2:] == ["other", "small"]
+    assert sorted(orders[0]) == sorted(orders[1])
+    assert orders[2] == ["other"]
+
+
+def test_the_list_of_models_leads_to_the_selected_one_and_to_the_comparison_of_the_newest(site: Site) -> None:
+    with site.client("operator") as client:
+        assert client.post("/console/models/small/select").status_code == 303
+        assert client.post(f"/console/runs/{CLEAR}/save", data={"keep": "2", "name2": "newest"}).status_code == 303
+        main = client.get("/console/models").text.partition("<main")[2]
+        assert f'href="/console/runs/{CLEAR}">Compare the models of the newest run' in main
+        assert '<a href="/console/models/small">small</a> is selected.' in main
+
+
+def test_the_models_to_ask_begin_with_the_selected_one_and_a_model_leads_to_its_form(site: Site) -> None:
+    with site.client("operator") as client:
+        assert client.post("/console/models/small/select").status_code == 303
+        listed = re.findall(r'class="name" href="/console/classify/by/([^"]+)"', client.get("/console/classify").text)
+        assert listed[0] == "small"
+        assert set(listed) >= {"other", "hungry"}
+        assert 'href="/console/classify/by/other">Classify by hand' in client.get("/console/models/other").text
+
+
+def test_the_bar_of_the_positive_class_is_first_whatever_the_answer(site: Site) -> None:
+    with site.client("viewer") as client:
+        for vibration in ("0.3", "5.9"):
+            values = {"f.lux": "400", "f.temperature": "45", "f.vibration": vibration}
+            text = client.post("/console/classify", data={"model": "other", **values}).text
+            bars = re.findall(r'<div class="row"><span>(\w+)</span>', text)
+            assert bars == ["yes", "no"], vibration
+
+
 def test_values_that_are_typed_are_said_as_they_were_typed(site: Site) -> None:
     """9,999.5 would be rounded to 10,000, which lies outside as well, but was not asked."""
     values = {"f.lux": "9999,5", "f.temperature": "60,25", "f.vibration": "0,4"}

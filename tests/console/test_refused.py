@@ -171,6 +171,12 @@ def test_a_refused_form_is_shown_again_with_all_that_was_typed(site: Site, clien
     assert 'lang="en"' not in again.text.partition("<main")[2].partition('class="error"')[2][:500]
 
 
+def test_a_selection_that_came_first_is_named_with_a_link(client: httpx.Client) -> None:
+    answer = client.post("/console/models/other/select", data={"why": "quieter", "etag": '"old"'})
+    said = answer.text.partition('class="error"')[2].partition("</div>")[0]
+    assert re.search(r'Selected now: <a href="/console/models/small">small</a>, since \d\d:\d\d:\d\d\.', said), said
+
+
 def test_a_refused_file_leaves_what_was_typed_beside_it(client: httpx.Client) -> None:
     typed = {"name": "mine", "why": "from <lab>"}
     for content, status, at in (

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.device_states import START, Plant
 from zelador.alarms import Rule, Track, step
+from zelador.alarms.store import DeviceStates
 from zelador.buffer import Outcome, Sighting, Sightings
 from zelador.clock import now_ms
 from zelador.settings import Settings
@@ -203,11 +204,16 @@ def test_a_fleet_that_is_silent_is_one_event(plant: Plant) -> None:
     assert plant.sweep()[1] == 20
     assert {plant.record(device).state for device in devices} == {"unknown"}
     assert plant.events() == [("", "ok", "unknown")]
+    states = DeviceStates(plant.client, plant.keys.prefix)
+    newest: Any = plant.client.zscore(plant.keys.devices, devices[0])
+    assert states.silent_since() == round(newest)
     for device in devices[:15]:  # the broker is back, and five devices are not
         plant.writer._noted.clear()
         plant.see(device, "l", START + 9_000)
     assert plant.sweep()[1] == 0
     assert plant.events() == [("", "ok", "unknown"), ("", "unknown", "ok")]
+    assert plant.record(devices[-1]).reason == "fleet"
+    assert states.silent_since() is None, "what other devices were silent for is no longer so"
     plant.look_now()
     assert plant.sweep()[1] == 5
     assert len(plant.events()) == 7 and plant.in_state("unknown") == sorted(devices[15:])

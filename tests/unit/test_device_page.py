@@ -71,6 +71,14 @@ def test_an_event_of_all_devices_is_a_sentence_of_its_own(state: str, said: str)
     assert device_event(language("en", timezone.utc), fleet, {}).sentence == said
 
 
+def test_an_event_of_a_person_says_who_it_was() -> None:
+    taken = DeviceEventView(
+        "1", "2026-11-27T01:00:00Z", "pump-04", "alarm", "acknowledged", "key 4f2a91c0", None, None, None, None, None
+    )
+    names = {"key 4f2a91c0": "a.lima"}
+    assert device_event(language("en", timezone.utc), taken, names).sentence == "pump-04: alarm acknowledged by a.lima"
+
+
 VIEW: HistoryView = {
     "device_id": "a", "from": "1970-01-01T00:01:40.000Z", "to": "1970-01-01T00:16:40.500Z", "step_ms": 1_000,
     "features": [], "readings": 1, "buckets": [{"at": "1970-01-01T00:03:20.000Z", "readings": 1, "values": {}}],

@@ -12,7 +12,7 @@ import pytest
 from admin.console.labels.table_words import note_text
 from admin.console.language import language
 from admin.console.refusals import refusal_text, translated_refusal
-from admin.console.training.words import data_text
+from admin.console.training.words import data_advice, data_text
 from archive.dataset.description import Finding
 from operations.acts.labels import FULL
 from tests.unit.test_quarantine_words import ROOT, messages_in, sample
@@ -163,3 +163,10 @@ def test_a_message_is_said_with_its_parts(said: str, in_english: str, in_portugu
 
 def test_an_unknown_message_stays_as_it_is() -> None:
     assert refusal_text(PT, "what a later version says") == "What a later version says"
+
+
+def test_a_finding_is_said_for_people_who_have_no_command_line() -> None:
+    small = Finding("small class", "the class wörn has 4 of 900 labeled readings", "leave it out with --classes")
+    assert data_advice(EN, small) == "Label more of it. Without enough of it, a run leaves the class out."
+    spelled = Finding("label case", "the labels 'Yes' (25) and \"it's\" (3) differ by case or blanks alone", "")
+    assert data_text(EN, spelled).startswith("The labels “Yes” (25), “it's” (3) differ")

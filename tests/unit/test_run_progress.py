@@ -58,6 +58,20 @@ def test_what_ended_is_in_progress_and_waits_is_known_from_the_events() -> None:
     assert [each.id for each in found.leaderboard] == ["lr"]
 
 
+def test_steps_of_one_kind_in_a_row_are_listed_once() -> None:
+    """Tuning reports each try: without this, the newest of them would hide all that happened before."""
+    messages = (
+        "loading", "tuning LR: 1 settings tried, 9 s left", "tuning RF: 1 settings tried, 8 s left",
+        "rebuilding LR (1 of 2)", "rebuilding RF (2 of 2)", "writing",
+    )  # fmt: skip
+    steps = [
+        RunEvent(number, f"2026-11-24T12:00:0{number}Z", "step", message)
+        for number, message in enumerate(messages, start=1)
+    ]
+    listed = progress_view(steps, NOW).listed
+    assert [each.message for each in listed] == ["loading", messages[2], messages[4], "writing"]
+
+
 def test_the_time_left_counts_down_from_the_newest_estimate() -> None:
     assert progress_view(events(), NOW).left_s == 26.0
     assert progress_view(events(), NOW + timedelta(minutes=1)).left_s == -34.0

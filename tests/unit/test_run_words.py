@@ -37,10 +37,10 @@ LIMIT = "the run took longer than 60 s (ZELADOR_TRAINING__TIMEOUT_S)"
         ("preparing the classifiers", "Os candidatos são preparados"),
         ("comparing classifiers", "Os candidatos são preparados"),
         ("compared 3 of 14 classifiers", "3 de 14 candidatos comparados"),
-        ("rebuilding RandomForest (1 of 5)", "RandomForest é montado: 1 de 5"),
+        ("rebuilding RandomForest (1 of 5)", "Random Forest é montado: 1 de 5"),
         ("writing the models and their reports", "Os modelos e seus relatórios são gravados"),
         ("tuning LightGBM: 12 settings tried, 40 s left", "LightGBM é ajustado: 12 ajustes testados, restam 40 s"),
-        ("blending LightGBM, RandomForest", "Testa-se a média de LightGBM, RandomForest"),
+        ("blending LightGBM, RandomForest", "Testa-se a média de LightGBM, Random Forest"),
         (
             f"someone asked the run to finish early: {CUT_SHORT}",
             "Alguém pediu que a execução terminasse antes: ela continua com os candidatos que foram comparados.",
@@ -63,7 +63,7 @@ def test_a_candidate_is_named_with_its_score() -> None:
         event_text(PT, RunEvent(1, "2026-11-26T12:00:00Z", kind, "in English", candidate=each), "F1")
         for kind, each in (("candidate_started", ended), ("candidate_ended", ended), ("candidate_failed", failed))
     ]
-    assert says == ["RandomForest começa", "RandomForest termina, F1 0,917", "QDA falhou"]
+    assert says == ["Random Forest começa", "Random Forest termina, F1 0,917", "QDA falhou"]
     stopped = Standing("qda", "QDA", None, None, None, "it was not finished: someone asked the run to finish early")
     event = RunEvent(4, "2026-11-26T12:00:00Z", "candidate_failed", "in English", candidate=stopped)
     assert event_text(PT, event, "F1") == "QDA não foi terminado"
@@ -86,12 +86,12 @@ def test_a_candidate_is_named_with_its_score() -> None:
         (
             "a shuffled split would give F1 0.393 for KNearestNeighbors instead of 0.304: it tests models on neighbors "
             "of the rows that they were fitted on",
-            "Um teste embaralhado daria F1 0,393 a KNearestNeighbors em vez de 0,304.",
+            "Um teste embaralhado daria F1 0,393 a K Neighbors em vez de 0,304.",
         ),
         (
             "a shuffled split would give MCC 0.104 for KNearestNeighbors instead of -0.061: it tests models on "
             "neighbors of the rows that they were fitted on",
-            "Um teste embaralhado daria MCC 0,104 a KNearestNeighbors em vez de −0,061.",
+            "Um teste embaralhado daria MCC 0,104 a K Neighbors em vez de −0,061.",
         ),
         (
             "on the hold-out, the MCC of Ridge is -0.02, but the folds predicted -0.01 to 0.20: the hold-out differs "
@@ -148,7 +148,7 @@ def test_messages_about_a_candidate_are_translated(text: str, said: str) -> None
 def test_the_reason_for_a_verdict_is_translated(verdict: str, sentence: str, said: str) -> None:
     found = SimpleNamespace(
         verdict=verdict, sentence=sentence, first=SimpleNamespace(model_type="RF"), tied=("RF", "LR"), ranked_by="MCC",
-        is_chance=False, chance=None,
+        is_chance=False, chance=None, alone=(), testable=(),
     )  # fmt: skip
     assert verdict_text(PT, found) == said  # type: ignore[arg-type]
 
@@ -178,7 +178,7 @@ def test_a_row_that_cannot_be_a_label_says_why_in_portuguese(wish: Wish, said: s
         (
             "the training process ended without a result (killed by SIGKILL: often by the system, when memory runs "
             "out); start the run again",
-            "O processo de treinamento foi morto, muitas vezes pelo sistema, quando a memória acaba.",
+            "O processo de treinamento foi morto. O sistema faz isso quando a memória acaba.",
         ),
         (
             "its trainer (process 41) was killed in the middle of this run; start the run again",

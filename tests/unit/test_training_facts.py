@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from threading import Event
+from types import SimpleNamespace
 from typing import cast
 
 from admin.console.training.facts import DataFacts, Facts
 from archive.dataset.cache import Meta
+from archive.dataset.description import Description
 from archive.dataset.load import Loaded
 from operations.views.datasets import DataMark, DatasetReader
 from zelador.errors import Unavailable
@@ -20,6 +22,7 @@ class Reader:
     def __init__(self) -> None:
         self.go, self.asked, self.fails = Event(), 0, False
         self.labels, self.readings = 0, 0
+        self.description: Description | None = None
 
     def mark(self) -> DataMark:
         return DataMark((self.labels,), self.readings)
@@ -29,7 +32,7 @@ class Reader:
         assert self.go.wait(60.0)
         if self.fails:
             raise Unavailable("the archive does not answer")
-        return Loaded(META, None)
+        return Loaded(META, None, self.description)
 
 
 def facts_of(reader: Reader, wait_s: float) -> DataFacts:
@@ -48,6 +51,18 @@ def test_a_slow_data_set_is_loaded_once_while_pages_say_so() -> None:
     assert reader.asked == 1
     patient.forget()
     assert patient.look({}).meta == META
+    assert reader.asked == 2
+
+
+def test_the_first_readings_are_loaded_at_once() -> None:
+    """Else the page says for a minute that no reading has arrived."""
+    reader, now = Reader(), [0.0]
+    reader.description = cast(Description, SimpleNamespace(rows=0))
+    reader.go.set()
+    facts = DataFacts(cast(DatasetReader, reader), 10.0, lambda: now[0])
+    facts.look({})
+    reader.readings, now[0] = 1, 3.0
+    facts.look({})
     assert reader.asked == 2
 
 

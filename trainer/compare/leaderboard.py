@@ -8,28 +8,8 @@ from dataclasses import dataclass, field
 
 from registry.evaluation.scores import Scores
 from trainer.evaluate.chance import guesses
+from zelador.classifiers import MODEL_TYPES, TUNED
 
-MODEL_TYPES = {
-    "lr": "LogisticRegression",
-    "knn": "KNearestNeighbors",
-    "nb": "NaiveBayes",
-    "dt": "DecisionTree",
-    "svm": "LinearSVM",
-    "rbfsvm": "RBFSVM",
-    "gpc": "GaussianProcess",
-    "mlp": "NeuralNetwork",
-    "ridge": "Ridge",
-    "rf": "RandomForest",
-    "qda": "QuadraticDiscriminant",
-    "ada": "AdaBoost",
-    "gbc": "GradientBoosting",
-    "lda": "LinearDiscriminant",
-    "et": "ExtraTrees",
-    "xgboost": "XGBoost",
-    "lightgbm": "LightGBM",
-    "catboost": "CatBoost",
-    "dummy": "Dummy",
-}
 BASELINE = "dummy"
 EVERY = "all"  # instead of names: every candidate whose package is installed, including the slow ones
 MADE = {"blend": "Blend", "stack": "Stack"}  # made from other candidates, by request
@@ -37,9 +17,9 @@ TUNED_PREFIX = "tuned_"
 
 
 def model_type_of(id_: str) -> str:
-    """Returns a candidate's model type, such as `TunedRandomForestClassifier`."""
+    """Returns a candidate's model type, such as `TunedRandomForest`."""
     if id_.startswith(TUNED_PREFIX):
-        return f"Tuned{model_type_of(id_.removeprefix(TUNED_PREFIX))}"
+        return f"{TUNED}{model_type_of(id_.removeprefix(TUNED_PREFIX))}"
     return MADE.get(id_) or MODEL_TYPES.get(id_, id_)
 
 

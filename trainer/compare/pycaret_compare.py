@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from pycaret.classification import ClassificationExperiment
 from sklearn.model_selection import PredefinedSplit
 
-from trainer.compare.leaderboard import BASELINE, EVERY, MODEL_TYPES
+from trainer.compare.leaderboard import BASELINE, EVERY
 from trainer.compare.tried import Tried
 from trainer.evaluate.balance import sampler
 from trainer.evaluate.calibrate import middle_of, scores_of
+from zelador.classifiers import MODEL_TYPES
 from zelador.errors import InvalidInput
 from zelador.printable import counted
 

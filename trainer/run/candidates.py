@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib.util import find_spec
 
-from trainer.compare.leaderboard import BASELINE, EVERY, MODEL_TYPES
+from trainer.compare.leaderboard import BASELINE, EVERY
+from zelador.classifiers import MODEL_TYPES
 from zelador.errors import InvalidInput
 
 PACKAGES = {"xgboost": "xgboost", "catboost": "catboost", "lightgbm": "lightgbm"}  # candidate to package

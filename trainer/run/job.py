@@ -20,7 +20,7 @@ from registry.registry import Registry
 from registry.run_document import RunDocument, in_order
 from registry.run_trainer import this_process
 from trainer.compare.engines import check_engine
-from trainer.compare.leaderboard import EVERY, MODEL_TYPES
+from trainer.compare.leaderboard import EVERY
 from trainer.compare.tune import MAX_TUNED
 from trainer.dataset import Dataset, check
 from trainer.evaluate.holdout import DRAWN, EMBARGO, LATER, NEW_DEVICE
@@ -38,6 +38,7 @@ from trainer.run.register import register
 from trainer.run.request import Request, RunFacts
 from trainer.run.run_end import end_killed, save_events
 from trainer.run.split_facts import split_facts
+from zelador.classifiers import MODEL_TYPES
 from zelador.clock import now_iso
 from zelador.errors import InvalidInput, ZeladorError
 from zelador.printable import counted
@@ -104,7 +105,7 @@ def train(
             asked = request_of(dataset, settings, options, plan, _write_live_model(folder, registry))
             request.write(folder, asked, dataset.rows, plan, known.devices, known.times)
             registry.put_run_file(options.run, "split.json", _split_file(plan))
-            recorder.plan(options.candidates or (), plan.folds_by != "row")
+            recorder.plan(options.candidates or (), plan.folds_by != "row", options.more.tune_s or 0.0)
             recorder.add("step", "preparing the classifiers")  # seconds pass before the first one starts
             result = session.run(folder, worker, control, training.timeout_s, recorder)
             document["leaderboard"] = result.leaderboard

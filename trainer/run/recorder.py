@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from registry.run_document import LeaderboardRow
-from trainer.compare.leaderboard import model_type_of
+from trainer.compare.leaderboard import BASELINE, model_type_of
 from trainer.run.events import CandidateEnded, CandidateStarted, FoldEnded, Progress
 from trainer.run.time_left import Phase, time_left
 from zelador.clock import now_iso
@@ -36,15 +36,16 @@ class Recorder:
         self._share = 1.0
         self._left: list[str] = []
         self._shuffles = True
+        self._tune_s = 0.0
         self.kept: list[RunEvent] = []
         self.rows: list[LeaderboardRow] = []  # of the candidates that have ended
         self.running: CandidateStarted | None = None
         self.has_candidates = True  # that are still to be compared
         self._tested: FoldEnded | None = None  # the newest of the candidate in progress
 
-    def plan(self, candidates: Sequence[str], shuffles: bool) -> None:
-        """Sets what the time left depends on: the ids to compare, and whether a shuffled split is compared too."""
-        self._left, self._shuffles = list(candidates), shuffles
+    def plan(self, candidates: Sequence[str], shuffles: bool, tune_s: float = 0.0) -> None:
+        """Sets what the time left depends on: the ids to compare, whether a shuffled split is compared too, tuning."""
+        self._left, self._shuffles, self._tune_s = list(candidates), shuffles, tune_s
 
     def add(self, kind: Kind, message: str) -> None:
         self._emit(kind, message)
@@ -59,14 +60,14 @@ class Recorder:
             case CandidateStarted():
                 self.running, self._tested = event, None
                 self._left = list(event.left)
-                done = f"compared {event.number - 1} of {event.total} classifiers"
+                done = self._compared(event.number - 1, event.total)
                 standing = Standing(event.id, event.model_type, None, None, None, None)
                 self._emit("candidate_started", f"{done}; {event.model_type} is next", event, standing)
             case FoldEnded(fold, folds):
                 if (running := self.running) is not None:
                     self._tested = event
                     standing = Standing(running.id, running.model_type, None, None, None, None)
-                    done = f"compared {running.number - 1} of {running.total} classifiers"
+                    done = self._compared(running.number - 1, running.total)
                     message = f"{done}; {running.model_type}: {fold} of {folds} folds"
                     self._emit("fold_ended", message, running, standing)
             case CandidateEnded(row):
@@ -93,7 +94,7 @@ class Recorder:
         self._left = [name for name in self._left if name != row["id"]]
         if standing.is_left_out:
             event = msgspec.structs.replace(event, number=event.number - 1)  # it has not ended
-        done = f"compared {event.number} of {event.total} classifiers"
+        done = self._compared(event.number, event.total)
         if standing.is_left_out:
             self._emit("candidate_failed", f"{done}; {row['model_type']}: {row['trouble']}", event, standing)
         elif row["metrics"]:
@@ -102,6 +103,13 @@ class Recorder:
         else:
             self._emit("candidate_failed", f"{done}; {row['model_type']} failed: {row['trouble']}", event, standing)
         self._save(self.kept)
+
+    def _compared(self, done: int, total: int) -> str:
+        """Says how many candidates have ended. The baseline, which `done` and `total` include, is not one of them."""
+        base = next((self._standing(row) for row in self.rows if row["id"] == BASELINE), None)
+        done -= base is not None and not base.is_left_out
+        total -= base is not None or BASELINE in self._left
+        return f"compared {done} of {total} classifiers"
 
     def _standing(self, row: LeaderboardRow) -> Standing:
         return Standing(
@@ -131,6 +139,7 @@ class Recorder:
             {name: seconds for name, seconds in spent.items() if seconds is not None},
             self._left, self._shuffles, self._phase, self._share,
             0.0 if self._tested is None else self._tested.fold / self._tested.folds,
+            self._tune_s,
         )  # fmt: skip
         tested = self._tested if kind == "fold_ended" else None
         coming = of.left[1:] if kind == "candidate_started" and isinstance(of, CandidateStarted) else ()

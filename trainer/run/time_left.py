@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-Phase = Literal["compare", "shuffle", "build"]
+Phase = Literal["compare", "tune", "shuffle", "build"]
 
 # Time of a candidate relative to a logistic regression, measured on 10,000 rows of three features.
 WEIGHTS: Mapping[str, float] = {
@@ -25,11 +25,12 @@ def time_left(
     phase: Phase = "compare",
     share: float = 1.0,
     begun: float = 0.0,
+    tune_s: float = 0.0,
 ) -> float | None:
     """Returns the seconds left; None until a candidate has ended.
 
     `spent` has the seconds of each candidate that ended, `left` the other ids, of which the first is done to the
-    share `begun`. `share` is how much of `phase` is left.
+    share `begun`. `share` is how much of `phase` is left. Tuning takes up to `tune_s`.
     """
     known = sum(map(weight, spent))
     if not known:
@@ -41,7 +42,9 @@ def time_left(
     compare = sum(spent.values()) + whole
     shuffle, build = (compare * SHUFFLE if shuffles else 0.0), compare * BUILD + BUILD_S
     if phase == "compare":
-        return coming + shuffle + build
+        return coming + tune_s + shuffle + build
+    if phase == "tune":
+        return tune_s * share + shuffle + build
     return shuffle * share + build if phase == "shuffle" else build * share
 
 

@@ -71,7 +71,8 @@ def _tuned(
                 continue
             count = len(tests[each.id])
             left_s = max(0.0, until - time.perf_counter())
-            say(f"tuning {model_type_of(each.id)}: {count} settings tried, {left_s:.0f} s left")
+            share = left_s / seconds
+            say(f"tuning {model_type_of(each.id)}: {count} settings tried, {left_s:.0f} s left", "tune", share)
             model = _with_settings(each.model, chosen)
             if model is None:
                 continue

@@ -120,7 +120,7 @@ def _compare_elsewhere(folder: Path, data: Data, ways: Ways, names: Sequence[str
     left = [name for name in names if name not in read(folder)]
     if engine is None or not left or stopped(folder) is not None:
         return
-    say(f"comparing {len(left)} classifiers on {engine}")
+    say(f"comparing {len({*left} - {BASELINE})} classifiers on {engine}")
     arguments = _arguments(data, replace(ways, until=None))
     for each in parallel.compare(engine, data.request.parallel_address, arguments, left):
         save(folder, each)

@@ -48,6 +48,11 @@ class DeviceStates:
                 pipeline.zcard(self._keys.in_state(state))
             return dict(zip(STATES, pipeline.execute(), strict=True))
 
+    def silent_since(self) -> int | None:
+        """While nothing arrives from any device: the time of the last reading (ms since 1970 UTC), else None."""
+        found: Any = self._client.hget(self._keys.states, "")  # sweep.lua keeps it there
+        return None if found is None else int(found)
+
     def in_alarm(self, until: int, limit: int) -> list[str]:
         """Up to `limit` devices whose alarm was shown at a time (ms since 1970 UTC), the oldest alarm first.
 

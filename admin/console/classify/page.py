@@ -22,6 +22,7 @@ from operations.views.models import ModelDetail, ModelRow, model_detail, model_r
 from operations.views.plant import PlantView
 from registry.listing import Query as Listed
 from registry.model.rows import Answer
+from registry.registry import Registry
 from zelador.errors import InvalidInput, NotFound
 from zelador.ranges import limits, objection
 from zelador.settings import FieldSettings, Settings
@@ -54,7 +55,15 @@ class Classify:
     now_asked: EarlierRow | None  # what the answer is for, to be sent along with the next question
     asked: tuple[EarlierRow, ...]  # before that, the newest first
     choice: list[ModelRow]
+    total: int  # models that are registered
     now: PlantView
+
+    @property
+    def probabilities(self) -> list[tuple[str, float]]:
+        """The positive class first, so that its bar stays in its place; then the most probable one."""
+        found = {} if self.answer is None else self.answer["probabilities"] or {}
+        positive = self.model.positive if self.model else None
+        return sorted(found.items(), key=lambda pair: (pair[0] != positive, -pair[1]))
 
 
 @router.get("", **needs("viewer"))
@@ -91,7 +100,7 @@ def _page(
     state = services.registry.sync()
     if name is None and state.selection is not None:
         name = state.selection.model
-    choice, _ = model_rows(services.registry, Listed(), CHOICE, 0)
+    choice, total = _choice(services.registry)
     if name is None and choice:
         name = choice[0].name
     model = None if name is None else model_detail(services.registry, name)
@@ -107,8 +116,15 @@ def _page(
         raise InvalidInput("the model has no inputs that can be typed")
     status = 422 if any(each.is_wrong for each in inputs) else 200
     asked = tuple(read_rows(before or (), model.row.name)) if model is not None else ()
-    context = Classify(model, inputs, answer, now_asked, asked, choice, console.plant.read())
+    context = Classify(model, inputs, answer, now_asked, asked, choice, total, console.plant.read())
     return show(console, visitor, "classify/page.html", context, section="classify", status=status)
+
+
+def _choice(registry: Registry) -> tuple[list[ModelRow], int]:
+    """Returns the selected model and the newest ones, and how many there are in all."""
+    selected, _ = model_rows(registry, Listed(), 1, 0, "selected")
+    newest, total = model_rows(registry, Listed(), CHOICE, 0)
+    return [*selected, *(row for row in newest if not row.is_selected)][:CHOICE], total
 
 
 def _asked(model: ModelDetail, inputs: Sequence[Input], answer: Answer) -> EarlierRow:

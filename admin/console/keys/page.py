@@ -31,10 +31,11 @@ LASTS: dict[str, int | None] = {"90d": 90 * DAY_S, "1y": 365 * DAY_S, "never": N
 
 @dataclass(frozen=True, slots=True)
 class KeysPage:
-    keys: list[KeyView]  # valid ones first, then the others
+    keys: list[KeyView]  # valid ones first, then the others; of each the newest first
     made: str  # a new key, shown once; empty if no key was made
     made_for: str
     own: str  # id of the visitor's key
+    revocable: frozenset[str]  # ids of the keys that this page can revoke
     asked: KeyView | None  # the key to revoke
     left: dict[str, float]  # id of a key that ends soon to the seconds until then
     used: dict[str, float]  # id of a key that was used today to the seconds since then
@@ -71,7 +72,10 @@ def revoke(key: Annotated[str, InPath(max_length=40)], console: Shown, actor: Ac
 
 
 def _show(console: Console, visitor: Visitor, made: str = "", made_for: str = "", asked: str = "") -> Response:
-    keys = sorted(key_views(console.services.settings.api.keys_file), key=lambda key: key["state"] != "valid")
+    keys = key_views(console.services.settings.api.keys_file)
+    keys.reverse()
+    keys.sort(key=lambda key: key["state"] != "valid")
+    own = signed_in(visitor).id
     found = next((key for key in keys if key["id"] == asked), None)
     if asked and found is None:
         raise NotFound(f"there is no key {asked!r}")
@@ -82,7 +86,8 @@ def _show(console: Console, visitor: Visitor, made: str = "", made_for: str = ""
         keys,
         made,
         made_for,
-        signed_in(visitor).id,
+        own,
+        frozenset(key["id"] for key in keys if key["state"] == "valid" and key["id"] != own),
         found,
         {key: seconds for key, seconds in left.items() if seconds < SOON_S},
         {key: seconds for key, seconds in used.items() if seconds < DAY_S},

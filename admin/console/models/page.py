@@ -18,7 +18,7 @@ from admin.console.visitor import Visiting
 from admin.console.words import people
 from operations.acts import models as acts
 from operations.views.comparison import axis_of
-from operations.views.models import ModelRow, model_rows, model_types
+from operations.views.models import BY_STATE, ModelRow, model_rows, model_types, newest_run
 from operations.views.plant import PlantView
 from registry.listing import Query as Listed
 
@@ -26,11 +26,12 @@ router = pages("models")
 imports = pages("import")
 
 PAGE_ROWS = 50
-Sort = Literal["saved", "name", "type", "f1", "auc", "rank", "served"]
+Sort = Literal["saved", "name", "state", "type", "f1", "auc", "rank", "served"]
 Order = Literal["asc", "desc"]
 SORTS: Mapping[Sort, str] = {
     "saved": "saved_at",
     "name": "name",
+    "state": BY_STATE,
     "type": "model_type",
     "f1": "score.F1",
     "auc": "score.AUC",
@@ -46,6 +47,7 @@ class Models:
     total: int  # models that match
     offset: int
     types: list[str]
+    newest_run: str | None  # of the newest model
     q: str
     type: str
     state: str
@@ -94,6 +96,7 @@ def show_models(
         total,
         offset,
         model_types(registry),
+        newest_run(registry),
         q,
         type,
         state,

@@ -11,6 +11,7 @@ import redis
 
 from admin.console.console import Console
 from admin.console.overview.lines import LineChart, line_charts, points
+from admin.console.overview.setup import Setup, setup
 from admin.console.pulse import Sample, moment
 from admin.console.render import Renderer
 from admin.console.seen import Usual, seen_by_model
@@ -31,7 +32,7 @@ EVENTS = 9
 READ_EVENTS = 200  # of devices, because some of them are not told
 ALSO = 4
 EVENTS_S = 2.0
-SETUP_PARTS = ("attention", "begun", "steps", "known", "flow", "ledger")
+SETUP_PARTS = ("attention", "begun", "steps", "steps_done", "known", "flow", "ledger")
 PARTS = ("attention", "known", "flow", "ledger", "states", "workers", "feed", "events")
 
 
@@ -87,6 +88,7 @@ class Overview:
     lines: Mapping[str, LineChart]  # the charts by name
     points: str  # the samples as JSON, for the charts
     may_act: bool
+    setup: Setup | None  # while no model is selected
 
 
 def features_of(console: Console) -> tuple[FeatureShown, ...]:
@@ -126,7 +128,13 @@ def overview(console: Console, renderer: Renderer, role: Role, now: PlantView) -
         lines,
         points(samples, lines),
         role != "viewer",
+        setup(console, now, samples[-1].rate if samples else None) if is_setup(now) else None,
     )
+
+
+def is_setup(now: PlantView) -> bool:
+    """True while no model is selected; False if that is not known."""
+    return now.selection is None and now.models is not None
 
 
 def _also(now: PlantView) -> tuple[DeviceView, ...]:

@@ -6,7 +6,7 @@ from fastapi import Response
 
 from admin.access.roles import needs
 from admin.console.console import Shown
-from admin.console.overview.live import overview
+from admin.console.overview.live import is_setup, overview
 from admin.console.page import pages, renderer, show, signed_in
 from admin.console.visitor import Visiting
 
@@ -17,7 +17,7 @@ router = pages("overview")
 def show_overview(console: Shown, visitor: Visiting) -> Response:
     now = console.plant.read()
     context = overview(console, renderer(console, visitor), signed_in(visitor).role, now)
-    live = "setup" if now.selection is None and now.models is not None else "overview"
+    live = "setup" if is_setup(now) else "overview"
     return show(console, visitor, "overview/page.html", context, section="overview", live=live)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from admin.console.catalog import Messages, Plural, plural
 from admin.console.catalog import mark as _
 from admin.console.language import Language
+from zelador.classifiers import spelled
 from zelador.training_queue.event import RunEvent
 
 STATES: Mapping[str, str] = {
@@ -66,7 +67,7 @@ def event_text(language: Language, event: RunEvent, metric: str) -> str:
             score = language.number(event.candidate.score, 3)
             failed = STOPS if event.candidate.is_left_out else FAILS
             text = {"candidate_started": STARTS, "candidate_ended": ENDS}.get(event.kind, failed)
-            return language.text(text, name=name, metric=metric, score=score)
+            return language.text(text, name=spelled(name), metric=metric, score=score)
         case "ended":
             ended = STATES.get(event.state or "")
             return language.text(ended) if ended else ""
@@ -76,7 +77,7 @@ def event_text(language: Language, event: RunEvent, metric: str) -> str:
 
 def step_text(language: Language, message: str) -> str:
     """Translates a step of the trainer; empty for an unknown one."""
-    return STEP_MESSAGES.translated(language, message, lambda _name, part: _number(language, part))
+    return spelled(STEP_MESSAGES.translated(language, message, lambda _name, part: _number(language, part)))
 
 
 def _number(language: Language, text: str) -> str:

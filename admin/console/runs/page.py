@@ -22,7 +22,7 @@ from admin.console.render import Renderer, page_response
 from admin.console.runs.run_list import end_of, runs_of
 from admin.console.runs.settings import settings_of
 from admin.console.runs.threshold import ThresholdShown, Typed, threshold_shown
-from admin.console.runs.words import canceled_by, decision_text, verdict_text
+from admin.console.runs.words import canceled_by, certainty_text, decision_text, verdict_text
 from admin.console.said import Said
 from admin.console.sent import Sent
 from admin.console.stream import Live, Topic
@@ -126,6 +126,7 @@ class RunPage:
     may_act: bool
     now: PlantView
     verdict: str  # in the reader's language
+    certainty: str  # how sure it is
     decision: str  # why a model was or was not selected automatically
     report: Report | None  # of the recommended candidate, while its files are kept
     known: frozenset[str]  # devices of the report that have a page
@@ -326,6 +327,7 @@ def _show(
         key.may("operator"),
         console.plant.read(),
         verdict_text(language, found),
+        certainty_text(language, found),
         decision_text(language, found),
         report,
         known_devices(console.services, report),

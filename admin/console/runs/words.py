@@ -12,6 +12,7 @@ from admin.console.runs.events import TOO_LONG
 from admin.console.runs.notes import NAMED, NOTES
 from admin.console.words import label_text
 from operations.views.comparison import Comparison
+from zelador.classifiers import spelled
 
 VERDICTS: Mapping[str, str] = {
     "clear": _("%(first)s is better than the others by %(metric)s."),
@@ -38,6 +39,11 @@ UNTOLD = _(
     "Whether there is anything to learn cannot be told: a class is in too few independent stretches of time to show "
     "that a model is good. Label it more often. No model is recommended."
 )
+LEAD = _(
+    "Its lead over %(second)s is %(lead)s %(metric)s, and the interval of that lead, %(low)s to %(high)s, does not "
+    "include 0."
+)
+MORE_BLOCKS = _("With four times as many blocks, %(count)s more, the intervals would be about half as wide.")
 TIE = re.compile(r" cannot be told apart by \S+ \((.+)\); take ")
 TIES: Mapping[str, str | Plural] = {  # why models cannot be told apart, to its translation
     rf"the class {NAMED} is in (?P<some>\d+) independent stretch(es)? only": plural(
@@ -137,7 +143,7 @@ ERRORS: Mapping[str, str] = {  # pattern of the reason why a run failed, to its 
         "The run was stopped before it had a result. Start it again."
     ),
     r"the training process ended without a result \(killed by SIGKILL.*\); start the run again": _(
-        "The training process was killed, often by the system, when memory runs out."
+        "The training process was killed. The system does that when memory runs out."
     ),
     r"the run was told to finish before any candidate was compared": _(
         "Someone asked the run to finish early, before any candidate was compared."
@@ -185,6 +191,32 @@ def endings(language: Language) -> Mapping[str, str]:
 
 def verdict_text(language: Language, found: Comparison) -> str:
     """Returns the verdict as a sentence; empty if the run has none."""
+    return spelled(_verdict(language, found))
+
+
+def certainty_text(language: Language, found: Comparison) -> str:
+    """How sure a clear lead is, or what it takes to be surer of a tie; empty if that is not known."""
+    if found.verdict == "tied" and found.split_blocks:
+        return language.text(MORE_BLOCKS, count=language.number(3 * found.split_blocks))
+    lead = found.lead
+    if found.verdict != "clear" or lead is None or not lead.interval[0] > 0 or found.metric != found.ranked_by:
+        return ""
+    low, high = (language.number(value, 3) for value in lead.interval)
+    by = language.number(lead.difference, 3)
+    return spelled(language.text(LEAD, second=lead.over, lead=by, metric=found.metric, low=low, high=high))
+
+
+def _verdict(language: Language, found: Comparison) -> str:
+    if found.verdict == "not_evaluable" and (alone := found.alone):
+        return language.counted(
+            "This cannot be evaluated: 1 of the %(of)s classes was seen on one device, or in one recording, only. "
+            "No model is recommended.",
+            "This cannot be evaluated: %(count)s of the %(of)s classes were each seen on one device, or in one "
+            "recording, only. No model is recommended.",
+            len(alone),
+            count=language.number(len(alone)),
+            of=language.number(len(alone) + len(found.testable)),
+        )
     if not found.verdict or language.tag == "en":
         return found.sentence
     pattern = VERDICTS.get(found.verdict)
@@ -244,7 +276,7 @@ def said_text(language: Language, said: str) -> str:
             return language.text(AND, others=", ".join(names[:-1]), last=names[-1]) if len(names) > 1 else names[0]
         return label_text(language, part) if part in ("yes", "no") else _figure(language, part)
 
-    return SAID_MESSAGES.translated(language, said, part_of)
+    return spelled(SAID_MESSAGES.translated(language, said, part_of))
 
 
 def error_text(language: Language, error: str) -> str:

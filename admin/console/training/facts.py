@@ -36,6 +36,11 @@ class Facts:
     is_behind: bool = False  # labels or readings have changed since, and are being loaded
 
     @property
+    def is_empty(self) -> bool:
+        """True if there was no reading."""
+        return self.description is not None and not self.description.rows
+
+    @property
     def labeled(self) -> int:
         return sum(self.description.classes.values()) if self.description else 0
 
@@ -71,7 +76,8 @@ class _Loading:
         if mark is None or mark == self.mark:
             return False
         is_relabeled = self.mark is None or mark.labels != self.mark.labels
-        least, times = (LABELS_S, LABELS_TIMES) if is_relabeled else (READINGS_S, READINGS_TIMES)
+        is_urgent = is_relabeled or self.found.is_empty  # else a page says for a minute that no reading has arrived
+        least, times = (LABELS_S, LABELS_TIMES) if is_urgent else (READINGS_S, READINGS_TIMES)
         return age >= max(least, times * self.took_s)
 
 

@@ -104,6 +104,8 @@ class Training:
     away: bool  # Redis does not answer, so that no run can be started
     now: PlantView
     may_start: bool
+    schedule: str | None  # a cron expression, by which runs start
+    on_new_labels: int | None  # so many labeled readings start a run
     promotes_above: (
         float | None
     )  # a run selects its best model if it is better by more than this; None if runs select no model
@@ -175,6 +177,8 @@ def _show(console: Console, visitor: Visitor, given: RunRequest, asked: Asked, t
         away,
         console.plant.read(),
         may_start,
+        settings.schedule,
+        settings.on_new_labels,
         settings.promote_margin if settings.promote == "better" else None,
     )
     return show(console, visitor, "training/page.html", context, section="training", status=status)

@@ -12,6 +12,7 @@ from admin.console.words import feature_text, label_text
 from archive.dataset.description import Finding
 
 ISO = re.compile(r"\d{4}-\d\d-\d\dT")
+QUOTED = re.compile(r"(['\"])(.*?)\1(?= \()")
 NUMBER = re.compile(r"[-+]?\d{1,15}(\.\d+)?")
 KINDS: Mapping[str, tuple[str, str, str]] = {  # a word, a sentence, and what to do
     "no labels": (
@@ -179,7 +180,7 @@ def _part(language: Language, name: str, part: str) -> str:
         case "label":
             return label_text(language, part)
         case "labels":
-            return ", ".join(re.split(r"(?<=\)) and ", part))
+            return QUOTED.sub(r"“\2”", ", ".join(re.split(r"(?<=\)) and ", part)))
         case "moment":
             return language.day_and_time(part) if ISO.match(part) else part
         case "count" | "all" | "ahead" | "value" | "hours":
@@ -189,6 +190,7 @@ def _part(language: Language, name: str, part: str) -> str:
 
 
 def data_advice(language: Language, finding: Finding) -> str:
-    if finding.kind not in KINDS or language.tag == "en":
+    """Returns what to do about a finding, in the words of the console: its own advice is for the command line."""
+    if finding.kind not in KINDS:
         return f"{finding.advice[:1].upper()}{finding.advice[1:]}."
     return language.text(KINDS[finding.kind][2])

@@ -82,7 +82,7 @@ def test_a_candidate_that_kills_its_process_costs_only_itself_and_a_run_can_be_f
     said = [event.message for event in happened]
     asked = "someone asked the run to finish early"
     (stopped,) = [each for each in said if each.endswith(f"it was not finished: {asked}")]
-    assert stopped.startswith("compared 3 of 5 classifiers; Ridge")
+    assert stopped.startswith("compared 3 of 4 classifiers; Ridge")  # without the baseline
     assert f"{asked}: 2 of 4 classifiers were compared" in document["split"]["notes"]
     assert [each for each in said if each.startswith("rebuilding")][-1].endswith("(2 of 2)")
     started = [event.candidate.id for event in happened if event.kind == "candidate_started" and event.candidate]

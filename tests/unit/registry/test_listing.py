@@ -31,13 +31,13 @@ def registry() -> Registry:
     registry = Registry.on(Memory())
     for name, told in {
         "b": {"kind": "rf", "metrics": {"F1": 0.9}, "description": "Prensa 7"},
-        "a": {"kind": "lr", "metrics": {"F1": 0.8}},
+        "a": {"kind": "lr", "metrics": {"F1": 0.8}, "notes": "After the OIL change"},
         "d": {"kind": "rf", "metrics": {"F1": "unknown"}},
         "c": {"kind": "rf"},
     }.items():
         save(registry, name, name)
         registry.annotate(name, told, by="me")
-    registry.tag("a", ["x", "y"], by="me")
+    registry.tag("a", ["x", "y", "Autumn"], by="me")
     return registry
 
 
@@ -53,6 +53,8 @@ def registry() -> Registry:
         (Query("name", least=(("metrics.F1", 0.85),)), "b"),
         (Query("name", tags=("x", "y")), "a"),
         (Query("name", text="prensa"), "b"),
+        (Query("name", text="the oil"), "a"),
+        (Query("name", text="autumn"), "a"),
     ],
 )
 def test_queries(registry: Registry, query: Query, names: str) -> None:

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainer.compare.judge import Judged
-from trainer.compare.leaderboard import MODEL_TYPES, Scored, ranked
+from trainer.compare.leaderboard import Scored, ranked
 from trainer.run.result_notes import better_than_guessing, guessing_notes
+from zelador.classifiers import MODEL_TYPES
 
 NAN = math.nan
 

@@ -50,6 +50,27 @@ def test_a_run_is_recorded_from_start_to_end() -> None:
     assert decode_all(encode(recorder.kept)) == sent
 
 
+@pytest.mark.parametrize(("names", "counts"), [
+    (("lr", "dt", "dummy"), [0, 0, 1, 1, 1, 2, 2, 2, 2]),
+    (("lr", "dummy", "dt"), [0, 0, 1, 1, 1, 1, 1, 1, 2]),
+])  # fmt: skip
+@pytest.mark.parametrize("trouble", [None, "it was not finished: someone asked the run to finish early"])
+def test_messages_do_not_count_the_baseline(names: tuple[str, ...], counts: list[int], trouble: str | None) -> None:
+    """It may be stopped: then it is the last one."""
+    sent = list[RunEvent]()
+    recorder = Recorder("F1", sent.append)
+    recorder.plan(names, shuffles=False)
+    for number, name in enumerate(names, start=1):
+        stopped = name == names[-1] == "dummy" and trouble is not None
+        recorder.heard(CandidateStarted(name, name.upper(), number, 3, names[number - 1 :]))
+        recorder.heard(FoldEnded(1, 5))
+        ended: LeaderboardRow = {**row(name, None), "trouble": trouble} if stopped else row(name, 0.5)
+        recorder.heard(CandidateEnded(ended, number, 3))
+    begins = [event.message.partition(" classifiers")[0] for event in sent]
+    assert begins == [f"compared {count} of 2" for count in counts]
+    assert {event.total for event in sent} == {3}
+
+
 def test_folds_and_the_candidates_that_wait_are_recorded() -> None:
     """A page that is opened later shows what has ended, what is in progress and what waits, from the events alone."""
     sent = list[RunEvent]()
@@ -124,3 +145,10 @@ def test_the_time_left_is_what_the_rest_takes_if_it_is_as_slow_as_the_first(
     assert later is not None
     assert later < left
     assert time_left({}, names, shuffles) is None
+    tuned = time_left(spent, names[done:], shuffles, tune_s=60.0)
+    assert tuned is not None
+    assert tuned >= left + 59.9
+    half = time_left(spent, (), shuffles, "tune", 0.5, tune_s=60.0)
+    none = time_left(spent, (), shuffles, "tune", 0.0, tune_s=60.0)
+    assert half is not None and none is not None
+    assert 29.9 < half - none < 30.1
