@@ -95,6 +95,14 @@ $$("[data-readings]").forEach(button => {
   ask().catch(() => {});
 });
 
+// A button that says what is chosen, such as "Shelve for 1 h"; with a time that was typed instead, only what it does.
+$$("form:has([data-says])").forEach(form => {
+  const button = $("button[type=submit]", form), plain = button.textContent;
+  const follow = () => { button.textContent = form.elements.until.value ? plain : $("[data-says]:checked", form).dataset.says; };
+  form.addEventListener("input", follow);
+  follow();
+});
+
 // A file that is too large is refused before it is sent.
 $$("[data-limit]").forEach(input => input.addEventListener("change", () => {
   input.setCustomValidity((input.files[0]?.size || 0) > Number(input.dataset.limit) ? input.dataset.large : "");
