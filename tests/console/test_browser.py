@@ -360,3 +360,23 @@ def test_a_chart_ends_where_the_server_says_and_follows_it(chromium: Browser, si
         page.evaluate(f"append({told.replace('2 values are above the axis', '')})")
         expect(note).to_be_hidden()
         assert [said for said in found.said if "ERR_FAILED" not in said and "to fetch" not in said] == []
+
+
+def answered_late(route: Route) -> None:
+    answer = route.fetch(max_redirects=0)
+    time.sleep(2.5)  # the stream tells twice what was selected
+    route.fulfill(response=answer)
+
+
+@pytest.mark.skipif(not ALL, reason="slow; set TEST_CONSOLE=1")
+def test_the_news_of_a_selection_does_not_cancel_the_form_that_made_it(chromium: Browser, site: Site) -> None:
+    with window(chromium, site, "operator") as found, site.client("operator") as other:
+        for name in ("small", "other"):
+            other.post(f"/console/models/{name}/select")
+        page = found.open("/console/models/other")
+        expect(page.locator("#rollout")).to_contain_text("Live on 1 of 1")
+        page.route("**/rollback", answered_late)
+        page.get_by_role("link", name="Roll back…").click()
+        page.get_by_label("Why (kept in the log)").fill("too many alarms")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/console/models/small", timeout=12_000)

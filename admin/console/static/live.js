@@ -67,7 +67,12 @@ if (run) {
 
 // A selected model: when another one is selected, the page is loaded again.
 const model = $("[data-model]");
-if (model) stream?.addEventListener("selected", event => { if (event.detail.data !== model.dataset.model) location.reload(); });
+if (model) {
+  let isSent = false;  // a form of this page may have selected it: its answer is on the way, which a reload would cancel
+  document.addEventListener("submit", event => { isSent = !event.defaultPrevented; });
+  addEventListener("pageshow", () => { isSent = false; });
+  stream?.addEventListener("selected", event => { if (!isSent && event.detail.data !== model.dataset.model) location.reload(); });
+}
 
 // What is still being loaded is looked at again, unless somebody has begun to fill the form.
 if ($("[data-reload]")) {
