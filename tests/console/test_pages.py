@@ -310,6 +310,12 @@ def test_the_overview_says_one_last_value_of_the_device_that_needs_someone(site:
         assert row[1] in panel, panel
 
 
+def test_what_happened_leads_to_the_device(site: Site, alarm: str) -> None:
+    link = f'<span class="state alarm"><a href="/console/devices/{alarm}">{alarm}</a></span> is in alarm'
+    with site.client("viewer") as client:
+        wait_for(lambda: link in client.get("/console/overview").text, "the event")
+
+
 def test_a_run_lists_its_settings_and_the_parameters_of_its_candidates(site: Site) -> None:
     with site.client("viewer", **{"Accept-Language": "pt-BR"}) as client:
         text = client.get(f"/console/runs/{CLEAR}").text
