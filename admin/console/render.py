@@ -15,12 +15,8 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 from admin.console import axes, charts
-<<<<<<< HEAD
 from admin.console.authors import named, person, run_notes
-=======
-from admin.console.authors import person, run_notes
 from admin.console.course import course
->>>>>>> wip/look1
 from admin.console.labels.table_words import note_text
 from admin.console.labels.words import finding_kind, finding_text, source_text
 from admin.console.language import RANGE, Language

@@ -243,14 +243,8 @@ def device_event(language: Language, event: DeviceEventView, names: Mapping[str,
         text = language.text("%(device)s: no longer “%(state)s”", device=device, state=before)
         return Event(event.at, text, event.state, event.device_id or "")
     if event.state == "alarm" and (how := returned(language, event, names)):
-<<<<<<< HEAD
-        return Event(
-            event.at, language.text("%(device)s is in alarm again: %(how)s", device=device, how=how), event.state
-        )
-=======
-        text = language.text("%(device)s is in alarm: %(how)s", device=device, how=how)
+        text = language.text("%(device)s is in alarm again: %(how)s", device=device, how=how)
         return Event(event.at, text, event.state, event.device_id or "")
->>>>>>> wip/look1
     pattern = FLEET_EVENTS.get(event.state) if event.device_id is None else EVENTS.get(event.state)
     text = f"{device}: {event.state}" if pattern is None else language.text(pattern, device=device)
     if event.by and event.state in ("acknowledged", "shelved", "retired"):
