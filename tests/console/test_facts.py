@@ -169,6 +169,7 @@ def test_without_the_broker_nothing_claims_that_devices_are_ok_now(site: Site) -
         assert "are OK" in calm
         text = said(replace(away, counts=dict.fromkeys(STATES, 0)))
         assert "unknown since then" in text
+        assert "Devices that were not OK" in text
         assert "No device in alarm" not in text
         assert "are OK" not in text
     finally:
