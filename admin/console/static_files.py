@@ -47,7 +47,16 @@ BLANKS: dict[str, tuple[tuple[re.Pattern[bytes], bytes], ...]] = {
 # Files that a page loads together are sent as one: together they are smaller.
 JOINED = {
     "vendor/htmx.js": ("vendor/htmx.min.js", "vendor/hx-sse.min.js", "vendor/hx-csp.min.js"),
-    "console.css": ("console.css", "parts.css", "phone.css", "pages.css", "server.css", "run.css"),  # later rules count
+    "console.css": (  # later rules count
+        "console.css",
+        "parts.css",
+        "plots.css",
+        "dialogs.css",
+        "phone.css",
+        "pages.css",
+        "server.css",
+        "run.css",
+    ),
     "console.js": ("console.js", "live.js", "focus.js", "held.js", "forms.js"),
     "overview.js": ("lists.js", "axes.js", "overview.js"),
     "device.js": ("axes.js", "device.js"),
