@@ -66,6 +66,23 @@ def test_the_audit_log_is_filtered_by_who_what_and_days(site: Site) -> None:
         assert client.get("/v1/audit?from=2026-01-01T00:00:00Z&until=2026-01-02T00:00:00Z").json()["changes"] == []
 
 
+def test_the_audit_log_finds_what_stands_on_the_page(site: Site) -> None:
+    """Every text of a row: the device and the note of a label, the reason of a shelving, the words of the act."""
+    with site.client() as client:
+        label = {"device": "mill-03", "from": "2026-11-20T10:00", "open": "yes", "label": "yes", "note": "WO 88"}
+        assert client.post("/console/labels", data=label).status_code == 303
+        for text, language, said in (
+            ("mill-03", "en", "label added"),
+            ("wo 88", "en", "label added"),
+            ("added label “yes”, mill-03", "en", "label added"),
+            ("adicionou o rótulo", "pt-BR", "label added"),
+        ):
+            query, words = {"what": "labels", "q": text}, {"Accept-Language": language}
+            assert "WO 88" in client.get("/console/audit", params=query, headers=words).text, text
+            assert said in client.get("/console/audit/csv", params=query, headers=words).text, text
+        assert len(client.get("/v1/audit", params={"q": "wo 88"}).json()["changes"]) == 1
+
+
 @pytest.mark.parametrize("language", ["en", "pt-BR"])
 def test_the_overview_says_what_was_counted_today_and_what_each_worker_does(site: Site, language: str) -> None:
     with site.client(**{"Accept-Language": language}) as client:

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Query, Response
@@ -18,7 +19,7 @@ from admin.console.console import Console, Shown
 from admin.console.language import Language
 from admin.console.page import pages, renderer, show
 from admin.console.visitor import Visiting
-from admin.console.words import act, people, reason_of
+from admin.console.words import act, people, reason_of, sentence
 from operations.audit_entry import Change
 from operations.views.audit import MAX_SEARCHED, Kind, authors, search
 from zelador.errors import InvalidInput
@@ -81,7 +82,8 @@ def show_audit(
         known = _authors(console, language, names, asked.who)
         refused = AuditPage((), asked, True, known, KINDS, None, None, MAX_SEARCHED, "")
         return show(console, replace(visitor, sent=asked.refused(error)), "audit/page.html", refused, section="audit")
-    found = search(console.services.audit, wanted, names, PAGE_ROWS, before)
+    shown = partial(_shown, language, names)
+    found = search(console.services.audit, wanted, names, PAGE_ROWS, before, shown)
     days: dict[str, list[Row]] = {}
     for entry in found.changes:
         row = Row(
@@ -111,14 +113,20 @@ def show_audit(
 @router.get("/csv", **needs("admin"))
 def export(console: Shown, visitor: Visiting, asked: Annotated[AskedFilter, Depends()]) -> Response:
     """Returns the newest entries that match, as CSV for a spreadsheet."""
-    names = people(console.services)
-    wanted = asked.filter(renderer(console, visitor).language)
-    found = search(console.services.audit, wanted, names, MAX_SEARCHED)
+    names, language = people(console.services), renderer(console, visitor).language
+    wanted = asked.filter(language)
+    shown = partial(_shown, language, names)
+    found = search(console.services.audit, wanted, names, MAX_SEARCHED, shown=shown)
     return Response(
         _table(found.changes, names),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": "attachment; filename=audit.csv"},
     )
+
+
+def _shown(language: Language, names: Mapping[str, str], entry: Change) -> str:
+    """Returns what the page says of a change, in the words that the reader may search for."""
+    return f"{sentence(language, names, entry)} {through(entry.who, entry.address, language)}"
 
 
 def _table(changes: Iterable[Change], names: Mapping[str, str]) -> str:
