@@ -235,19 +235,22 @@ def is_told(event: DeviceEventView) -> bool:
 
 def device_event(language: Language, event: DeviceEventView, names: Mapping[str, str]) -> Event:
     device = event.device_id or language.text("All devices")
+    _ = language.text
+    how = returned(language, event, names) if event.device_id else ""
+    if event.state == "alarm" and how:
+        return Event(event.at, _("%(device)s is in alarm again: %(how)s", device=device, how=how), event.state)
+    if how:
+        shown = _(STATES.get(event.state, event.state))
+        return Event(
+            event.at, _("%(device)s: %(how)s; now “%(state)s”", device=device, how=how, state=shown), event.state
+        )
     if event.state == "suspect" and event.before in STATES:
-        before = language.text(STATES[event.before])
-        return Event(
-            event.at, language.text("%(device)s: no longer “%(state)s”", device=device, state=before), event.state
-        )
-    if event.state == "alarm" and (how := returned(language, event, names)):
-        return Event(
-            event.at, language.text("%(device)s is in alarm again: %(how)s", device=device, how=how), event.state
-        )
+        before = _(STATES[event.before])
+        return Event(event.at, _("%(device)s: no longer “%(state)s”", device=device, state=before), event.state)
     pattern = FLEET_EVENTS.get(event.state) if event.device_id is None else EVENTS.get(event.state)
-    text = f"{device}: {event.state}" if pattern is None else language.text(pattern, device=device)
+    text = f"{device}: {event.state}" if pattern is None else _(pattern, device=device)
     if event.by and event.state in ("acknowledged", "shelved", "retired"):
-        text += " " + language.text("by %(who)s", who=named(language, event.by, names))
+        text += " " + _("by %(who)s", who=named(language, event.by, names))
     return Event(event.at, text, event.state)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import timezone
 
 import pytest
@@ -22,6 +22,11 @@ from zelador.alarms.state import State
 def device(state: State, since: str | None = None) -> DeviceView:
     nothing = dict.fromkeys(field.name for field in fields(DeviceView))
     return DeviceView(**{**nothing, "device_id": "press-01", "state": state, "since": since})  # type: ignore[arg-type]
+
+
+def troubled(state: State, since: str | None = None) -> DeviceView:
+    """A device that the model finds in trouble, whatever state a person gave it."""
+    return replace(device(state, since), alarm_label="yes")
 
 
 def event(minute: int, state: str) -> DeviceEventView:
@@ -46,6 +51,31 @@ def test_the_proposed_label_of_an_alarm_that_was_shelved_begins_with_the_alarm()
 def change(minute: int, before: str, state: str) -> DeviceEventView:
     at = f"2026-11-27T01:{minute:02}:00+00:00"
     return DeviceEventView(str(minute), at, "press-01", before, state, None, None, None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("device_now", "newest_first", "began"),
+    [
+        (device("shelved"), [("alarm", "shelved"), ("suspect", "alarm"), ("ok", "suspect")], None),  # it ended
+        (troubled("shelved"), [("alarm", "shelved"), ("suspect", "alarm"), ("ok", "suspect"), ("alarm", "ok")], 7),
+        (troubled("retired"), [("shelved", "retired"), ("alarm", "shelved"), ("ok", "alarm")], 7),
+        (troubled("suspect"), [("shelved", "suspect"), ("alarm", "shelved"), ("ok", "alarm")], 7),
+        (troubled("suspect"), [("shelved", "suspect"), ("ok", "shelved"), ("alarm", "ok")], 9),
+        (troubled("shelved"), [("ok", "shelved"), ("alarm", "ok"), ("ok", "alarm")], None),
+        (device("ok"), [("shelved", "ok"), ("alarm", "shelved"), ("ok", "alarm")], None),
+    ],
+)
+def test_trouble_goes_on_while_a_device_is_shelved(
+    device_now: DeviceView, newest_first: list[tuple[str, str]], began: int | None
+) -> None:
+    """The proposed period began when a person shelved the device, or ended the shelving."""
+    events = [change(9 - place, *states) for place, states in enumerate(newest_first)]
+    assert trouble_since(device_now, events) == (None if began is None else change(began, "", "").at)
+
+
+def test_an_alarm_that_began_while_the_device_was_shelved_does_not_begin_with_the_one_before() -> None:
+    events = [change(9, "shelved", "alarm"), change(5, "alarm", "shelved"), change(1, "ok", "alarm")]
+    assert trouble_since(troubled("alarm", change(7, "", "").at), events) == change(7, "", "").at
 
 
 @pytest.mark.parametrize(
