@@ -63,6 +63,7 @@ class Evidence:
     feature: FeatureShown  # that is not usual, and counts most
     usual: Usual | None
     values: tuple[tuple[FeatureShown, float, Usual | None], ...]  # the last ones
+    whole: frozenset[str]  # features whose usual values are all in training, and not the middle 98 %
 
     @property
     def minutes(self) -> float:
@@ -228,7 +229,7 @@ def _evidence(console: Console, now: PlantView) -> Evidence | None:
     points = evenly((*(each for each in earlier if each[0] < newest[0][0]), *newest))
     features.sort(key=lambda feature: feature is not odd)
     last = tuple((feature, series[feature.name][-1][1], seen.usual.get(feature.name)) for feature in features)
-    return Evidence(points, odd, seen.usual.get(odd.name), last)
+    return Evidence(points, odd, seen.usual.get(odd.name), last, seen.whole)
 
 
 def evenly(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
