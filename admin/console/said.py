@@ -136,7 +136,8 @@ def said_words(language: Language, said: Said) -> tuple[str, str]:
             return language.text("Look at the words of the labels"), said.name
         case _:
             heading, text = ONE[said.what]
-            values = {"name": said.name, "until": language.day_and_time(counts.get("until", 0))}
+            until = counts.get("until", 0)
+            values = {"name": said.name, "until": f"{language.day_and_time(until)} {language.offset(until)}"}
             return language.text(heading, **values), language.text(text, **values) if text else ""
 
 
