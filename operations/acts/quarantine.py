@@ -66,14 +66,15 @@ def discard_many(actor: Actor, quarantine: Quarantine, entries: Sequence[str] | 
 
 @contextlib.contextmanager
 def _recorded(actor: Actor, act: Act, entries: Sequence[str] | None, counts: Mapping[Any, int]) -> Iterator[None]:
-    """Records what was done; also if Redis stopped answering in between, unless nothing was done by then."""
+    """Records what was done, if anything; also if Redis stopped answering in between."""
     try:
         yield
     except BaseException:
         if any(counts.values()):
             actor.record(act, _target(entries), None, {**counts, "interrupted": True})
         raise
-    actor.record(act, _target(entries), None, dict(counts))
+    if any(counts.values()):
+        actor.record(act, _target(entries), None, dict(counts))
 
 
 def _replay(quarantine: Quarantine, entry: str) -> Replay:

@@ -170,7 +170,8 @@ def acknowledge(
     device: DeviceId, console: Shown, actor: Acting, back: Annotated[str, Form(max_length=10)] = ""
 ) -> Response:
     states = console.services.device_states
-    acts.acknowledge(actor, states, device)
+    if not acts.acknowledge(actor, states, device).is_changed:
+        return _to(device, Said("acknowledged already", device), back)
     (record,) = states.records([device])
     at = {} if record is None or record.at is None else {"at": int(record.at)}
     return _to(device, Said("acknowledged", device, at, back), back)
@@ -201,8 +202,8 @@ def shelve(
     end = now_ms() + hours * 3_600_000
     if until.strip():
         end = renderer(console, visitor).language.typed(until.strip(), "until")
-    acts.shelve(actor, console.services.device_states, device, end, why)
-    return _to(device, Said("shelved", device, {"until": end}))
+    acted = acts.shelve(actor, console.services.device_states, device, end, why)
+    return _to(device, Said("shelved" if acted.is_changed else "shelved already", device, {"until": end}))
 
 
 @router.post("/{device}/unshelve", **needs("operator"))
