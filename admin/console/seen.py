@@ -28,8 +28,8 @@ class Seen:
     """
 
     usual: Mapping[str, Usual] = field(default_factory=dict)
-    whole: frozenset[str] = frozenset()
     importance: Mapping[str, float] = field(default_factory=dict)
+    whole: frozenset[str] = frozenset()
 
     def oddness(self, feature: str, values: Sequence[float]) -> tuple[bool, float, bool]:
         """Returns a key that sorts features, the greatest first: what is not usual, then what the model needs most.
@@ -66,7 +66,8 @@ def seen_in(features: Iterable[FeatureRow], report: Report | None) -> Seen:
             if middle is None:
                 whole.add(each.name)
     known = report.importance if report else None
-    return Seen(usual, frozenset(whole), {each.feature: each.mean for each in known.features} if known else {})
+    importance = {each.feature: each.mean for each in known.features} if known else {}
+    return Seen(usual, importance, frozenset(whole))
 
 
 def middle_of(seen: Range) -> Usual | None:

@@ -17,6 +17,7 @@ from admin.services import Services
 from operations.acts.quarantine import ALL
 from operations.audit import Act
 from operations.audit_entry import Change
+from operations.key_file import Role
 from operations.views.device_events import DeviceEventView
 from operations.views.devices import DeviceView
 from operations.views.keys import key_names
@@ -254,9 +255,9 @@ def device_event(language: Language, event: DeviceEventView, names: Mapping[str,
     return Event(event.at, text, event.state)
 
 
-def people(services: Services) -> dict[str, str]:
-    """Returns the names that admins see for keys in history and audit log: `key 4f2a91c0` to its note."""
-    return key_names(services.settings.api.keys_file)
+def people(services: Services, role: Role) -> dict[str, str]:
+    """Returns the names that a role sees for those who acted: `key 4f2a91c0` to its note. Viewers see ids."""
+    return {} if role == "viewer" else key_names(services.settings.api.keys_file)
 
 
 def known_devices(services: Services, report: Report | None) -> frozenset[str]:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields, replace
 from datetime import timezone
 
 import pytest
 
 from admin.console.device.history import AskedPeriod, Band, Shown, period_to_label
+from admin.console.device.live import Present
 from admin.console.device.page import trouble_since
 from admin.console.device.timeline import alarm_s
 from admin.console.language import language
+from admin.console.render import Renderer
 from admin.console.seen import Seen
 from admin.console.words import device_event
 from operations.views.device_events import DeviceEventView
 from operations.views.device_history import HistoryView
 from operations.views.devices import DeviceView
+from operations.views.plant import PlantView
+from zelador.alarms import Rule
 from zelador.alarms.state import State
 
 
@@ -46,6 +51,29 @@ def test_the_proposed_label_of_an_alarm_that_was_shelved_begins_with_the_alarm()
     began = event(1, "alarm")
     events = [event(9, "alarm"), event(5, "shelved"), began]
     assert trouble_since(device("alarm", began.at), events) == began.at
+
+
+@pytest.mark.parametrize(
+    ("state", "raised_by", "shown"),
+    [
+        ("alarm", "forest", ["According to forest", "Rule of tree, the selected model"]),
+        ("alarm", "tree", ["According to tree"]),  # one model, one line
+        ("ok", "forest", ["Rule of tree, the selected model"]),
+    ],
+)
+def test_the_rule_names_its_model_if_another_one_raised_the_alarm(
+    state: State, raised_by: str, shown: list[str]
+) -> None:
+    """The old model stood above the rule of the new one."""
+    selection = {"model": "tree", "sequence": 2, "at": "2026-11-27T01:00:00Z", "by": "ana", "why": ""}
+    plant = PlantView(**{**dict.fromkeys(each.name for each in fields(PlantView)), "selection": selection})  # type: ignore[arg-type]
+    judged = replace(device(state, "2026-11-27T01:00:00Z"), alarm_model=raised_by, heard_at="2026-11-27T01:00:00Z")
+    known = {"device": judged, "now": plant, "rule": Rule(), "names": {}}
+    there = Present(**{**dict.fromkeys(each.name for each in fields(Present)), **known})  # type: ignore[arg-type]
+    text = Renderer(language("en", timezone.utc), "").macro("device/live.html", "state", there)
+    facts = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", text)
+    said = [re.sub(r"<[^>]+>", "", f"{name} {value}") for name, value in facts]
+    assert [each for each in said if each.startswith(("According", "Rule"))] == shown
 
 
 def change(minute: int, before: str, state: str) -> DeviceEventView:

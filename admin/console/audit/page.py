@@ -17,7 +17,7 @@ from admin.console.audit.filters import KINDS, AskedFilter, through
 from admin.console.authors import named, person
 from admin.console.console import Console, Shown
 from admin.console.language import Language
-from admin.console.page import pages, renderer, show
+from admin.console.page import pages, renderer, show, signed_in
 from admin.console.visitor import Visiting
 from admin.console.words import act, people, reason_of, sentence
 from operations.audit_entry import Change
@@ -75,7 +75,7 @@ def show_audit(
     before: Annotated[str | None, Query(max_length=20, pattern="^[0-9]{1,20}$")] = None,
 ) -> Response:
     language = renderer(console, visitor).language
-    names = people(console.services)
+    names = people(console.services, signed_in(visitor).role)
     try:
         wanted = asked.filter(language)
     except InvalidInput as error:
@@ -113,7 +113,7 @@ def show_audit(
 @router.get("/csv", **needs("admin"))
 def export(console: Shown, visitor: Visiting, asked: Annotated[AskedFilter, Depends()]) -> Response:
     """Returns the newest entries that match, as CSV for a spreadsheet."""
-    names, language = people(console.services), renderer(console, visitor).language
+    names, language = people(console.services, signed_in(visitor).role), renderer(console, visitor).language
     wanted = asked.filter(language)
     shown = partial(_shown, language, names)
     found = search(console.services.audit, wanted, names, MAX_SEARCHED, shown=shown)

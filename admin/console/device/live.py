@@ -47,7 +47,7 @@ class Present:
     events: tuple[TimelineEntry, ...]
     all_events: int | None  # how many there are; None if that are more than were read
     now: PlantView
-    names: Mapping[str, str]  # of people, for admins
+    names: Mapping[str, str]  # of people
     may_act: bool
     rule: Rule  # of its alarm
     silent_s: float | None  # after which it is silent; None if this depends on its usual gaps
@@ -77,7 +77,7 @@ def present(console: Console, renderer: Renderer, role: Role, device: DeviceView
     name = device.device_id
     newest = newest_of(console, device)
     past = past_of(console, device)
-    names = people(console.services) if role == "admin" else {}
+    names = people(console.services, role)
     seen = seen_by_model(console, now)
     usual = usual_of(console, name)
     known = replace(seen, usual={**seen.usual, **usual})

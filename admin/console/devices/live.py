@@ -183,7 +183,7 @@ def devices(
         asked.state,
         FILTERS,
         now,
-        people(console.services) if role == "admin" else {},
+        people(console.services, role),
         role != "viewer",
         topic_of(asked, now) is not None,
         features,

@@ -85,7 +85,7 @@ class Overview:
     last: Mapping[str, float]  # device to its last value of that feature
     also: tuple[DeviceView, ...]  # other devices that need attention
     events: tuple[Event, ...]  # of devices; for admins, also of people's changes
-    names: dict[str, str]  # of people, for admins
+    names: dict[str, str]  # of people
     lines: Mapping[str, LineChart]  # the charts by name
     points: str  # the samples as JSON, for the charts
     may_act: bool
@@ -100,7 +100,6 @@ def features_of(console: Console) -> tuple[FeatureShown, ...]:
 def overview(console: Console, renderer: Renderer, role: Role, now: PlantView) -> Overview:
     samples = console.pulse.samples()
     lines = line_charts(renderer.language, samples)
-    is_admin = role == "admin"
     feed: tuple[FeedRow, ...] = ()
     evidence: Evidence | None = None
     last: Mapping[str, float] = {}
@@ -124,8 +123,8 @@ def overview(console: Console, renderer: Renderer, role: Role, now: PlantView) -
         lead,
         last,
         _also(now),
-        _events(console, renderer, is_admin, now.ledger is not None),
-        people(console.services) if is_admin else {},
+        _events(console, renderer, role, now.ledger is not None),
+        people(console.services, role),
         lines,
         points(samples, lines),
         role != "viewer",
@@ -246,20 +245,20 @@ def evenly(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], 
     return tuple(reversed(found))
 
 
-def _events(console: Console, renderer: Renderer, is_admin: bool, has_redis: bool) -> tuple[Event, ...]:
+def _events(console: Console, renderer: Renderer, role: Role, has_redis: bool) -> tuple[Event, ...]:
     language, services = renderer.language, console.services
 
     def read() -> tuple[Event, ...]:
-        names = people(services) if is_admin else {}
+        names = people(services, role)
         try:
             events = services.device_events.page(READ_EVENTS)[0] if has_redis else []
             found = [device_event(language, event, names) for event in events if is_told(event)][:EVENTS]
         except (redis.RedisError, OSError):
             found = []
-        if is_admin:
+        if role == "admin":  # who alone may read the audit log
             for entry in islice(services.audit.newest(), EVENTS):
                 if not entry.what.startswith(("device ", "alarm ")):  # among the devices' own
                     found.append(Event(entry.at, sentence(language, names, entry)))
         return tuple(sorted(found, key=lambda event: event.at, reverse=True)[:EVENTS])
 
-    return console.window.kept.get(("events", language.tag, is_admin, has_redis), EVENTS_S, read)
+    return console.window.kept.get(("events", language.tag, role, has_redis), EVENTS_S, read)
