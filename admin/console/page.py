@@ -93,7 +93,7 @@ def show(
     shell = Shell(visitor, section, rail(signed_in(visitor)), console.plant.read(), live)
     shown_to = visitor if packed else replace(visitor, packed=False)
     response = answer(renderer(console, visitor), shown_to, template, context, status, headers, shell=shell)
-    if visitor.said is not None:
+    if visitor.said is not None and status < 500:  # the page that was asked for says it again, once it can be shown
         forget(response, visitor.is_secure)
     return response
 

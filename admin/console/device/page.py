@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 from urllib.parse import parse_qsl, quote, urlencode
 
+import redis
 from fastapi import Form, Query, Request, Response
 from fastapi import Path as InPath
 from starlette.concurrency import run_in_threadpool
@@ -172,7 +174,9 @@ def acknowledge(
     states = console.services.device_states
     if not acts.acknowledge(actor, states, device).is_changed:
         return _to(device, Said("acknowledged already", device), back)
-    (record,) = states.records([device])
+    record = None
+    with contextlib.suppress(redis.RedisError, OSError):  # it was done; without the time, an undo means the present one
+        (record,) = states.records([device])
     at = {} if record is None or record.at is None else {"at": int(record.at)}
     return _to(device, Said("acknowledged", device, at, back), back)
 
