@@ -114,6 +114,9 @@ def sentence(language: Language, names: Mapping[str, str], entry: Change) -> str
         target = language.counted("1 label", "%(shown)s labels", count, shown=language.number(count))
     if what in (Act.QUARANTINE_REPLAYED, Act.QUARANTINE_DISCARDED) and target == ALL:
         target = language.text("all messages")
+    elif what in (Act.QUARANTINE_REPLAYED, Act.QUARANTINE_DISCARDED):
+        device = entry.after.get("device") if isinstance(entry.after, Mapping) else None
+        target = language.text("a message of %(device)s", device=device) if isinstance(device, str) else target
     if what in (Act.KEY_MADE, Act.KEY_REVOKED) and f"key {target}" in names:
         target = f"“{names[f'key {target}']}”"
     shown = target if len(target) <= MAX_TARGET else f"{target[:MAX_TARGET]}…"

@@ -11,9 +11,11 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Query, Response
+from markupsafe import Markup
 
 from admin.access.roles import needs
 from admin.console.audit.filters import KINDS, AskedFilter, through
+from admin.console.audit.links import existing, linked, subject_of
 from admin.console.authors import named, person
 from admin.console.console import Console, Shown
 from admin.console.language import Language
@@ -36,7 +38,7 @@ class Row:
     at: str
     who: str
     asked_by: str  # on whose behalf; empty if on their own
-    act: str
+    act: Markup
     why: str
     through: str
     id: str
@@ -85,12 +87,13 @@ def show_audit(
     shown = partial(_shown, language, names)
     found = search(console.services.audit, wanted, names, PAGE_ROWS, before, shown)
     days: dict[str, list[Row]] = {}
+    there = existing(console.services, found.changes)
     for entry in found.changes:
         row = Row(
             entry.at,
             named(language, entry.who, names),
             named(language, entry.on_behalf_of, names) if entry.on_behalf_of else "",
-            act(language, names, entry),
+            linked(act(language, names, entry), subject if (subject := subject_of(entry)) in there else None),
             reason_of(entry),
             through(entry.who, entry.address, language),
             entry.id,
