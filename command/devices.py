@@ -16,7 +16,7 @@ from command.terminal import print_json, say
 from operations.views.device_events import DeviceEvents, DeviceEventView
 from operations.views.devices import Devices, DeviceView
 from zelador.alarms.state import State
-from zelador.alarms.store import DeviceStates
+from zelador.alarms.store import Acted, DeviceStates
 from zelador.buffer import connect_redis
 from zelador.clock import now_ms
 from zelador.errors import InvalidInput
@@ -174,8 +174,9 @@ def _device_states(settings: Settings) -> DeviceStates:
     return DeviceStates(*_redis(settings))
 
 
-def _say(device: str, state: State) -> None:
-    say(f"{device} is {state}" if state != "alarm" else f"{device} is in alarm")
+def _say(device: str, acted: Acted) -> None:
+    state = "in alarm" if acted.after == "alarm" else acted.after
+    say(f"{device} is {state}" if acted.is_changed else f"{device} is {state} already; nothing was changed")
 
 
 def _states(given: list[str] | None) -> tuple[State, ...]:

@@ -76,6 +76,15 @@ class QuarantineEntry(TypedDict):
     kept_at: Annotated[str, Field(description="Time when it was quarantined, ISO 8601, UTC.")]
 
 
+def device_of(kept: QuarantinedMessage, topic: str) -> str:
+    """The device of a message, by its topic and the template of topics if nothing else names it; empty for none."""
+    before, _, after = topic.partition("{device_id}")
+    given = kept.topic
+    if not kept.device and after and given.startswith(before) and given.endswith(after):
+        return given[len(before) : len(given) - len(after)]
+    return kept.device
+
+
 def described(kept: QuarantinedMessage) -> QuarantineEntry:
     """The message as a JSON object."""
     try:
@@ -119,6 +128,10 @@ class Quarantine:
         self._decoder = Decoder(settings)
         self._label_messages = LabelMessages(settings)
         self._labels = SentLabels(client, settings.redis.prefix)
+
+    def device_of(self, kept: QuarantinedMessage) -> str:
+        """The device of a message; empty if nothing names it."""
+        return device_of(kept, self._settings.topics.reading)
 
     def page(self, limit: int = 50, before: str | None = None, kind: Kind | None = None) -> list[QuarantinedMessage]:
         """Messages with ids below `before`, newest first. Raises InvalidInput for an invalid id."""

@@ -86,8 +86,8 @@ def list_changes(
         str,
         Query(
             max_length=100,
-            description="Only changes with this text in author, on whose behalf (or notes of keys), act, target, "
-            "reason or notes.",
+            description="Only changes with this text in author, on whose behalf (or notes of keys), act, target or "
+            "address, or in the device, label, note, reason or topic before or after.",
         ),
     ] = "",
     since: Annotated[

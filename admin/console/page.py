@@ -13,11 +13,13 @@ from starlette.responses import RedirectResponse
 
 from admin.access.roles import Route
 from admin.console.again import shown_again
+from admin.console.changed import last_change
 from admin.console.console import Console
 from admin.console.navigation import Group, rail
 from admin.console.render import Renderer, page_response
 from admin.console.said import Said, forget, keep
 from admin.console.visitor import Visitor
+from admin.console.words import Event
 from admin.document.problems import RETRY_AFTER
 from operations.key_file import Key
 from operations.views.plant import PlantView
@@ -39,6 +41,7 @@ class Shell:
     rail: list[Group]
     now: PlantView
     live: str  # name of the page's stream; by default, only the watch line
+    changed: Event | None = None  # the last change of the registry, for whoever came too late
 
 
 class PageRoute(Route):
@@ -90,10 +93,12 @@ def show(
     """Renders a page for a signed-in visitor. `packed`: it may be compressed, because it shows no secret."""
     if visitor.sent is not None:
         status = visitor.sent.status
-    shell = Shell(visitor, section, rail(signed_in(visitor)), console.plant.read(), live)
+    key, templates = signed_in(visitor), renderer(console, visitor)
+    changed = last_change(console, templates.language, key.role) if status == 412 else None
+    shell = Shell(visitor, section, rail(key), console.plant.read(), live, changed)
     shown_to = visitor if packed else replace(visitor, packed=False)
-    response = answer(renderer(console, visitor), shown_to, template, context, status, headers, shell=shell)
-    if visitor.said is not None:
+    response = answer(templates, shown_to, template, context, status, headers, shell=shell)
+    if visitor.said is not None and status < 500:  # the page that was asked for says it again, once it can be shown
         forget(response, visitor.is_secure)
     return response
 

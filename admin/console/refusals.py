@@ -237,6 +237,7 @@ TRANSLATIONS: Mapping[str, str] = {  # pattern of a message to its translation
     r"(query|path)\.(?P<field>[\w. ]+): .+": _("The field %(field)s is missing, or has a value that cannot be used."),
 }
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
+QUOTED_NAME = re.compile(r"""(['"])(.*?)\1""")
 MESSAGES = Messages({**TRANSLATIONS, **IMPORTS, **TABLES})
 FIELDS: Mapping[str, str] = {
     "from": _("From"), "to": _("To"), "until": _("Until"), "device": _("Device"), "label": _("Label"),
@@ -267,7 +268,9 @@ def _part(language: Language, name: str, part: str) -> str:
         case "moment":
             return language.day_and_time(part) if re.match(r"\d{4}-\d\d-\d\dT", part) else part
         case "begin" | "end":
-            return format_date(date.fromisoformat(part), locale=language.locale) if DAY.fullmatch(part) else part
+            return format_date(date.fromisoformat(part), "d MMM y", language.locale) if DAY.fullmatch(part) else part
+        case "names":
+            return QUOTED_NAME.sub(r"“\2”", part)
         case "count" | "most":
             return language.plain(float(part)) if re.fullmatch(r"\d{1,15}(\.\d+)?", part) else part
         case _:

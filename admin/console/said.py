@@ -20,9 +20,9 @@ MAX_COOKIE = 3_600  # bytes; browsers keep 4,096 with the name and the attribute
 
 What = Literal[
     "acknowledged", "unacknowledged", "acknowledged all", "unacknowledged all", "shelved", "unshelved", "retired",
-    "restored", "selected", "rolled back", "notes saved", "deleted", "imported", "run started", "run canceled",
-    "run finished", "models saved", "loaded again", "key revoked", "discarded", "replayed", "import undone",
-    "nothing imported", "signed out", "label words",
+    "acknowledged already", "shelved already", "restored", "selected", "rolled back", "notes saved", "deleted",
+    "imported", "run started", "run canceled", "run finished", "models saved", "loaded again", "key revoked",
+    "discarded", "replayed", "import undone", "nothing imported", "signed out", "label words",
 ]  # fmt: skip
 
 
@@ -40,7 +40,7 @@ class Said(msgspec.Struct, frozen=True, omit_defaults=True):
         match self.what:
             case "replayed":
                 return 0 < sum(self.counts.values()) == sum(self.counts.get(name, 0) for name in LEFT_QUARANTINE)
-            case "nothing imported" | "label words":
+            case "nothing imported" | "label words" | "acknowledged already" | "shelved already":
                 return False
             case _:
                 return True
@@ -52,6 +52,10 @@ ONE: Mapping[str, tuple[str, str]] = {  # heading and explanation of what was do
     "acknowledged": (
         _("Alarm of %(name)s acknowledged"), _("It stays listed until its readings end the alarm."),
     ),
+    "acknowledged already": (
+        _("The alarm of %(name)s was acknowledged already"), _("Nothing was changed: whoever acknowledged it has it."),
+    ),
+    "shelved already": (_("%(name)s was shelved until %(until)s already"), _("Nothing was changed.")),
     "unacknowledged": (_("Acknowledgment of %(name)s undone"), _("Its alarm needs somebody again.")),
     "shelved": (_("%(name)s is shelved"), _("No alarm is raised or sent for it until %(until)s.")),
     "unshelved": (_("%(name)s is no longer shelved"), _("Its alarms are raised and sent again.")),
@@ -136,7 +140,8 @@ def said_words(language: Language, said: Said) -> tuple[str, str]:
             return language.text("Look at the words of the labels"), said.name
         case _:
             heading, text = ONE[said.what]
-            values = {"name": said.name, "until": language.day_and_time(counts.get("until", 0))}
+            until = counts.get("until", 0)
+            values = {"name": said.name, "until": f"{language.day_and_time(until)} {language.offset(until)}"}
             return language.text(heading, **values), language.text(text, **values) if text else ""
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
 from admin.console.console import Console
-from operations.views.models import ModelDetail, model_detail
+from operations.views.models import FeatureRow, model_detail
 from operations.views.plant import PlantView
+from operations.views.report import Range, Report
 from zelador.errors import ZeladorError
 
 SEEN_S = 60.0
@@ -22,12 +23,13 @@ Usual = tuple[float, float]
 class Seen:
     """The selected model's facts by feature; empty if unknown.
 
-    `usual` has the middle 98 % of the values in its training data, or else all of them; `importance` has how much its
-    metric drops without the feature.
+    `usual` has the middle 98 % of the values in its training data, or all of them for the features in `whole`;
+    `importance` has how much its metric drops without the feature.
     """
 
     usual: Mapping[str, Usual] = field(default_factory=dict)
     importance: Mapping[str, float] = field(default_factory=dict)
+    whole: frozenset[str] = frozenset()
 
     def oddness(self, feature: str, values: Sequence[float]) -> tuple[bool, float, bool]:
         """Returns a key that sorts features, the greatest first: what is not usual, then what the model needs most.
@@ -46,21 +48,31 @@ def seen_by_model(console: Console, now: PlantView) -> Seen:
 
     def read() -> Seen:
         try:
-            return _seen(model_detail(registry, name))
+            model = model_detail(registry, name)
+            return seen_in(model.features, model.report)
         except (ZeladorError, OSError):
             return Seen()
 
     return console.window.kept.get(("seen", name), SEEN_S, read)
 
 
-def _seen(model: ModelDetail) -> Seen:
+def seen_in(features: Iterable[FeatureRow], report: Report | None) -> Seen:
     usual: dict[str, Usual] = {}
-    for each in model.features:
+    whole: set[str] = set()
+    for each in features:
         if (seen := each.seen) is not None:
-            low = seen.minimum if seen.p1 is None else seen.p1
-            usual[each.name] = (low, seen.maximum if seen.p99 is None else seen.p99)
-    known = model.report.importance if model.report else None
-    return Seen(usual, {each.feature: each.mean for each in known.features} if known else {})
+            middle = middle_of(seen)
+            usual[each.name] = middle or (seen.minimum, seen.maximum)
+            if middle is None:
+                whole.add(each.name)
+    known = report.importance if report else None
+    importance = {each.feature: each.mean for each in known.features} if known else {}
+    return Seen(usual, importance, frozenset(whole))
+
+
+def middle_of(seen: Range) -> Usual | None:
+    """Returns the middle 98 % of the values in training; None if they are not known."""
+    return None if seen.p1 is None or seen.p99 is None else (seen.p1, seen.p99)
 
 
 def is_odd(values: Sequence[float], usual: Usual | None) -> bool:

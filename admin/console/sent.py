@@ -23,6 +23,7 @@ MAX_TYPED = 20_000  # characters of a field
 SECRETS = ("key", "password")  # fields that are never shown again
 OF_FILE = ("archive-refused", "type-refused")  # kinds of problems that are about an uploaded file
 TYPED = {"datetime-local": r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?", "date": r"\d{4}-\d\d-\d\d"}
+LATEST = {"datetime-local": "9999-12-31T23:59:59", "date": "9999-12-31"}
 
 
 @dataclass(slots=True)
@@ -66,11 +67,16 @@ class Sent:
         return Markup(" open data-again") if self.refusal else Markup()
 
     def type_of(self, name: str, usual: str, step: str = "") -> Markup:
-        """Returns attributes of an input: `usual` as its type, or "text" for what such an input would not show."""
+        """Returns attributes of an input: `usual` as its type, or "text" for what such an input would not show.
+
+        Without a greatest year, a browser takes six digits, and the first of what is typed next.
+        """
         text = self.text(name)
         if text and not (re.fullmatch(TYPED[usual], text) and _exists(text)):
             return Markup('type="text"')
-        return Markup('type="{}"').format(usual) + (Markup(' step="{}"').format(step) if step else "")
+        return Markup('type="{}" max="{}"').format(usual, LATEST[usual]) + (
+            Markup(' step="{}"').format(step) if step else ""
+        )
 
 
 def _exists(moment: str) -> bool:

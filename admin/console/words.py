@@ -17,6 +17,7 @@ from admin.services import Services
 from operations.acts.quarantine import ALL
 from operations.audit import Act
 from operations.audit_entry import Change
+from operations.key_file import Role
 from operations.views.audit import reasons
 from operations.views.device_events import DeviceEventView
 from operations.views.devices import DeviceView
@@ -120,6 +121,9 @@ def sentence(language: Language, names: Mapping[str, str], entry: Change) -> str
         target = language.counted("1 label", "%(shown)s labels", count, shown=language.number(count))
     if what in (Act.QUARANTINE_REPLAYED, Act.QUARANTINE_DISCARDED) and target == ALL:
         target = language.text("all messages")
+    elif what in (Act.QUARANTINE_REPLAYED, Act.QUARANTINE_DISCARDED):
+        device = entry.after.get("device") if isinstance(entry.after, Mapping) else None
+        target = language.text("a message of %(device)s", device=device) if isinstance(device, str) else target
     if what in (Act.KEY_MADE, Act.KEY_REVOKED) and f"key {target}" in names:
         target = f"“{names[f'key {target}']}”"
     shown = target if len(target) <= MAX_TARGET else f"{target[:MAX_TARGET]}…"
@@ -237,24 +241,34 @@ def is_told(event: DeviceEventView) -> bool:
 
 def device_event(language: Language, event: DeviceEventView, names: Mapping[str, str]) -> Event:
     """Returns a change of a device as a sentence that begins with the device, in every language."""
-    device = event.device_id or language.text("All devices")
+    return Event(event.at, _told(language, event, names), event.state, event.device_id or "")
+
+
+def _told(language: Language, event: DeviceEventView, names: Mapping[str, str]) -> str:
+    _ = language.text
+    if event.device_id is None:
+        every = _("All devices")
+        pattern = FLEET_EVENTS.get(event.state)
+        return f"{every}: {event.state}" if pattern is None else _(pattern, device=every)
+    device = event.device_id
+    how = returned(language, event, names)
+    if event.state == "alarm" and how:
+        return _("%(device)s is in alarm again: %(how)s", device=device, how=how)
+    if how:
+        state = _(STATES.get(event.state, event.state))
+        return _("%(device)s: %(how)s; now “%(state)s”", device=device, how=how, state=state)
     if event.state == "suspect" and event.before in STATES:
-        before = language.text(STATES[event.before])
-        text = language.text("%(device)s: no longer “%(state)s”", device=device, state=before)
-        return Event(event.at, text, event.state, event.device_id or "")
-    if event.state == "alarm" and (how := returned(language, event, names)):
-        text = language.text("%(device)s is in alarm again: %(how)s", device=device, how=how)
-        return Event(event.at, text, event.state, event.device_id or "")
-    pattern = FLEET_EVENTS.get(event.state) if event.device_id is None else EVENTS.get(event.state)
-    text = f"{device}: {event.state}" if pattern is None else language.text(pattern, device=device)
+        return _("%(device)s: no longer “%(state)s”", device=device, state=_(STATES[event.before]))
+    pattern = EVENTS.get(event.state)
+    text = f"{device}: {event.state}" if pattern is None else _(pattern, device=device)
     if event.by and event.state in ("acknowledged", "shelved", "retired"):
-        text += " " + language.text("by %(who)s", who=named(language, event.by, names))
-    return Event(event.at, text, event.state, event.device_id or "")
+        text += " " + _("by %(who)s", who=named(language, event.by, names))
+    return text
 
 
-def people(services: Services) -> dict[str, str]:
-    """Returns the names that admins see for keys in history and audit log: `key 4f2a91c0` to its note."""
-    return key_names(services.settings.api.keys_file)
+def people(services: Services, role: Role) -> dict[str, str]:
+    """Returns the names that a role sees for those who acted: `key 4f2a91c0` to its note. Viewers see ids."""
+    return {} if role == "viewer" else key_names(services.settings.api.keys_file)
 
 
 def known_devices(services: Services, report: Report | None) -> frozenset[str]:

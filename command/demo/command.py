@@ -79,7 +79,7 @@ def demo(
     from operations.key_file import new_key
 
     running = Up(folder, settings, stop, {"mqtt": mqtt_port, "redis": redis_port, "api": api_port}, logs)
-    _, key = new_key(running.home.keys, note="the demo")
+    _, key = new_key(running.home.keys, note="demo")
     try:
         say(f"starting broker, Redis and services in {folder} (log: {folder / 'zelador.log'})")
         running.start()

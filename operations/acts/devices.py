@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from operations.actor import Actor
 from operations.audit import Act
-from zelador.alarms.state import State
-from zelador.alarms.store import DeviceAct, DeviceStates
+from zelador.alarms.store import Acted, DeviceAct, DeviceStates
 from zelador.alarms.undo import objection_to_undo
 from zelador.clock import now_ms
 from zelador.errors import Conflict, InvalidInput, NotFound
@@ -31,10 +30,8 @@ class Unacknowledged:
     left: tuple[str, ...]  # whose alarms went on meanwhile
 
 
-def acknowledge(actor: Actor, states: DeviceStates, device: str) -> State:
+def acknowledge(actor: Actor, states: DeviceStates, device: str) -> Acted:
     """Acknowledges the alarm: somebody takes care of it. A second person's name does not replace the first.
-
-    Returns the new state.
 
     Raises NotFound, Conflict if the device is not in alarm, Unavailable.
     """
@@ -51,17 +48,18 @@ def acknowledge_all(actor: Actor, states: DeviceStates, until: int | None = None
     done: list[str] = []
     for device in states.in_alarm(now_ms() if until is None else until, MAX_AT_ONCE):
         try:
-            acknowledge(actor, states, device)
+            acted = acknowledge(actor, states, device)
         except (Conflict, NotFound):
             continue
-        done.append(device)
+        if acted.is_changed:
+            done.append(device)
     if not done:
         raise Conflict("no device is in alarm; nothing was acknowledged")
     return Acknowledged(tuple(done), states.counts()["alarm"])
 
 
-def unacknowledge(actor: Actor, states: DeviceStates, device: str, at: int | None = None) -> State:
-    """Undoes an acknowledgment: the alarm needs somebody again. Returns the new state.
+def unacknowledge(actor: Actor, states: DeviceStates, device: str, at: int | None = None) -> Acted:
+    """Undoes an acknowledgment: the alarm needs somebody again.
 
     `at` is when the alarm was acknowledged (ms since 1970 UTC), as the person saw it; None for the present one.
 
@@ -95,8 +93,8 @@ def unacknowledge_all(actor: Actor, states: DeviceStates, devices: Mapping[str, 
     return Unacknowledged(tuple(done), tuple(left))
 
 
-def shelve(actor: Actor, states: DeviceStates, device: str, until: int, why: str = "") -> State:
-    """Shelves the device: it needs nobody until a time (ms since 1970 UTC). Returns the new state.
+def shelve(actor: Actor, states: DeviceStates, device: str, until: int, why: str = "") -> Acted:
+    """Shelves the device: it needs nobody until a time (ms since 1970 UTC).
 
     Raises InvalidInput, NotFound, Conflict, Unavailable.
     """
@@ -110,17 +108,17 @@ def shelve(actor: Actor, states: DeviceStates, device: str, until: int, why: str
     return _act(actor, states, device, "shelve", Act.DEVICE_SHELVED, until, why)
 
 
-def unshelve(actor: Actor, states: DeviceStates, device: str) -> State:
+def unshelve(actor: Actor, states: DeviceStates, device: str) -> Acted:
     """Ends the shelving. Raises NotFound, Conflict if the device is not shelved, Unavailable."""
     return _act(actor, states, device, "unshelve", Act.DEVICE_UNSHELVED)
 
 
-def retire(actor: Actor, states: DeviceStates, device: str) -> State:
+def retire(actor: Actor, states: DeviceStates, device: str) -> Acted:
     """Stops watching the device. Raises NotFound, Conflict if it is retired, Unavailable."""
     return _act(actor, states, device, "retire", Act.DEVICE_RETIRED)
 
 
-def restore(actor: Actor, states: DeviceStates, device: str) -> State:
+def restore(actor: Actor, states: DeviceStates, device: str) -> Acted:
     """Watches a retired device again. Raises NotFound, Conflict if it is not retired, Unavailable."""
     return _act(actor, states, device, "restore", Act.DEVICE_RESTORED)
 
@@ -133,9 +131,12 @@ def _act(
     noted: Act,
     until: int | None = None,
     why: str = "",
-) -> State:
+) -> Acted:
+    """Acts, and records what changed."""
     actor.check()
-    before, after = states.act(device, act, actor.name, until, why)
-    facts = {"state": after} | ({"until": iso(until), "why": why} if act == "shelve" and until is not None else {})
-    actor.record(noted, device, {"state": before}, facts)
-    return after
+    acted = states.act(device, act, actor.name, until, why)
+    if acted.is_changed:
+        facts: dict[str, str] = {"state": acted.after}
+        facts |= {"until": iso(until), "why": why} if act == "shelve" and until is not None else {}
+        actor.record(noted, device, {"state": acted.before}, facts)
+    return acted

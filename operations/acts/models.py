@@ -61,6 +61,8 @@ def amend(
     after = describe_model(model, registry.state)
     now: dict[str, Any] = dict(after)
     differing = [key for key in now if now[key] != before.get(key)]
+    if not differing:
+        return after
     act = Act.MODEL_ANNOTATED if model.name == name else Act.MODEL_RENAMED
     actor.record(act, name, {key: before.get(key) for key in differing}, {key: now[key] for key in differing})
     return after

@@ -18,8 +18,10 @@ ALL = "all"
 def replay(actor: Actor, quarantine: Quarantine, entry: str) -> Replay:
     """Processes one message again with the current settings. Raises NotFound, InvalidInput, Unavailable."""
     actor.check()
+    device = quarantine.device_of(quarantine.get(entry))
     done = quarantine.replay(entry)
-    actor.record(Act.QUARANTINE_REPLAYED, entry, None, {"outcome": done.outcome, "readings": done.readings})
+    facts = {"outcome": done.outcome, "readings": done.readings, **({"device": device} if device else {})}
+    actor.record(Act.QUARANTINE_REPLAYED, entry, None, facts)
     return done
 
 
@@ -47,11 +49,12 @@ def replay_many(
 
 def discard(actor: Actor, quarantine: Quarantine, entry: str) -> None:
     """Deletes one message for good; the audit log describes it. Raises NotFound, InvalidInput, Unavailable."""
-    before = described(quarantine.get(entry))
+    kept = quarantine.get(entry)
+    device = quarantine.device_of(kept)
     actor.check()
     if not quarantine.discard(entry):
         raise NotFound(f"there is no message {entry} in quarantine")
-    actor.record(Act.QUARANTINE_DISCARDED, entry, before)
+    actor.record(Act.QUARANTINE_DISCARDED, entry, described(kept), {"device": device} if device else None)
 
 
 def discard_many(actor: Actor, quarantine: Quarantine, entries: Sequence[str] | None, kind: Kind | None = None) -> int:
@@ -66,14 +69,15 @@ def discard_many(actor: Actor, quarantine: Quarantine, entries: Sequence[str] | 
 
 @contextlib.contextmanager
 def _recorded(actor: Actor, act: Act, entries: Sequence[str] | None, counts: Mapping[Any, int]) -> Iterator[None]:
-    """Records what was done; also if Redis stopped answering in between, unless nothing was done by then."""
+    """Records what was done, if anything; also if Redis stopped answering in between."""
     try:
         yield
     except BaseException:
         if any(counts.values()):
             actor.record(act, _target(entries), None, {**counts, "interrupted": True})
         raise
-    actor.record(act, _target(entries), None, dict(counts))
+    if any(counts.values()):
+        actor.record(act, _target(entries), None, dict(counts))
 
 
 def _replay(quarantine: Quarantine, entry: str) -> Replay:

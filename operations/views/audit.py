@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
@@ -16,6 +16,8 @@ from operations.audit_file import AuditFile
 MAX_SEARCHED = 20_000  # entries that one request reads
 MAX_STRAY = 200  # entries in a row that are older than asked for, after which the others are too
 AUTHORS_READ = 5_000  # entries
+
+TOLD = ("device", "devices", "label", "classes", "note", "notes", "why", "topic", "reason", "begins")
 
 Kind = Literal["selections", "models", "runs", "labels", "devices", "quarantine", "keys", "registry"]
 KINDS: Mapping[Kind, tuple[Act, ...]] = {
@@ -39,7 +41,7 @@ class AuditFilter:
 
     who: str = ""  # as in the log, or on whose behalf; without the way in which it came (`author`), all of that author
     kind: Kind | None = None
-    text: str = ""  # in who, what or target, of any case
+    text: str = ""  # in who, what, target, address, or what the values before and after say (TOLD); of any case
     since: int | None = None
     until: int | None = None  # this moment is not included
 
@@ -58,12 +60,20 @@ class Found:
 
 
 def search(
-    audit: AuditFile, wanted: AuditFilter, names: Mapping[str, str], limit: int, before: str | None = None
+    audit: AuditFile,
+    wanted: AuditFilter,
+    names: Mapping[str, str],
+    limit: int,
+    before: str | None = None,
+    shown: Callable[[Change], str] = lambda _: "",
 ) -> Found:
-    """Changes that match and whose ids are below `before`. `names` are what people call the authors."""
+    """Changes that match and whose ids are below `before`. `names` are what people call the authors.
+
+    `shown` is what the reader sees of a change, in which the text is looked for as well.
+    """
     found: list[Change] = []
     since = "" if wanted.since is None else _id(wanted.since)
-    is_wanted = _matcher(wanted, names)
+    is_wanted = _matcher(wanted, names, shown)
     strays = 0
     for looked, change in enumerate(audit.newest(_first(before, wanted.until)), 1):
         if change.id < since:
@@ -82,7 +92,7 @@ def search(
     return Found(tuple(found), None)
 
 
-def _matcher(wanted: AuditFilter, names: Mapping[str, str]) -> Callable[[Change], bool]:
+def _matcher(wanted: AuditFilter, names: Mapping[str, str], shown: Callable[[Change], str]) -> Callable[[Change], bool]:
     acts = None if wanted.kind is None else frozenset(act.value for act in KINDS[wanted.kind])
     text = wanted.text.strip().casefold()
 
@@ -91,11 +101,7 @@ def _matcher(wanted: AuditFilter, names: Mapping[str, str]) -> Callable[[Change]
             return False
         if acts is not None and change.what not in acts:
             return False
-        asked_by = change.on_behalf_of or ""
-        people = f"{change.who} {names.get(change.who, '')} {asked_by} {names.get(asked_by, '')}"
-        key = names.get(f"key {change.target}", "")  # what people call the key that was made or revoked
-        said = " ".join((people, change.what, change.target, key, *reasons(change)))
-        return not text or text in said.casefold()
+        return not text or text in _recorded(change, names).casefold() or text in shown(change).casefold()
 
     return is_wanted
 
@@ -108,6 +114,27 @@ def reasons(change: Change) -> list[str]:
             if given:
                 return given
     return []
+
+
+def _recorded(change: Change, names: Mapping[str, str]) -> str:
+    """What an entry says, but for the figures in its values."""
+    asked_by = change.on_behalf_of or ""
+    people = (
+        change.who,
+        names.get(change.who, ""),
+        asked_by,
+        names.get(asked_by, ""),
+        names.get(f"key {change.target}", ""),
+    )
+    facts = (each for value in (change.before, change.after) for each in _told(value))
+    return "\n".join((*people, change.what, change.target, change.address or "", *facts))
+
+
+def _told(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name in TOLD:
+            given = value.get(name)
+            yield from (each for each in (given if isinstance(given, list) else [given]) if isinstance(each, str))
 
 
 def authors(audit: AuditFile) -> tuple[str, ...]:

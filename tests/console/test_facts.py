@@ -26,8 +26,8 @@ def test_the_audit_log_is_filtered_by_who_what_and_days(site: Site) -> None:
     with site.client() as client:
         client.post("/console/keys", data={"role": "viewer", "note": "a tablet", "lasts": "90d"})
         client.post("/console/devices/press-07/shelve", data={"until": "2027-01-01T00:00", "why": "bearing"})
-        page = client.get("/console/audit").text
-        assert "shelved press-07" in page
+        page, shelved = client.get("/console/audit").text, 'shelved <a href="/console/devices/press-07">press-07</a>'
+        assert shelved in page
         who = re.search(r'<option value="(key [0-9a-f]+)">the admin</option>', page)
         assert who is not None
         for query, is_shown in (
@@ -41,7 +41,7 @@ def test_the_audit_log_is_filtered_by_who_what_and_days(site: Site) -> None:
         ):
             answer = client.get("/console/audit", params=query)
             assert answer.status_code == 200
-            assert ("shelved press-07" in answer.text) is is_shown, query
+            assert (shelved in answer.text) is is_shown, query
             table = client.get("/console/audit/csv", params=query).text
             assert ("device shelved" in table) is is_shown, query
         for text, shown in (
@@ -69,6 +69,47 @@ def test_the_audit_log_is_filtered_by_who_what_and_days(site: Site) -> None:
         found = client.get("/v1/audit", params={"what": "devices", "who": who[1], "q": "PRESS-07"}).json()["changes"]
         assert {each["what"] for each in found} == {"device shelved"}
         assert client.get("/v1/audit?from=2026-01-01T00:00:00Z&until=2026-01-02T00:00:00Z").json()["changes"] == []
+
+
+def test_the_audit_log_finds_what_stands_on_the_page(site: Site) -> None:
+    """Every text of a row: the device and the note of a label, the reason of a shelving, the words of the act."""
+    with site.client() as client:
+        label = {"device": "mill-03", "from": "2026-11-20T10:00", "open": "yes", "label": "yes", "note": "WO 88"}
+        assert client.post("/console/labels", data=label).status_code == 303
+        for text, language, said in (
+            ("mill-03", "en", "label added"),
+            ("wo 88", "en", "label added"),
+            ("added label “yes”, mill-03", "en", "label added"),
+            ("adicionou o rótulo", "pt-BR", "label added"),
+        ):
+            query, words = {"what": "labels", "q": text}, {"Accept-Language": language}
+            assert "WO 88" in client.get("/console/audit", params=query, headers=words).text, text
+            assert said in client.get("/console/audit/csv", params=query, headers=words).text, text
+        assert len(client.get("/v1/audit", params={"q": "wo 88"}).json()["changes"]) == 1
+
+
+def test_an_entry_of_the_audit_log_leads_to_what_it_is_about(site: Site) -> None:
+    """A device, a model or a run that still has a page; a message of the quarantine names its device."""
+    site.plant.raw(b"not JSON", "pump-12")
+    with site.client() as client:
+        wait_for(lambda: len(client.get("/v1/quarantine").json()["entries"]) == 1, "the message")
+        for each in client.get("/v1/quarantine").json()["entries"]:
+            assert (
+                client.post(f"/console/quarantine/{each['id']}/discard", data={"typed": "discard"}).status_code == 303
+            )
+        client.post("/console/devices/mill-03/retire")
+        client.post("/console/devices/mill-03/restore")
+        label = {"device": "gone-99", "from": "2026-11-20T10:00", "open": "yes", "label": "yes"}
+        assert client.post("/console/labels", data=label).status_code == 303
+        client.post("/console/models/other/notes", data={"notes": "for the links", "description": "", "tags": ""})
+        page = client.get("/console/audit").text
+    for said in (
+        'retired <a href="/console/devices/mill-03">mill-03</a>',
+        'discarded a message of <a href="/console/devices/pump-12">pump-12</a> from quarantine',
+        "added label “yes”, gone-99, since",
+        'changed the notes of <a href="/console/models/other">other</a>',
+    ):
+        assert said in page, said
 
 
 @pytest.mark.parametrize("language", ["en", "pt-BR"])

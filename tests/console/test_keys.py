@@ -9,6 +9,20 @@ from tests.console.conftest import Site, window
 from tests.console.test_browser import findings
 
 
+def test_a_phone_says_that_a_key_is_revoked_and_what_each_role_may(chromium: Browser, site: Site) -> None:
+    """The column that said so is hidden on a phone, where the key was only struck through."""
+    gone = new_key(site.settings.api.keys_file, "viewer", "an old tablet")[0]
+    with window(chromium, site, "admin", viewport={"width": 390, "height": 800}) as found:
+        page = found.open("/console/keys")
+        page.get_by_role("link", name=f"Revoke… an old tablet {gone.id}").click()
+        page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
+        row = page.get_by_role("row").filter(has_text=gone.id)
+        expect(row.get_by_text("Revoked", exact=True)).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        expect(page.get_by_label("operator: ")).to_have_count(1)
+        expect(page.get_by_text("discard messages for good")).to_be_visible()
+
+
 def test_a_key_is_revoked_in_a_dialog_by_keyboard(chromium: Browser, site: Site) -> None:
     keys = [new_key(site.settings.api.keys_file, "viewer", f"tablet {number}")[0] for number in range(2)]
     with window(chromium, site, "admin") as found:

@@ -72,7 +72,8 @@ def test_the_audit_log_is_exported_without_formulas(site: Site) -> None:
         wanted = {"device": "press-07", "from": "2026-11-20T10:00", "label": "yes", "note": "W4", "open": "yes"}
         assert client.post("/console/labels", data=wanted).status_code == 303
         audit = client.get("/console/audit").text
-        assert re.search(">the admin</th><td>added label “yes”, press-07, since 20 Nov( 2026)? 10:00<", audit)
+        device = '<a href="/console/devices/press-07">press-07</a>'
+        assert re.search(f">the admin</th><td>added label “yes”, {device}, since 20 Nov( 2026)? 10:00<", audit)
         assert ">W4<" in audit
         client.post("/console/keys", data={"role": "viewer", "note": "=HYPERLINK(1)", "lasts": "90d"})
         answer = client.get("/console/audit/csv?q=key made")

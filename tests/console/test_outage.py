@@ -100,6 +100,24 @@ def test_every_page_says_since_when_redis_does_not_answer(
     eventually(lambda: not re.search(SINCE, stand.client.get("/console/overview").text), "the end of the outage", 30.0)
 
 
+def test_what_a_form_did_is_said_although_redis_stopped_answering_after_it(
+    stand: Stand, eventually: Callable[..., None]
+) -> None:
+    """The page after an act that was done said only that Redis does not answer."""
+    path = "/console/devices/press-07"
+    assert stand.client.post(f"{path}/shelve", data={"hours": "1", "why": "bearing"}).status_code == 303
+    repair = stand.hang()
+    try:
+        for _ in range(2):  # it is said until the page itself can be shown
+            answer = stand.client.get(path)
+            assert answer.status_code == 503
+            assert "press-07 is shelved" in answer.text
+    finally:
+        repair()
+    eventually(lambda: stand.client.get("/console/overview").status_code == 200, "Redis to answer", 30.0)
+    stand.client.post(f"{path}/unshelve")
+
+
 def test_open_pages_say_that_they_are_not_live_and_recover_by_themselves(stand: Stand, chromium: Browser) -> None:
     """After a form, which is not sent again by itself, the heading changes once Redis is back."""
     with (

@@ -177,6 +177,24 @@ def test_a_selection_that_came_first_is_named_with_a_link(client: httpx.Client) 
     assert re.search(r'Selected now: <a href="/console/models/small">small</a>, since \d\d:\d\d:\d\d\.', said), said
 
 
+def test_who_comes_too_late_reads_who_changed_what_before(site: Site, client: httpx.Client) -> None:
+    """The page said only that somebody had changed the registry."""
+    with site.client("admin") as other:
+        notes = {"notes": "bearings only", "description": "", "tags": ""}
+        assert other.post("/console/models/hungry/notes", data=notes).status_code == 303
+    last = r"The last change: the admin changed the notes of hungry, \d\d:\d\d:\d\d\."
+    for action, is_selection in (("models/hungry/notes", False), ("models/other/select", True)):
+        sent = {"notes": "mine", "description": "", "tags": "", "why": "quieter", "etag": '"old"'}
+        answer = client.post(f"/console/{action}", data=sent)
+        assert answer.status_code == 412
+        said = answer.text.partition('class="error"')[2].partition("</div>")[0]
+        assert re.search(last, said), said
+        assert ("Selected now" in said) is is_selection
+    later = client.post("/console/rollback", data={"etag": '"old"'})
+    assert later.status_code == 412
+    assert re.search(last, later.text)
+
+
 def test_a_refused_file_leaves_what_was_typed_beside_it(client: httpx.Client) -> None:
     typed = {"name": "mine", "why": "from <lab>"}
     for content, status, at in (

@@ -51,13 +51,23 @@ def test_each_act_on_a_device_is_said_once(site: Site) -> None:
         done = press(client, f"{path}/acknowledge")
         assert told(done).startswith(f"Alarm of {NAME} acknowledged")
         assert told(client.get(f"/console/{path}")) == ""
+        again = told(press(client, f"{path}/acknowledge"))
+        assert again.startswith(f"The alarm of {NAME} was acknowledged already Nothing was changed")
         assert "No alarm is raised or sent for it until" in told(press(client, f"{path}/shelve", hours="8", why="x"))
+        shelved = {"until": "2027-01-20T06:00", "why": "bearing"}
+        assert "is shelved" in told(press(client, f"{path}/shelve", **shelved))
+        assert "already Nothing was changed." in told(press(client, f"{path}/shelve", **shelved))
         for act, said in (
             ("unshelve", f"{NAME} is no longer shelved"),
             ("retire", f"{NAME} is retired"),
             ("restore", f"{NAME} is back"),
         ):
             assert told(press(client, f"{path}/{act}")).startswith(said)
+        with site.client() as admin:
+            changes = admin.get("/v1/audit", params={"what": "devices", "q": NAME}).json()["changes"]
+        assert [each["what"].partition(" ")[2] for each in changes] == [
+            "restored", "retired", "unshelved", "shelved", "shelved", "acknowledged",
+        ]  # fmt: skip
         client.headers["Accept-Language"] = "pt-BR"
         assert told(press(client, f"{path}/retire")).startswith(f"{NAME} foi retirado Ele não é mais vigiado.")
         press(client, f"{path}/restore")

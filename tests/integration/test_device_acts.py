@@ -44,12 +44,33 @@ def test_acts_of_people_change_the_state(plant: Plant) -> None:
     assert plant.in_state("retired") == [] and plant.in_state("acknowledged") == ["press"]
 
 
+def test_an_act_that_changes_nothing_says_so(plant: Plant) -> None:
+    states, later = DeviceStates(plant.client, plant.keys.prefix), now_ms() + 3_600_000
+    plant.see("press", "hhh")
+    acted = [
+        states.act("press", *each)
+        for each in (
+            ("acknowledge", "ana"),
+            ("acknowledge", "eva"),
+            ("shelve", "ana", later, "bearing"),
+            ("shelve", "eva", later, "bearing"),
+            ("acknowledge", "eva"),
+            ("shelve", "eva", later, "bearing on order"),
+            ("shelve", "eva", later + 1, "bearing on order"),
+            ("shelve", "eva", now_ms() - 1),  # it was not yet past when the person pressed the button
+        )
+    ]
+    assert [each.is_changed for each in acted] == [True, False, True, False, False, True, True, False]
+    assert plant.record("press").by == "ana"
+    assert [state for _, _, state in plant.events()] == ["alarm", "acknowledged", "shelved"]
+
+
 def test_the_undo_of_an_acknowledgment_changes_that_one_alone(plant: Plant) -> None:
     """If the alarm ended meanwhile, or another one was acknowledged, nothing changes."""
     states = DeviceStates(plant.client, plant.keys.prefix)
 
     def undo(at: float | None) -> tuple[str, str]:
-        return states.act("press", "unacknowledge", "eva", int(at or 0))
+        return states.act("press", "unacknowledge", "eva", int(at or 0))[:2]
 
     plant.see("press", "hhh", rule=Rule(hold_s=0.0))
     raised = plant.record("press")
@@ -87,7 +108,7 @@ def test_an_acknowledgment_is_undone_while_the_device_is_shelved(plant: Plant) -
     plant.act("press", "acknowledge")
     at = int(plant.record("press").at or 0)
     plant.act("press", "shelve", now_ms() + 3_600_000)
-    assert states.act("press", "unacknowledge", "eva", at) == ("shelved", "shelved")
+    assert states.act("press", "unacknowledge", "eva", at) == ("shelved", "shelved", True)
     assert plant.act("press", "unshelve")[1:] == ["shelved", "alarm"]
 
 

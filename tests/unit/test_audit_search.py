@@ -113,6 +113,31 @@ def test_a_moment_at_which_the_clock_was_wrong_hides_nothing(tmp_path: Path) -> 
     assert found(audit, since=AT) == ["b", "a"]
 
 
+@pytest.mark.parametrize("text", ["press-01", "needs", "spindle", "WO 4711", "plant/mill-03", "mill-09", "10.0.0.7"])
+def test_what_stands_in_the_values_of_a_change_is_found(tmp_path: Path, text: str) -> None:
+    """A label's target is its id: neither its device nor the note beside it was found."""
+    label = {"device": "press-01", "from": "2026-11-24T12:00:00Z", "to": None, "label": "needs it", "note": "Spindle"}
+    message = {"topic": "plant/mill-03/reading", "payload": "x" * 2_000}
+    changes = [
+        Change("1".zfill(20), "", "key 1", Act.LABEL_ADDED, "none of them", None, {"state": "alarm", "count": 3}),
+        Change("2".zfill(20), "", "key 1", Act.LABEL_UNDONE, "label", label),
+        Change("3".zfill(20), "", "key 1", Act.DEVICE_SHELVED, "a device", None, {"why": "WO 4711"}),
+        Change("4".zfill(20), "", "key 1", Act.QUARANTINE_DISCARDED, "1-0", message),
+        Change("5".zfill(20), "", "key 1", Act.LABELS_IMPORTED, "2 labels", None, {"devices": ["mill-08", "mill-09"]}),
+        Change("6".zfill(20), "", "key 1", Act.MODEL_SELECTED, "m", None, ["odd", 1], address="10.0.0.7"),
+    ]
+    (tmp_path / "audit.jsonl").write_bytes(b"".join(map(encode, changes)))
+    audit = AuditFile(tmp_path / "audit.jsonl", 10**9)
+    assert len(found(audit, text=text)) == 1
+    assert found(audit, text="none of them") == ["none of them"]
+
+
+def test_the_words_that_the_reader_sees_are_found(audit: AuditFile) -> None:
+    assert [each.target for each in search(audit, AuditFilter(text="suspendeu C"), NAMES, 9).changes] == []
+    page = search(audit, AuditFilter(text="suspendeu C"), NAMES, 9, shown=lambda entry: f"suspendeu {entry.target}")
+    assert [each.target for each in page.changes] == ["c"]
+
+
 def test_every_act_is_of_one_kind() -> None:
     assert Counter(act for acts in KINDS.values() for act in acts) == Counter(Act)
     assert tuple(KINDS) == get_args(Kind)

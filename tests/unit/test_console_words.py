@@ -74,6 +74,17 @@ def test_a_person_who_brings_an_alarm_back_did_not_raise_it(before: str, state: 
     assert [each.text for each in timeline(EN, [raised], [], names, 9)] == ["“yes”, probability 0.97"]
 
 
+@pytest.mark.parametrize("before", ["shelved", "retired"])
+@pytest.mark.parametrize("state", [state for state in STATES if state not in ("alarm", "shelved", "retired")])
+def test_who_ends_a_shelving_did_nothing_else(before: str, state: str) -> None:
+    """The end of a shelving was told as an acknowledgment by whoever ended it."""
+    event = replace(change(before, state), by="key 1")
+    how = {"shelved": "Ana ended the shelving", "retired": "Ana brought it back"}[before]
+    word = {"ok": "OK", "suspect": "Suspect", "acknowledged": "Acknowledged", "unknown": "Unknown"}[state]
+    assert device_event(EN, event, {"key 1": "Ana"}).sentence == f"press: {how}; now “{word}”"
+    assert [each.text for each in timeline(EN, [event], [], {"key 1": "Ana"}, 9)] == [how]
+
+
 @pytest.mark.parametrize(
     ("state", "why", "said"),
     [

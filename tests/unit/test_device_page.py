@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+import re
+from dataclasses import fields, replace
 from datetime import timezone
 
 import pytest
 
 from admin.console.device.history import AskedPeriod, Band, Shown, period_to_label
+from admin.console.device.live import Present
 from admin.console.device.page import trouble_since
 from admin.console.device.timeline import alarm_s
 from admin.console.language import language
+from admin.console.render import Renderer
 from admin.console.seen import Seen
 from admin.console.words import device_event
 from operations.views.device_events import DeviceEventView
 from operations.views.device_history import HistoryView
 from operations.views.devices import DeviceView
+from operations.views.plant import PlantView
+from zelador.alarms import Rule
 from zelador.alarms.state import State
 
 
 def device(state: State, since: str | None = None) -> DeviceView:
     nothing = dict.fromkeys(field.name for field in fields(DeviceView))
     return DeviceView(**{**nothing, "device_id": "press-01", "state": state, "since": since})  # type: ignore[arg-type]
+
+
+def troubled(state: State, since: str | None = None) -> DeviceView:
+    """A device that the model finds in trouble, whatever state a person gave it."""
+    return replace(device(state, since), alarm_label="yes")
 
 
 def event(minute: int, state: str) -> DeviceEventView:
@@ -43,9 +53,57 @@ def test_the_proposed_label_of_an_alarm_that_was_shelved_begins_with_the_alarm()
     assert trouble_since(device("alarm", began.at), events) == began.at
 
 
+@pytest.mark.parametrize(
+    ("state", "raised_by", "shown"),
+    [
+        ("alarm", "forest", ["According to forest", "Rule of tree, the selected model"]),
+        ("alarm", "tree", ["According to tree"]),  # one model, one line
+        ("ok", "forest", ["Rule of tree, the selected model"]),
+    ],
+)
+def test_the_rule_names_its_model_if_another_one_raised_the_alarm(
+    state: State, raised_by: str, shown: list[str]
+) -> None:
+    """The old model stood above the rule of the new one."""
+    selection = {"model": "tree", "sequence": 2, "at": "2026-11-27T01:00:00Z", "by": "ana", "why": ""}
+    plant = PlantView(**{**dict.fromkeys(each.name for each in fields(PlantView)), "selection": selection})  # type: ignore[arg-type]
+    judged = replace(device(state, "2026-11-27T01:00:00Z"), alarm_model=raised_by, heard_at="2026-11-27T01:00:00Z")
+    known = {"device": judged, "now": plant, "rule": Rule(), "names": {}}
+    there = Present(**{**dict.fromkeys(each.name for each in fields(Present)), **known})  # type: ignore[arg-type]
+    text = Renderer(language("en", timezone.utc), "").macro("device/live.html", "state", there)
+    facts = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", text)
+    said = [re.sub(r"<[^>]+>", "", f"{name} {value}") for name, value in facts]
+    assert [each for each in said if each.startswith(("According", "Rule"))] == shown
+
+
 def change(minute: int, before: str, state: str) -> DeviceEventView:
     at = f"2026-11-27T01:{minute:02}:00+00:00"
     return DeviceEventView(str(minute), at, "press-01", before, state, None, None, None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("device_now", "newest_first", "began"),
+    [
+        (device("shelved"), [("alarm", "shelved"), ("suspect", "alarm"), ("ok", "suspect")], None),  # it ended
+        (troubled("shelved"), [("alarm", "shelved"), ("suspect", "alarm"), ("ok", "suspect"), ("alarm", "ok")], 7),
+        (troubled("retired"), [("shelved", "retired"), ("alarm", "shelved"), ("ok", "alarm")], 7),
+        (troubled("suspect"), [("shelved", "suspect"), ("alarm", "shelved"), ("ok", "alarm")], 7),
+        (troubled("suspect"), [("shelved", "suspect"), ("ok", "shelved"), ("alarm", "ok")], 9),
+        (troubled("shelved"), [("ok", "shelved"), ("alarm", "ok"), ("ok", "alarm")], None),
+        (device("ok"), [("shelved", "ok"), ("alarm", "shelved"), ("ok", "alarm")], None),
+    ],
+)
+def test_trouble_goes_on_while_a_device_is_shelved(
+    device_now: DeviceView, newest_first: list[tuple[str, str]], began: int | None
+) -> None:
+    """The proposed period began when a person shelved the device, or ended the shelving."""
+    events = [change(9 - place, *states) for place, states in enumerate(newest_first)]
+    assert trouble_since(device_now, events) == (None if began is None else change(began, "", "").at)
+
+
+def test_an_alarm_that_began_while_the_device_was_shelved_does_not_begin_with_the_one_before() -> None:
+    events = [change(9, "shelved", "alarm"), change(5, "alarm", "shelved"), change(1, "ok", "alarm")]
+    assert trouble_since(troubled("alarm", change(7, "", "").at), events) == change(7, "", "").at
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,14 @@ def test_a_message_is_said_with_its_parts(said: str, in_english: str, in_portugu
     assert refusal_text(PT, said).startswith(in_portuguese), refusal_text(PT, said)
 
 
+def test_dates_and_names_are_written_as_elsewhere() -> None:
+    """English had "Nov 1, 2026" here alone, and the quotes of a program."""
+    dates = "until: the last day, 2026-11-01, is before the first, 2026-11-02"
+    assert refusal_text(EN, dates) == "The last day, 1 Nov 2026, is before the first, 2 Nov 2026."
+    absent = "devices (--devices): in this period the archive has no device 'x', but 'press-01', \"l'atelier\""
+    assert refusal_text(EN, absent).endswith("There is: “press-01”, “l'atelier”.")
+
+
 def test_an_unknown_message_stays_as_it_is() -> None:
     assert refusal_text(PT, "what a later version says") == "What a later version says"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import redis
 
@@ -22,6 +22,14 @@ OBJECTIONS = {
     "retired": "is retired; restore it first",
     "not retired": "is not retired",
 }
+
+
+class Acted(NamedTuple):
+    """The state before and after an act; `is_changed` is False if everything was so already."""
+
+    before: State
+    after: State
+    is_changed: bool
 
 
 class DeviceStates:
@@ -76,8 +84,8 @@ class DeviceStates:
         )
         return [name.decode("utf-8", "replace") for name in names]
 
-    def act(self, device: str, act: DeviceAct, by: str, until: int | None = None, why: str = "") -> tuple[State, State]:
-        """Changes a state by hand; returns it before and after. `until` is in ms since 1970 UTC.
+    def act(self, device: str, act: DeviceAct, by: str, until: int | None = None, why: str = "") -> Acted:
+        """Changes a state by hand. `until` is in ms since 1970 UTC.
 
         For `unacknowledge`, `until` is when the alarm was acknowledged: another acknowledgment is not undone.
         Raises NotFound, Conflict.
@@ -86,9 +94,9 @@ class DeviceStates:
         first, *states = (part.decode() for part in self._library.call("device_act", self._names, arguments))
         if first == "absent":
             raise NotFound(f"there is no device {device[:80]!r}, or it is new and has no state yet")
-        if first:
+        if first in OBJECTIONS:
             raise Conflict(f"{device[:80]} {OBJECTIONS[first]}")
-        return states[0], states[1]
+        return Acted(states[0], states[1], first != "same")
 
     def sweep(self, limit: int, silent_s: float | None) -> tuple[int, int, bool]:
         """Checks up to `limit` devices that are due. Returns how many were checked, how many are silent, if all are.

@@ -7,18 +7,21 @@ import io
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Query, Response
+from markupsafe import Markup
 
 from admin.access.roles import needs
 from admin.console.audit.filters import KINDS, AskedFilter, through
+from admin.console.audit.links import existing, linked, subject_of
 from admin.console.authors import named, person
 from admin.console.console import Console, Shown
 from admin.console.language import Language
-from admin.console.page import pages, renderer, show
+from admin.console.page import pages, renderer, show, signed_in
 from admin.console.visitor import Visiting
-from admin.console.words import act, people, reason_of
+from admin.console.words import act, people, reason_of, sentence
 from operations.audit_entry import Change
 from operations.views.audit import MAX_SEARCHED, Kind, authors, search
 from zelador.errors import InvalidInput
@@ -35,7 +38,7 @@ class Row:
     at: str
     who: str
     asked_by: str  # on whose behalf; empty if on their own
-    act: str
+    act: Markup
     why: str
     through: str
     id: str
@@ -74,21 +77,23 @@ def show_audit(
     before: Annotated[str | None, Query(max_length=20, pattern="^[0-9]{1,20}$")] = None,
 ) -> Response:
     language = renderer(console, visitor).language
-    names = people(console.services)
+    names = people(console.services, signed_in(visitor).role)
     try:
         wanted = asked.filter(language)
     except InvalidInput as error:
         known = _authors(console, language, names, asked.who)
         refused = AuditPage((), asked, True, known, KINDS, None, None, MAX_SEARCHED, "")
         return show(console, replace(visitor, sent=asked.refused(error)), "audit/page.html", refused, section="audit")
-    found = search(console.services.audit, wanted, names, PAGE_ROWS, before)
+    shown = partial(_shown, language, names)
+    found = search(console.services.audit, wanted, names, PAGE_ROWS, before, shown)
     days: dict[str, list[Row]] = {}
+    there = existing(console.services, found.changes)
     for entry in found.changes:
         row = Row(
             entry.at,
             named(language, entry.who, names),
             named(language, entry.on_behalf_of, names) if entry.on_behalf_of else "",
-            act(language, names, entry),
+            linked(act(language, names, entry), subject if (subject := subject_of(entry)) in there else None),
             reason_of(entry),
             through(entry.who, entry.address, language),
             entry.id,
@@ -111,14 +116,20 @@ def show_audit(
 @router.get("/csv", **needs("admin"))
 def export(console: Shown, visitor: Visiting, asked: Annotated[AskedFilter, Depends()]) -> Response:
     """Returns the newest entries that match, as CSV for a spreadsheet."""
-    names = people(console.services)
-    wanted = asked.filter(renderer(console, visitor).language)
-    found = search(console.services.audit, wanted, names, MAX_SEARCHED)
+    names, language = people(console.services, signed_in(visitor).role), renderer(console, visitor).language
+    wanted = asked.filter(language)
+    shown = partial(_shown, language, names)
+    found = search(console.services.audit, wanted, names, MAX_SEARCHED, shown=shown)
     return Response(
         _table(found.changes, names),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": "attachment; filename=audit.csv"},
     )
+
+
+def _shown(language: Language, names: Mapping[str, str], entry: Change) -> str:
+    """Returns what the page says of a change, in the words that the reader may search for."""
+    return f"{sentence(language, names, entry)} {through(entry.who, entry.address, language)}"
 
 
 def _table(changes: Iterable[Change], names: Mapping[str, str]) -> str:

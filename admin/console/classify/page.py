@@ -17,6 +17,7 @@ from admin.console.console import Console, Shown
 from admin.console.language import Language
 from admin.console.numbers import number_of
 from admin.console.page import pages, renderer, show
+from admin.console.seen import Usual, middle_of
 from admin.console.visitor import Visiting, Visitor
 from operations.views.models import ModelDetail, ModelRow, model_detail, model_rows
 from operations.views.plant import PlantView
@@ -41,6 +42,7 @@ class Input:
     value: float | None
     low: float | None  # smallest value in training
     high: float | None
+    middle: Usual | None  # the middle 98 % of the values in training, outside which other pages show a value in red
     counts: Sequence[int]  # of values in training, in bins of equal width from low to high
     is_outside: bool
     is_wrong: bool  # no number, or one that is refused
@@ -166,7 +168,8 @@ def _inputs(
         refused = _refusal(language, value, settings.field(feature.name)) if value is not None else ""
         wrong = is_asked and (value is None or bool(refused))
         counts = seen.counts if seen else ()
-        found.append(Input(feature.name, feature.unit, text, value, low, high, counts, outside, wrong, refused))
+        most = middle_of(seen) if seen else None
+        found.append(Input(feature.name, feature.unit, text, value, low, high, most, counts, outside, wrong, refused))
     return found
 
 

@@ -49,7 +49,7 @@ def show_events(
     found = services.devices.device(device)
     changes, _ = services.device_events.page(PAGE_EVENTS + CONTEXT, before, device)
     labels = services.label_views.page(MAX_LABELS, 0, LabelFilter(device, undone=True))[0]
-    names = people(services) if signed_in(visitor).may("admin") else {}
+    names = people(services, signed_in(visitor).role)
     has_more = len(changes) > PAGE_EVENTS
     path = f"/console/devices/{quote(device, safe='')}/events"
     context = EventsPage(

@@ -42,11 +42,12 @@ class Present:
     is_reading: bool  # the archive is still being read for it
     last: tuple[tuple[FeatureShown, float], ...]  # its values, the oddest feature first
     usual: Mapping[str, Usual]  # feature to the usual values of this device
-    seen: Mapping[str, Usual]  # feature to what training saw
+    seen: Mapping[str, Usual]  # feature to the middle 98 % of the values in training
+    whole: frozenset[str]  # features of which `seen` has all values in training
     events: tuple[TimelineEntry, ...]
     all_events: int | None  # how many there are; None if that are more than were read
     now: PlantView
-    names: Mapping[str, str]  # of people, for admins
+    names: Mapping[str, str]  # of people
     may_act: bool
     rule: Rule  # of its alarm
     silent_s: float | None  # after which it is silent; None if this depends on its usual gaps
@@ -76,7 +77,7 @@ def present(console: Console, renderer: Renderer, role: Role, device: DeviceView
     name = device.device_id
     newest = newest_of(console, device)
     past = past_of(console, device)
-    names = people(console.services) if role == "admin" else {}
+    names = people(console.services, role)
     seen = seen_by_model(console, now)
     usual = usual_of(console, name)
     known = replace(seen, usual={**seen.usual, **usual})
@@ -96,6 +97,7 @@ def present(console: Console, renderer: Renderer, role: Role, device: DeviceView
         tuple(sorted(values, key=oddness, reverse=True)),
         usual,
         seen.usual,
+        seen.whole,
         found[:EVENTS],
         len(found) if len(past.events) < READ_EVENTS and len(past.labels) < LABELS else None,
         now,

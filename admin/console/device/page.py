@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import takewhile
 from typing import Annotated
 from urllib.parse import parse_qsl, quote, urlencode
 
+import redis
 from fastapi import Form, Query, Request, Response
 from fastapi import Path as InPath
 from starlette.concurrency import run_in_threadpool
@@ -34,7 +35,7 @@ from operations.views.devices import DeviceView
 from operations.views.labels import LabelView
 from operations.views.plant import PlantView
 from operations.views.stream import Reading
-from zelador.alarms.state import IN_ALARM
+from zelador.alarms.state import IN_ALARM, State
 from zelador.clock import now_ms
 from zelador.errors import InvalidInput
 from zelador.labels.rules import MAX_ID
@@ -51,6 +52,8 @@ SHELVE_HOURS = (1, 8, 24)  # for which one press of a button shelves a device
 DAY_MS = 86_400_000
 BACK = {"overview": "/console/overview", "list": "/console/states/acknowledged"}  # pages that a form returns to
 TALL, LOW = 240, 104  # heights of charts
+TROUBLE: tuple[State, ...] = ("suspect", *IN_ALARM)
+HIDDEN: tuple[State, ...] = ("shelved", "retired")  # states by hand, under which trouble may go on
 LABELS = "/console/labels"  # where the form of a label is sent
 
 
@@ -169,8 +172,11 @@ def acknowledge(
     device: DeviceId, console: Shown, actor: Acting, back: Annotated[str, Form(max_length=10)] = ""
 ) -> Response:
     states = console.services.device_states
-    acts.acknowledge(actor, states, device)
-    (record,) = states.records([device])
+    if not acts.acknowledge(actor, states, device).is_changed:
+        return _to(device, Said("acknowledged already", device), back)
+    record = None
+    with contextlib.suppress(redis.RedisError, OSError):  # it was done; without the time, an undo means the present one
+        (record,) = states.records([device])
     at = {} if record is None or record.at is None else {"at": int(record.at)}
     return _to(device, Said("acknowledged", device, at, back), back)
 
@@ -200,8 +206,8 @@ def shelve(
     end = now_ms() + hours * 3_600_000
     if until.strip():
         end = renderer(console, visitor).language.typed(until.strip(), "until")
-    acts.shelve(actor, console.services.device_states, device, end, why)
-    return _to(device, Said("shelved", device, {"until": end}))
+    acted = acts.shelve(actor, console.services.device_states, device, end, why)
+    return _to(device, Said("shelved" if acted.is_changed else "shelved already", device, {"until": end}))
 
 
 @router.post("/{device}/unshelve", **needs("operator"))
@@ -225,11 +231,18 @@ def restore(device: DeviceId, console: Shown, actor: Acting) -> Response:
 def trouble_since(device: DeviceView, events: Sequence[DeviceEventView]) -> str | None:
     """Returns when the device stopped being OK; None if it is OK. `events` are newest first.
 
-    An alarm that was shelved for a time began before that.
+    Trouble goes on while the device is shelved or retired, unless the alarm of now began after that.
     """
-    trouble = takewhile(lambda event: event.state in ("suspect", "alarm", "acknowledged"), events)
-    began = [device.since] if device.state in IN_ALARM and device.since else []
-    return min((*began, *(event.at for event in trouble)), default=None)
+    if device.state in HIDDEN and device.alarm_label is None:
+        return None
+    alarm = device.since if device.state in IN_ALARM else None
+    began = [alarm] if alarm else []
+    for event in events:
+        if event.state in TROUBLE:
+            began.append(event.at)
+        elif event.state not in HIDDEN or event.before not in TROUBLE + HIDDEN or (alarm and event.at < alarm):
+            break
+    return min(began, default=None)
 
 
 def _show(

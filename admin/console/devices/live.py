@@ -71,7 +71,8 @@ class Devices:
     is_live: bool
     features: tuple[FeatureShown, ...]  # the features that are shown; the first also as a line
     courses: Courses  # of the last hour
-    usual: Mapping[str, Usual]
+    usual: Mapping[str, Usual]  # feature to the middle 98 % of the values in training
+    whole: frozenset[str]  # features of which `usual` has all values in training
     axis: tuple[float, float]  # of the lines
     again: str  # path of this page
     before: str | None  # path of the previous page
@@ -182,12 +183,13 @@ def devices(
         asked.state,
         FILTERS,
         now,
-        people(console.services) if role == "admin" else {},
+        people(console.services, role),
         role != "viewer",
         topic_of(asked, now) is not None,
         features,
         courses,
         seen.usual,
+        seen.whole,
         bounds([*lines, *(seen.usual.get(features[0].name, ()) if features else ())]),
         asked.path(offset, asked.sort),
         asked.path(max(0, offset - PAGE_ROWS), asked.sort) if offset else None,

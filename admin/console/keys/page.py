@@ -68,7 +68,7 @@ def confirm_revoking(key: Annotated[str, InPath(max_length=40)], console: Shown,
 @router.post("/{key}/revoke", **needs("admin"))
 def revoke(key: Annotated[str, InPath(max_length=40)], console: Shown, actor: Acting) -> Response:
     acts.revoke(actor, console.services.settings.api.keys_file, key)
-    return go("/console/keys", Said("key revoked", people(console.services).get(f"key {key}", key)))
+    return go("/console/keys", Said("key revoked", people(console.services, "admin").get(f"key {key}", key)))
 
 
 def _show(console: Console, visitor: Visitor, made: str = "", made_for: str = "", asked: str = "") -> Response:

@@ -122,7 +122,7 @@ def show_labels(
         path(max(0, offset - PAGE_ROWS)) if offset else None,
         path(offset + PAGE_ROWS) if offset + PAGE_ROWS < total else None,
         now,
-        people(services) if key.may("admin") else {},
+        people(services, key.role),
         key.may("operator"),
     )
     return show(console, visitor, "labels/page.html", context, section="labels")

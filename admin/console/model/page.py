@@ -39,7 +39,7 @@ MAX_TAGS, MAX_TAG = 50, 64
 class ModelPage:
     model: ModelDetail
     now: PlantView
-    names: dict[str, str]  # of people, for admins
+    names: dict[str, str]  # of people
     may_change: bool
     may_delete: bool
     lacking: tuple[str, ...]  # features that the model needs and the plant does not send
@@ -179,7 +179,7 @@ def _show(console: Console, visitor: Visitor, name: str, template: str) -> Respo
     context = ModelPage(
         model,
         console.plant.read(),
-        people(console.services) if key.may("admin") else {},
+        people(console.services, key.role),
         key.may("operator"),
         key.may("admin"),
         _lacking(console, name),

@@ -59,7 +59,7 @@ class Models:
     before: str | None  # path of the previous page
     after: str | None
     now: PlantView
-    names: dict[str, str]  # of people, for admins
+    names: dict[str, str]  # of people
     may_import: bool
 
     @property
@@ -79,7 +79,7 @@ def show_models(
     order: Annotated[Order | None, Query()] = None,
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> Response:
-    registry, is_admin = console.services.registry, signed_in(visitor).may("admin")
+    registry, key = console.services.registry, signed_in(visitor)
     equal = (("model_type", type),) if type else ()
     order = order or usual_order(sort)
     by = SORTS[sort] if order == "asc" else f"-{SORTS[sort]}"
@@ -111,8 +111,8 @@ def show_models(
         path(offset=max(0, offset - PAGE_ROWS)) if offset else None,
         path(offset=offset + PAGE_ROWS) if offset + PAGE_ROWS < total else None,
         console.plant.read(),
-        people(console.services) if is_admin else {},
-        is_admin,
+        people(console.services, key.role),
+        key.may("admin"),
     )
     return show(console, visitor, "models/page.html", context, section="models")
 

@@ -63,6 +63,7 @@ class Evidence:
     feature: FeatureShown  # that is not usual, and counts most
     usual: Usual | None
     values: tuple[tuple[FeatureShown, float, Usual | None], ...]  # the last ones
+    whole: frozenset[str]  # features whose usual values are all in training, and not the middle 98 %
 
     @property
     def minutes(self) -> float:
@@ -84,7 +85,7 @@ class Overview:
     last: Mapping[str, float]  # device to its last value of that feature
     also: tuple[DeviceView, ...]  # other devices that need attention
     events: tuple[Event, ...]  # of devices; for admins, also of people's changes
-    names: dict[str, str]  # of people, for admins
+    names: dict[str, str]  # of people
     lines: Mapping[str, LineChart]  # the charts by name
     points: str  # the samples as JSON, for the charts
     may_act: bool
@@ -99,7 +100,6 @@ def features_of(console: Console) -> tuple[FeatureShown, ...]:
 def overview(console: Console, renderer: Renderer, role: Role, now: PlantView) -> Overview:
     samples = console.pulse.samples()
     lines = line_charts(renderer.language, samples)
-    is_admin = role == "admin"
     feed: tuple[FeedRow, ...] = ()
     evidence: Evidence | None = None
     last: Mapping[str, float] = {}
@@ -123,8 +123,8 @@ def overview(console: Console, renderer: Renderer, role: Role, now: PlantView) -
         lead,
         last,
         _also(now),
-        _events(console, renderer, is_admin, now.ledger is not None),
-        people(console.services) if is_admin else {},
+        _events(console, renderer, role, now.ledger is not None),
+        people(console.services, role),
         lines,
         points(samples, lines),
         role != "viewer",
@@ -228,7 +228,7 @@ def _evidence(console: Console, now: PlantView) -> Evidence | None:
     points = evenly((*(each for each in earlier if each[0] < newest[0][0]), *newest))
     features.sort(key=lambda feature: feature is not odd)
     last = tuple((feature, series[feature.name][-1][1], seen.usual.get(feature.name)) for feature in features)
-    return Evidence(points, odd, seen.usual.get(odd.name), last)
+    return Evidence(points, odd, seen.usual.get(odd.name), last, seen.whole)
 
 
 def evenly(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
@@ -245,11 +245,11 @@ def evenly(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], 
     return tuple(reversed(found))
 
 
-def _events(console: Console, renderer: Renderer, is_admin: bool, has_redis: bool) -> tuple[Event, ...]:
+def _events(console: Console, renderer: Renderer, role: Role, has_redis: bool) -> tuple[Event, ...]:
     language, services = renderer.language, console.services
 
     def read() -> tuple[Event, ...]:
-        names = people(services) if is_admin else {}
+        names = people(services, role)
         try:
             events = services.device_events.page(READ_EVENTS)[0] if has_redis else []
             told = [device_event(language, event, names) for event in events if is_told(event)][:EVENTS]
@@ -257,10 +257,10 @@ def _events(console: Console, renderer: Renderer, is_admin: bool, has_redis: boo
             found = [event if event.device_id in known else replace(event, device_id="") for event in told]
         except (redis.RedisError, OSError):
             found = []
-        if is_admin:
+        if role == "admin":  # who alone may read the audit log
             for entry in islice(services.audit.newest(), EVENTS):
                 if not entry.what.startswith(("device ", "alarm ")):  # among the devices' own
                     found.append(Event(entry.at, sentence(language, names, entry)))
         return tuple(sorted(found, key=lambda event: event.at, reverse=True)[:EVENTS])
 
-    return console.window.kept.get(("events", language.tag, is_admin, has_redis), EVENTS_S, read)
+    return console.window.kept.get(("events", language.tag, role, has_redis), EVENTS_S, read)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from admin.console.catalog import mark as _
 from zelador.quarantine import QuarantinedMessage
+from zelador.quarantine import device_of as named_device
 
 REASONS: Mapping[str, str] = {
     "set-aside": _("Accepted, but not classified"),
@@ -59,10 +60,4 @@ def groups(entries: Sequence[QuarantinedMessage]) -> tuple[Group, ...]:
 
 def device_of(entry: QuarantinedMessage, topic: str) -> str:
     """Returns the device that the topic names, by its template; else the topic."""
-    if entry.device:
-        return entry.device
-    before, _, after = topic.partition("{device_id}")
-    given = entry.topic
-    if after and given.startswith(before) and given.endswith(after) and len(given) > len(before) + len(after):
-        return given[len(before) : len(given) - len(after)]
-    return given
+    return named_device(entry, topic) or entry.topic

@@ -170,6 +170,8 @@ MOMENTS: Mapping[str, str] = {
     r"(?P<count>\d+) days": _("%(count)s days"),
 }
 PARSED = "not JSON: "
+OUTSIDE = re.compile(r" is \S+( .*)?, outside ")
+MOST = 1e15  # a number with more digits keeps its exponent
 KEY = re.compile(r"(ts|from|to|seq|id|label|note) ")  # of a message; it is written as it is there
 MINUS = re.compile(r"(?<= is )-(?=\d)|(?<= outside )-(?=\d)|(?<= to )-(?=\d)")
 REASONS, TOPIC_REASONS, VALUE_TEXTS, TIMES = (
@@ -183,9 +185,12 @@ REASONS, TOPIC_REASONS, VALUE_TEXTS, TIMES = (
 def reason_text(language: Language, reason: str) -> str:
     """Returns the reason in the reader's language; one that is not known stays in English.
 
-    In English it is shown as it is stored, except for what a parser said, and with the minus of the console.
+    In English it is shown as it is stored, except for numbers outside a range and for what a parser said, and with the
+    minus of the console.
     """
-    if (language.tag != "en" or reason.startswith(PARSED)) and (found := translated(language, reason)):
+    if (language.tag != "en" or reason.startswith(PARSED) or OUTSIDE.search(reason)) and (
+        found := translated(language, reason)
+    ):
         return found
     return MINUS.sub("−", reason if KEY.match(reason) else reason[:1].upper() + reason[1:])
 
@@ -207,7 +212,8 @@ def _part(language: Language, name: str, part: str) -> str:
         case "count" | "most":
             return language.number(int(part)) if len(part) < 20 else part
         case "value" | "low" | "high":
-            return part.replace(".", ",").replace("-", "−") if re.fullmatch(r"[-−+]?[\d.]+(e[-+]?\d+)?", part) else part
+            is_number = re.fullmatch(r"[-+]?\d*\.?\d+(e[-+]?\d+)?", part)
+            return _number(language, part) if is_number else part
         case "feature":
             return feature_text(language, part) if part in FEATURES else part
         case "first":
@@ -220,3 +226,12 @@ def _part(language: Language, name: str, part: str) -> str:
             return inner(TIMES)
         case _:
             return part
+
+
+def _number(language: Language, written: str) -> str:
+    """Writes a number with all its digits, as the reader does; a huge or tiny one with its exponent."""
+    value = float(written)
+    if value == 0 or 1e-4 <= abs(value) < MOST:
+        return language.plain(value)
+    text = written.replace("-", "−")
+    return text if language.tag == "en" else text.replace(".", ",")

@@ -328,7 +328,7 @@ def _show(
         found,
         tuple(picks),
         so_far,
-        people(console.services) if key.may("admin") else {},
+        people(console.services, key.role),
         key.may("operator"),
         console.plant.read(),
         verdict_text(language, found),

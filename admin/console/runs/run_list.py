@@ -52,7 +52,7 @@ class Runs:
 
 def runs_of(console: Console, visitor: Visitor, before: str | None = None, limit: int = PAGE_ROWS, q: str = "") -> Runs:
     views, whole = console.services.run_views, True
-    names = people(console.services) if signed_in(visitor).may("admin") else {}
+    names = people(console.services, signed_in(visitor).role)
     wanted = RunSearch(q, endings(renderer(console, visitor).language), names) if q else None
     try:
         found = views.listed(limit, before, wanted)
