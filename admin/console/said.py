@@ -64,7 +64,7 @@ ONE: Mapping[str, tuple[str, str]] = {  # heading and explanation of what was do
     "imported": (_("%(name)s imported"), _("It classifies nothing until somebody selects it.")),
     "run started": (_("Run %(name)s started"), ""),
     "run canceled": (_("Run %(name)s is canceled"), _("The trainer stops it within seconds. No model is registered.")),
-    "run finished": (_("Run %(name)s finishes early"), _("No further candidate is tried.")),
+    "run finished": (_("Run %(name)s finishes early"), _("Nothing further is tried.")),
     "loaded again": (_("The readings are loaded again"), ""),
     "key revoked": (_("Key of %(name)s revoked"), _("Whoever used it is signed out.")),
     "discarded": (_("Message of %(name)s discarded"), _("The audit keeps who discarded it, when, and its digest.")),

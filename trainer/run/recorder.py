@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -37,15 +38,20 @@ class Recorder:
         self._left: list[str] = []
         self._shuffles = True
         self._tune_s = 0.0
+        self._until = math.inf  # when the budget is used up
         self.kept: list[RunEvent] = []
         self.rows: list[LeaderboardRow] = []  # of the candidates that have ended
         self.running: CandidateStarted | None = None
         self.has_candidates = True  # that are still to be compared
         self._tested: FoldEnded | None = None  # the newest of the candidate in progress
 
-    def plan(self, candidates: Sequence[str], shuffles: bool, tune_s: float = 0.0) -> None:
-        """Sets what the time left depends on: the ids to compare, whether a shuffled split is compared too, tuning."""
-        self._left, self._shuffles, self._tune_s = list(candidates), shuffles, tune_s
+    def plan(
+        self, candidates: Sequence[str], shuffles: bool, tune_s: float | None = None, budget_s: float | None = None
+    ) -> None:
+        """Sets what the time left depends on: the ids to compare, whether a shuffled split is compared too, seconds of
+        tuning, and seconds from now after which nothing more is compared or tuned."""
+        self._left, self._shuffles, self._tune_s = list(candidates), shuffles, tune_s or 0.0
+        self._until = math.inf if budget_s is None else time.monotonic() + budget_s
 
     def add(self, kind: Kind, message: str) -> None:
         self._emit(kind, message)
@@ -139,7 +145,7 @@ class Recorder:
             {name: seconds for name, seconds in spent.items() if seconds is not None},
             self._left, self._shuffles, self._phase, self._share,
             0.0 if self._tested is None else self._tested.fold / self._tested.folds,
-            self._tune_s,
+            self._tune_s, max(0.0, self._until - time.monotonic()),
         )  # fmt: skip
         tested = self._tested if kind == "fold_ended" else None
         coming = of.left[1:] if kind == "candidate_started" and isinstance(of, CandidateStarted) else ()

@@ -19,6 +19,7 @@ from admin.console.numbers import number_of
 from admin.console.overview.live import FeatureShown, features_of
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.runs.run_list import Runs, runs_of
+from admin.console.runs.settings import beyond_form
 from admin.console.said import Said
 from admin.console.sent import Sent, typed_of
 from admin.console.training.candidates import CANDIDATES
@@ -95,6 +96,7 @@ class Training:
     again: str  # the query of this page
     features: dict[str, FeatureShown]
     given: RunRequest  # that the form is filled with
+    beyond: tuple[str, ...]  # settings of it that the form has no field for
     metric: str
     metrics: tuple[Metric, ...]
     split: str
@@ -137,6 +139,7 @@ def show_training_like(
 ) -> Response:
     """Shows the form, filled with the request of another run; other costs, or a share to find, replace its own."""
     given = console.services.run_views.run(run).request.copy()
+    given.setdefault("register", True)  # what a request without it means
     if recall is not None or cost_missed is not None or cost_false_alarm is not None:
         given.pop("cost_missed", None), given.pop("cost_false_alarm", None), given.pop("recall", None)
     if recall is not None:
@@ -168,6 +171,7 @@ def _show(console: Console, visitor: Visitor, given: RunRequest, asked: Asked, t
         urlencode({name: text for name, text in asked.fields.items() if text}),
         {feature.name: feature for feature in features_of(console)},
         given,
+        beyond_form(renderer(console, visitor).language, given, as_json(query_of({}, services.settings)), CANDIDATES),
         given.get("metric", settings.metric),
         METRICS,
         given.get("split", settings.split),

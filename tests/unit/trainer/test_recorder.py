@@ -152,3 +152,17 @@ def test_the_time_left_is_what_the_rest_takes_if_it_is_as_slow_as_the_first(
     none = time_left(spent, (), shuffles, "tune", 0.0, tune_s=60.0)
     assert half is not None and none is not None
     assert 29.9 < half - none < 30.1
+    rest = rate * sum(WEIGHTS[name] for name in names[done:])
+    cut = time_left(spent, names[done:], shuffles, tune_s=60.0, budget_left=rest / 2)
+    assert cut is not None
+    assert cut <= left - rest / 2  # the budget ends the comparison, and nothing is tuned
+
+
+def test_a_run_with_a_budget_does_not_announce_what_the_budget_leaves_out() -> None:
+    """Of a run with a budget of five seconds, the page said ten minutes."""
+    sent = list[RunEvent]()
+    recorder = Recorder("F1", sent.append)
+    recorder.plan(("lr", "gpc"), shuffles=False, tune_s=600.0, budget_s=5.0)
+    recorder.heard(CandidateStarted("lr", "LR", 1, 2, ("lr", "gpc")))
+    recorder.heard(CandidateEnded(row("lr", 0.5, 1.0), 1, 2))
+    assert 5.0 < (sent[-1].time_left_s or 0.0) < 30.0
