@@ -335,6 +335,29 @@ def test_without_scripts_a_page_shows_everything(chromium: Browser, site: Site) 
         page.wait_for_url("**/console/models/other")
 
 
+@pytest.mark.parametrize("has_scripts", [True, False])
+def test_what_sorts_or_filters_in_place_keeps_the_place(chromium: Browser, site: Site, has_scripts: bool) -> None:
+    """The next metric was at the top of a new page, and 29 presses of Tab away."""
+    places = (
+        (f"/console/runs/{CLEAR}", "#by-MCC"), ("/console/models", "#sort-name"),
+        ("/console/devices/press-07", "#last-6h"),
+    )  # fmt: skip
+    look = {"viewport": {"width": 390, "height": 640}, "java_script_enabled": has_scripts}
+    with window(chromium, site, "viewer", **look) as found:
+        for path, link in places:
+            page = found.open(path)
+            page.locator(link).focus()
+            page.keyboard.press("Enter")
+            page.wait_for_url(f"**{link}")
+            expect(page.locator(link)).to_be_focused()
+            expect(page.locator(link)).to_be_in_viewport()
+        page = found.open("/console/models")
+        page.locator(".filters button").press("Enter")
+        page.wait_for_url("**#filter")
+        page.keyboard.press("Tab")
+        expect(page.locator("#q")).to_be_focused()
+
+
 def spiked(route: Route) -> None:
     """The page with an axis of the latency that ends at 7.5, and the values of a spike above it."""
     answer = route.fetch()

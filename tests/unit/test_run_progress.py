@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from admin.console.language import language
 from admin.console.render import Renderer
@@ -109,6 +110,21 @@ def test_a_run_can_finish_early_while_a_candidate_would_be_left_out() -> None:
     assert shown(ending(tunes)).may_finish
     assert not shown(ending(tunes, (5, 8.0, "shuffling the rows, for comparison: 1 of 2"))).may_finish
     assert not shown(ending(tunes, (5, 8.0, TESTING), (6, 7.0, "rebuilding LR (1 of 1)"))).may_finish
+
+
+def test_the_baseline_has_no_rank_and_is_not_first() -> None:
+    """Of a run by Recall, whose baseline always says "yes", it was rank 1 and highlighted."""
+    board = (standing("dummy", 1.0), standing("lr", 0.5))
+    ended = RunEvent(1, "2026-11-24T12:00:00Z", "candidate_ended", "", 1, 3, board[0], (board[0],))
+    page = Renderer(language("en", timezone.utc), "")
+    for found in ([ended], [ended, replace(ended, number=2, done=2, candidate=board[1], leaderboard=board[::-1])]):
+        text = str(page.macro("runs/progress.html", "progress", RunView.of(ASKED), shown(found)))
+        rows = re.findall(r"<tr[^>]*><td.*?</tr>", text)
+        base = next(row for row in rows if "Baseline" in row)
+        assert base.startswith('<tr class="ref"><td class="num quiet"></td>')
+        assert [
+            row.startswith('<tr class="is-picked"><td class="num quiet">1</td>') for row in rows if row != base
+        ] == [True] * (len(rows) - 1)
 
 
 def test_what_finishing_early_leaves_out_is_what_the_run_tries_now() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timezone
 from types import SimpleNamespace
 
@@ -260,3 +261,4 @@ def test_the_worst_device_is_named_by_the_error_that_it_has_most() -> None:
     assert "pump-02 is the worst: 10 false alarms, among 93 readings that are not “yes”." in said(7, 7, 10)
     assert "pump-02 is the worst: 1 false alarm, among 100 readings that are not “yes”." in said(0, 0, 1)
     assert "pump-02 is the worst: the model finds 4 of its 14 “yes” readings." in said(14, 4, 6)
+    assert re.findall(r'class="num attn">([^<]+)<', said(14, 4, 6)) == ["10.0%"]  # by the share of wrong answers

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from registry.run_document import LeaderboardRow
-from trainer.compare.leaderboard import BASELINE, model_type_of
+from trainer.compare.leaderboard import BASELINE, Scored, model_type_of, ranked
 from trainer.run.events import CandidateEnded, CandidateStarted, FoldEnded, Progress
 from trainer.run.time_left import Phase, time_left
 from zelador.clock import now_iso
@@ -89,9 +89,10 @@ class Recorder:
 
     def leaderboard(self) -> list[LeaderboardRow]:
         """Returns the rows of the candidates that have ended, the best first."""
-        ordered = sorted(self.rows, key=self._order)
-        places = iter(range(1, len(ordered) + 1))
-        return [{**row, "place": None if row["trouble"] and not row["metrics"] else next(places)} for row in ordered]
+        places = iter(range(1, len(self.rows) + 1))
+        return [
+            {**row, "place": None if row["trouble"] and not row["metrics"] else next(places)} for row in self._ranked()
+        ]
 
     def _ended(self, event: CandidateEnded, row: LeaderboardRow) -> None:
         self.running = self._tested = None
@@ -127,9 +128,14 @@ class Recorder:
             row["trouble"],
         )
 
-    def _order(self, row: LeaderboardRow) -> tuple[bool, float, str]:
-        score = row["metrics"].get(self._metric)
-        return not row["metrics"], math.inf if score is None else -score, row["id"]
+    def _ranked(self) -> list[LeaderboardRow]:
+        """Returns the rows in the order in which the result of the run has them."""
+        rows = {row["id"]: row for row in self.rows}
+        scored = [
+            Scored(name, row["metrics"], None if row["metrics"] else row["trouble"] or "it has no score")
+            for name, row in rows.items()
+        ]
+        return [rows[each.id] for each in ranked(scored, self._metric)]
 
     def _emit(
         self,
@@ -158,7 +164,7 @@ class Recorder:
             done,
             None if of is None else of.total,
             candidate,
-            tuple(self._standing(row) for row in sorted(self.rows, key=self._order)) if ended else (),
+            tuple(map(self._standing, self._ranked())) if ended else (),
             None if left is None else round(left, 1),
             fold=None if tested is None else tested.fold,
             folds=None if tested is None else tested.folds,

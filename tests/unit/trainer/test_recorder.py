@@ -71,6 +71,20 @@ def test_messages_do_not_count_the_baseline(names: tuple[str, ...], counts: list
     assert {event.total for event in sent} == {3}
 
 
+def test_the_leaderboard_so_far_has_the_order_of_the_end() -> None:
+    """Always "yes" finds every fault: by Recall, the baseline stood first until the run ended."""
+    sent = list[RunEvent]()
+    recorder = Recorder("Recall", sent.append)
+    recorder.plan(("lr", "knn", "dt", "dummy"), shuffles=False)
+    found = {"lr": (0.8, 0.7), "knn": (1.0, 0.0), "dt": (0.9, 0.6), "dummy": (1.0, 0.0)}
+    for number, (name, (recall, correlation)) in enumerate(found.items(), start=1):
+        recorder.heard(CandidateStarted(name, name.upper(), number, 4, tuple(found)[number - 1 :]))
+        metrics: dict[str, float | None] = {"Recall": recall, "MCC": correlation}
+        recorder.heard(CandidateEnded({**row(name, recall), "metrics": metrics}, number, 4))
+    assert [standing.id for standing in sent[-1].leaderboard] == ["dt", "lr", "knn", "dummy"]
+    assert [each["id"] for each in recorder.leaderboard()] == ["dt", "lr", "knn", "dummy"]
+
+
 def test_folds_and_the_candidates_that_wait_are_recorded() -> None:
     """A page that is opened later shows what has ended, what is in progress and what waits, from the events alone."""
     sent = list[RunEvent]()
