@@ -22,7 +22,7 @@ What = Literal[
     "acknowledged", "unacknowledged", "acknowledged all", "unacknowledged all", "shelved", "unshelved", "retired",
     "restored", "selected", "rolled back", "notes saved", "deleted", "imported", "run started", "run canceled",
     "run finished", "models saved", "loaded again", "key revoked", "discarded", "replayed", "import undone",
-    "nothing imported", "signed out", "label words",
+    "nothing imported", "signed out", "label words", "labels imported",
 ]  # fmt: skip
 
 
@@ -132,6 +132,8 @@ def said_words(language: Language, said: Said) -> tuple[str, str]:
             return heading, text
         case "replayed":
             return _replayed(language, said)
+        case "labels imported":
+            return ngettext("1 label added", "%(shown)s labels added", count) % shown, said.name
         case "label words":
             return language.text("Look at the words of the labels"), said.name
         case _:

@@ -18,7 +18,7 @@ from admin.access.identity import Acting
 from admin.access.roles import needs
 from admin.console.console import Console, Shown
 from admin.console.labels.page import choices_of
-from admin.console.labels.words import is_of_rows, words_said
+from admin.console.labels.words import import_said, is_of_rows
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.said import Said
 from admin.console.visitor import Visiting
@@ -197,7 +197,8 @@ def take(
     console.uploads.drop(token, owner)
     if not done.labels:
         return go("/console/labels", Said("nothing imported"))
-    return go(f"/console/labels?imported={done.labels[0].at}", words_said(language, done.findings))
+    said = import_said(language, len(done.labels), done.findings, len(done.faults))
+    return go(f"/console/labels?imported={done.labels[0].at}", said)
 
 
 def _read(
@@ -246,7 +247,7 @@ def _preview(console: Console, done: acts.Imported, shown: Rows) -> Preview:
     look = [line for _, line in pairs if line in odd]
     wanted = pairs if shown == "all" else [pair for pair in pairs if shown == "look" and pair[1] in odd]
     wanted = wanted[:PAGE_ROWS]
-    touched = views.views([label for label, _ in wanted], {})
+    touched = views.views([label for label, _ in wanted])
     rows = [Row(line or 0, view, tuple(odd.get(line, ())), "") for view, (_, line) in zip(touched, wanted, strict=True)]
     if shown != "look":
         rows += [Row(line, None, (), why) for line, why in done.faults[:PAGE_ROWS]]
