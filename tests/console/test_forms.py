@@ -179,6 +179,7 @@ def test_a_run_is_started_and_cancelled_by_forms(site: Site) -> None:
             {"cost_missed": "0"},
             {"recall": "101"},
             {"recall": "x"},
+            {"cost_missed": "1,234"},
             {"split": "y"},
             {"from": "tomorrow"},
             {"from": "2026-11-02", "to": "2026-11-01"},

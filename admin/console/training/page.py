@@ -15,7 +15,7 @@ from admin.access.identity import Acting
 from admin.access.roles import needs
 from admin.console.console import Console, Shown
 from admin.console.language import Language
-from admin.console.numbers import number_of
+from admin.console.numbers import number_of, ways_of
 from admin.console.overview.live import FeatureShown, features_of
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.runs.run_list import Runs, runs_of
@@ -251,6 +251,10 @@ def start(
 
 def _amount(language: Language, field: str, text: str, name: str, most: float) -> float:
     found = number_of(language, text)
+    if (ways := ways_of(language, text)) is not None:
+        raise InvalidInput(
+            f"{text!r} can be read in two ways: write {ways[0]} or {ways[1]}; nothing was started", field=field
+        )
     if found is None or not 0 < found <= most:
         raise InvalidInput(
             f"{name} must be a number above 0 and up to {most:g}, and is {text!r}; nothing was started", field=field
