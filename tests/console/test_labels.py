@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.attacks.api import wait_for
 from tests.console.conftest import Site, window
-from tests.console.outline import Outline, shape
+from tests.console.outline import Fields, Outline, shape
 from tests.console.plant import GOOD
 
 ALL = os.environ.get("TEST_CONSOLE") == "1"  # make test-console
@@ -243,8 +243,15 @@ def test_a_table_without_a_label_and_a_row_without_an_end_are_named(site: Site) 
         shape(page)
         label = page.text.partition('<select id="c-label"')[2].partition("</select>")[0]
         assert 'aria-invalid="true"' in label and "Choose a column" in label
+        guessed = Fields(page.text, path).sent
+        assert [guessed[role] for role in ("device", "from", "to")] == [["asset"], ["start"], ["end"]]
+        assert page.text.count('aria-invalid="true"') == 1  # what is missing, and nothing else
         found = client.get(f"{path}?label=kind")
-        assert "The period of mill-03 has no end." in found.text and "needs a look" in found.text
+        assert (
+            "The period of mill-03 has no end." in found.text
+            and "until now" in found.text
+            and "needs a look" in found.text
+        )
         note = found.text.partition('<select id="c-note"')[2].partition("</select>")[0]
         assert "no column" in note and "as guessed" not in note
 
