@@ -50,6 +50,23 @@ LIMIT = "the run took longer than 60 s (ZELADOR_TRAINING__TIMEOUT_S)"
             f"{LIMIT}: {CUT_SHORT}",
             "A execução levou mais de 60 s: ela continua com os candidatos que foram comparados.",
         ),
+        (
+            "skipping LightGBM: it cannot be served: a model of LightGBM is served by its compiled form only, and 3 of "
+            "1020 labels differ",
+            "LightGBM não pode ser usado. Não pode ser salvo: um modelo de LightGBM só roda na forma compilada. 3 de "
+            "1.020 rótulos diferem.",
+        ),
+        (
+            "skipping RandomForest: rebuilt without PyCaret, it gives a different label on 12 of 1020 hold-out rows",
+            "Random Forest não pode ser usado. Na forma em que seria salvo, ele rotula 12 de 1.020 leituras separadas "
+            "de outro modo.",
+        ),
+        ("skipping Ridge: out of 'memory'", "Ridge não pode ser usado. Out of 'memory'"),
+        ("only 4 of 5 candidates could be used", "Só 4 de 5 candidatos puderam ser usados"),
+        (
+            "no blend and no stack: fewer than two candidates have probabilities",
+            "Os candidatos não são combinados: menos de dois deles dão probabilidades",
+        ),
         ("something that a later trainer says", ""),
     ],
 )
