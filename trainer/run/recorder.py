@@ -14,7 +14,7 @@ from trainer.run.events import CandidateEnded, CandidateStarted, FoldEnded, Prog
 from trainer.run.time_left import Phase, time_left
 from zelador.clock import now_iso
 from zelador.training_queue.event import MAX_EVENTS, MAX_TEXT, Kind, RunEvent, Standing, Waiting
-from zelador.training_queue.stage import leaves_candidates
+from zelador.training_queue.stage import CUT_SHORT, leaves_candidates
 
 Send = Callable[[RunEvent], None]
 
@@ -86,6 +86,11 @@ class Recorder:
                 place=None, id=running.id, model_type=running.model_type, metrics={}, seconds=None, trouble=why
             )
             self.heard(CandidateEnded(row, running.number, running.total))
+
+    def cut_short(self, why: str) -> None:
+        """Records that nothing further is compared, tuned or shuffled."""
+        self._left, self._phase, self._share = [], "build", 1.0
+        self.add("step", f"{why}: {CUT_SHORT}")
 
     def leaderboard(self) -> list[LeaderboardRow]:
         """Returns the rows of the candidates that have ended, the best first."""

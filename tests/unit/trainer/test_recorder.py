@@ -13,6 +13,7 @@ from trainer.run.recorder import Recorder
 from trainer.run.reporter import Reporter
 from trainer.run.time_left import WEIGHTS, time_left
 from zelador.training_queue.event import MAX_EVENTS, RunEvent, decode, decode_all, encode
+from zelador.training_queue.stage import leaves_candidates
 
 
 def row(name: str, score: float | None, seconds: float = 1.0) -> LeaderboardRow:
@@ -170,6 +171,19 @@ def test_the_time_left_is_what_the_rest_takes_if_it_is_as_slow_as_the_first(
     cut = time_left(spent, names[done:], shuffles, tune_s=60.0, budget_left=rest / 2)
     assert cut is not None
     assert cut <= left - rest / 2  # the budget ends the comparison, and nothing is tuned
+
+
+def test_a_run_that_finishes_early_does_not_announce_what_it_drops() -> None:
+    """While it tuned for ten minutes, it was told to finish, and the page still said ten minutes."""
+    sent = list[RunEvent]()
+    recorder = Recorder("F1", sent.append)
+    recorder.plan(("lr", "gpc"), shuffles=True, tune_s=600.0)
+    recorder.heard(CandidateStarted("lr", "LR", 1, 2, ("lr", "gpc")))
+    recorder.heard(CandidateEnded(row("lr", 0.5, 1.0), 1, 2))
+    assert (sent[-1].time_left_s or 0.0) > 600.0
+    recorder.cut_short("someone asked the run to finish early")
+    assert leaves_candidates(sent[-1]) is False
+    assert 0.0 < (sent[-1].time_left_s or 0.0) < 10.0
 
 
 def test_a_run_with_a_budget_does_not_announce_what_the_budget_leaves_out() -> None:
