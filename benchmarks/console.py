@@ -268,15 +268,19 @@ def worker(stack: Stack, plant: Plant, page: Page, rounds: int = 4, seconds: flo
 
 
 def memory(page: Page, url: str, minutes: float) -> dict[str, Any]:
-    """The heap of a tab with the overview, after collecting garbage, from the second minute on."""
+    """The heaps of a tab with the overview, after collecting garbage, from the second minute on: of its scripts, and of
+    the browser's own objects for the page, such as nodes and styles.
+    """
     page.goto(f"{url}/console/overview")
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable")
 
     def heap() -> tuple[float, float]:
         session.send("HeapProfiler.collectGarbage")
+        used = session.send("Runtime.getHeapUsage")
         metrics = {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
-        return metrics["JSHeapUsedSize"] / 1e6, metrics["Nodes"]
+        parts = ("usedSize", "embedderHeapUsedSize", "backingStorageSize")
+        return sum(used[name] for name in parts) / 1e6, metrics["Nodes"]
 
     samples = []
     end = time.monotonic() + 60 * minutes

@@ -320,6 +320,10 @@ class Registry(Changes):
         """The run's document. Raises NotFound, Corrupt."""
         return self._runs.get(run)
 
+    def has_run(self, run: str) -> bool:
+        """True if the run's document is stored."""
+        return self._runs.has(run)
+
     def runs(self) -> list[str]:
         """The ids of all runs, oldest first."""
         return self._runs.ids()

@@ -44,6 +44,9 @@ class RunFiles:
             ) from None
         return cast(RunDocument, found)
 
+    def has(self, run: str) -> bool:
+        return self._store.read(_document(run)) is not None
+
     def put_file(self, run: str, name: str, data: bytes) -> None:
         """Writes a file beside the run's document."""
         self._store.put_stream(f"runs/{check_name(run)}/{check_name(name)}", [data])

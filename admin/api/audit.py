@@ -86,7 +86,8 @@ def list_changes(
         str,
         Query(
             max_length=100,
-            description="Only changes with this text in author, on whose behalf (or notes of keys), act or target.",
+            description="Only changes with this text in author, on whose behalf (or notes of keys), act, target, "
+            "reason or notes.",
         ),
     ] = "",
     since: Annotated[

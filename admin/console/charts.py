@@ -66,44 +66,6 @@ def spark(values: Sequence[float], label: str, width: int = 240, height: int = 3
     return svg(width, height, f'<path class="p-line" d="{path(points)}"/>', label, kind, stretch=True)
 
 
-def course(
-    points: Sequence[Point],
-    begin: float,
-    end: float,
-    usual: Point | None,
-    label: str,
-    size: Point = (200, 72),
-    kind: str = "spark",
-    axis: Point | None = None,
-) -> Markup:
-    """Renders values over time, red where they leave the usual range, a band behind them. `axis` is the shown range."""
-    width, height = size
-    values = [value for _, value in points]
-    low, high = axis or bounds([*values, *(usual or ())])
-
-    def y(value: float) -> float:
-        return height - 2 - (height - 4) * (value - low) / (high - low)
-
-    drawn = [(width * (at - begin) / ((end - begin) or 1.0), y(value)) for at, value in points]
-    body = ""
-    if usual is not None:
-        top = y(usual[1])
-        body += f'<rect class="p-band" x="0" y="{top:.1f}" width="{width:g}" height="{y(usual[0]) - top:.1f}"/>'
-    outside = [usual is not None and not usual[0] <= value <= usual[1] for value in values]
-    runs: list[tuple[bool, list[Point]]] = []
-    for place, point in enumerate(drawn):
-        if not runs or runs[-1][0] != outside[place]:
-            runs.append((outside[place], [drawn[place - 1]] if place and outside[place] else []))
-            if place and not outside[place]:
-                runs[-2][1].append(point)  # the line back into the range is red too
-        runs[-1][1].append(point)
-    for is_outside, part in runs:
-        body += (
-            f'<path class="{"p-alarm" if is_outside else "p-line"}" d="{short_path(part)}"/>' if len(part) > 1 else ""
-        )
-    return svg(width, height, body, label, kind, stretch=True)
-
-
 def interval(
     low: float, middle: float, high: float, axis: Point, label: str = "", best: bool = False, tick: float | None = None
 ) -> Markup:

@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 
 from admin.console import axes, charts
 from admin.console.authors import named, person, run_notes
+from admin.console.course import course
 from admin.console.labels.table_words import note_text
 from admin.console.labels.words import finding_kind, finding_text, source_text
 from admin.console.language import RANGE, Language
@@ -129,6 +130,7 @@ class Renderer:
             static=lambda name: static_file(name).url,
             axes=axes,
             charts=charts,
+            course=course,
             run_charts=run_charts,
             language=language,
             plant=self.plant,

@@ -17,6 +17,7 @@ from admin.services import Services
 from operations.acts.quarantine import ALL
 from operations.audit import Act
 from operations.audit_entry import Change
+from operations.views.audit import reasons
 from operations.views.device_events import DeviceEventView
 from operations.views.devices import DeviceView
 from operations.views.keys import key_names
@@ -100,6 +101,12 @@ class Event:
     at: str
     sentence: str
     state: str = ""  # of the device, if it is about one
+    device_id: str = ""  # with which the sentence begins; empty if it has no page
+
+    @property
+    def rest(self) -> str:
+        """The sentence after the device."""
+        return self.sentence.removeprefix(self.device_id)
 
 
 def sentence(language: Language, names: Mapping[str, str], entry: Change) -> str:
@@ -127,15 +134,10 @@ def act(language: Language, names: Mapping[str, str], entry: Change) -> str:
 
 
 def reason_of(entry: Change) -> str:
-    """Returns the reason that was given; empty without one. What was before has the reason of an earlier change."""
+    """Returns the reason that was given; empty without one."""
     if entry.what in (Act.KEY_MADE, Act.KEY_REVOKED):  # the note of a key is its name
         return ""
-    for facts in (entry.after, entry.before):
-        if isinstance(facts, Mapping):
-            given = [facts[name] for name in ("why", "note", "notes") if isinstance(facts.get(name), str)]
-            if given:
-                return next((each[:MAX_REASON] for each in given if each), "")
-    return ""
+    return next((each[:MAX_REASON] for each in reasons(entry) if each), "")
 
 
 def _labeled(language: Language, facts: object) -> str:
@@ -234,21 +236,20 @@ def is_told(event: DeviceEventView) -> bool:
 
 
 def device_event(language: Language, event: DeviceEventView, names: Mapping[str, str]) -> Event:
+    """Returns a change of a device as a sentence that begins with the device, in every language."""
     device = event.device_id or language.text("All devices")
     if event.state == "suspect" and event.before in STATES:
         before = language.text(STATES[event.before])
-        return Event(
-            event.at, language.text("%(device)s: no longer “%(state)s”", device=device, state=before), event.state
-        )
+        text = language.text("%(device)s: no longer “%(state)s”", device=device, state=before)
+        return Event(event.at, text, event.state, event.device_id or "")
     if event.state == "alarm" and (how := returned(language, event, names)):
-        return Event(
-            event.at, language.text("%(device)s is in alarm again: %(how)s", device=device, how=how), event.state
-        )
+        text = language.text("%(device)s is in alarm again: %(how)s", device=device, how=how)
+        return Event(event.at, text, event.state, event.device_id or "")
     pattern = FLEET_EVENTS.get(event.state) if event.device_id is None else EVENTS.get(event.state)
     text = f"{device}: {event.state}" if pattern is None else language.text(pattern, device=device)
     if event.by and event.state in ("acknowledged", "shelved", "retired"):
         text += " " + language.text("by %(who)s", who=named(language, event.by, names))
-    return Event(event.at, text, event.state)
+    return Event(event.at, text, event.state, event.device_id or "")
 
 
 def people(services: Services) -> dict[str, str]:

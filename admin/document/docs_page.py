@@ -167,7 +167,8 @@ def page(document: Document, rendered: Iterable[_Rendered], search: str = "", pl
         f"<title>{escape(info['title'])} API</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         f"<header><h1>{escape(info['title'])} API</h1>"
         f"<p>Version {escape(info['version'])}. {_text(info['description'])}</p>"
-        '<p>The whole document, for tools: <a href="/openapi.json">/openapi.json</a></p>'
+        '<p>The whole document, for tools: <a href="/openapi.json">/openapi.json</a>. '
+        'For people: <a href="/console/">the console</a></p>'
         "<p>Open a row for parameters, a command to copy, and answers. <b>Role</b> is the least role of a key for the "
         "operation: a viewer looks, an operator also makes changes, an admin does everything. The commands use:</p>"
         f'<pre tabindex="0" class="copy">{escape(variables)}</pre>'
@@ -248,8 +249,13 @@ def _limits(schema: Document) -> str:
     if "minimum" in found or "maximum" in found:
         limits.append(f"{found.get('minimum', '…')} to {found.get('maximum', '…')}")
     if schema.get("default") not in (None, "", []):
-        limits.append(f"{schema['default']} by default")
+        limits.append(f"{_written(schema['default'])} by default")
     return f' <span class="limits">{escape("; ".join(limits))}</span>' if limits else ""
+
+
+def _written(value: Any) -> str:
+    """Writes a value as a query has it: text without quotes, and false in lower case."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _answers(document: Document, operation: Document) -> str:

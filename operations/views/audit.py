@@ -93,10 +93,21 @@ def _matcher(wanted: AuditFilter, names: Mapping[str, str]) -> Callable[[Change]
             return False
         asked_by = change.on_behalf_of or ""
         people = f"{change.who} {names.get(change.who, '')} {asked_by} {names.get(asked_by, '')}"
-        said = f"{people} {change.what} {change.target}"
+        key = names.get(f"key {change.target}", "")  # what people call the key that was made or revoked
+        said = " ".join((people, change.what, change.target, key, *reasons(change)))
         return not text or text in said.casefold()
 
     return is_wanted
+
+
+def reasons(change: Change) -> list[str]:
+    """The texts that say why, or the notes; a text may be empty. What was before has those of an earlier change."""
+    for facts in (change.after, change.before):
+        if isinstance(facts, dict):
+            given = [facts[name] for name in ("why", "note", "notes") if isinstance(facts.get(name), str)]
+            if given:
+                return given
+    return []
 
 
 def authors(audit: AuditFile) -> tuple[str, ...]:

@@ -92,7 +92,7 @@ def events_of(ended: list[dict[str, Any]], current: str | None) -> list[RunEvent
         )  # fmt: skip
     if current is None:
         return found
-    begins = Standing("x", current, None, None, None, None)
+    begins = Standing("rf", current, None, None, None, None)
     done = len(standings)
     found.append(RunEvent(done + 2, "2026-11-24T12:00:09Z", "candidate_started", "", done, 5, begins, waiting=waits))
     return found

@@ -70,6 +70,11 @@ def test_an_open_page_follows_its_device_and_keeps_what_is_typed_and_where_the_k
 
         page.keyboard.press("Enter")
         dialog = page.get_by_role("dialog", name="Shelve mill-03")
+        expect(dialog.get_by_role("button", name="Shelve for 1 h")).to_be_visible()
+        dialog.get_by_role("radio").nth(1).press("Space")
+        expect(dialog.get_by_role("button", name="Shelve for 8 h")).to_be_visible()
+        dialog.get_by_label("Or until another time").fill("2030-01-01T10:00")
+        expect(dialog.get_by_role("button", name="Shelve", exact=True)).to_be_visible()
         dialog.get_by_label("Reason").fill("I wait for a part")
         other.post("/console/devices/mill-03/acknowledge")
         expect(page.locator("#dev-line")).to_contain_text("Acknowledged")

@@ -44,6 +44,11 @@ def test_the_audit_log_is_filtered_by_who_what_and_days(site: Site) -> None:
             assert ("shelved press-07" in answer.text) is is_shown, query
             table = client.get("/console/audit/csv", params=query).text
             assert ("device shelved" in table) is is_shown, query
+        for text, shown in (
+            ("BEARING", "shelved press-07"),
+            ("tablet", "made key “a tablet”"),
+        ):  # why, and a key's name
+            assert shown in client.get("/console/audit", params={"q": text}).text
         assert "Clear the filter" in client.get("/console/audit?who=key%20none").text
         for days, at, said in (
             ({"from": "2026-02-31"}, "from", "“2026-02-31” não é um dia do calendário."),
@@ -164,6 +169,7 @@ def test_without_the_broker_nothing_claims_that_devices_are_ok_now(site: Site) -
         assert "are OK" in calm
         text = said(replace(away, counts=dict.fromkeys(STATES, 0)))
         assert "unknown since then" in text
+        assert "Devices that were not OK" in text
         assert "No device in alarm" not in text
         assert "are OK" not in text
     finally:

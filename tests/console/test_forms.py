@@ -301,6 +301,31 @@ def test_the_page_of_a_run_says_which_model_is_better_and_how_certain_that_is(si
         )
 
 
+def test_a_run_that_was_killed_is_started_again_without_the_candidate_that_it_compared(site: Site) -> None:
+    like = f"/console/training/like/{FAILED}"
+    with site.client("operator") as client:
+        assert f'href="{like}?without=rf">Train again without it' in client.get(f"/console/runs/{FAILED}").text
+        for path, names in ((like, {"lr", "dt"}), (f"{like}?without=dt", {"lr"})):
+            assert set(re.findall(r'name="candidates" value="(\w+)" checked>', client.get(path).text)) == names
+    with site.client("viewer") as client:
+        assert "/console/training/like" not in client.get(f"/console/runs/{FAILED}").text
+
+
+def test_a_run_whose_trainer_was_stopped_says_what_to_do(site: Site) -> None:
+    """A supervisor starts another trainer at once, which cannot tell how the first one ended."""
+    run, registry = "20261124_120009-bbbb", Registry.open(site.settings.registry.url)
+    why = "the trainer was stopped in the middle of this run; start the run again"
+    ended, events = registry.run(FAILED).copy(), registry.run_events(FAILED)
+    assert events is not None
+    ended["run"], ended["error"] = run, why
+    registry.put_run(run, ended)
+    registry.put_run_events(run, events)
+    with site.client("operator") as client:
+        text = client.get(f"/console/runs/{run}").text
+    assert "If memory ran out, leave out Random Forest, which was being compared." in text
+    assert "Or give the trainer more memory." in text
+
+
 def test_other_costs_give_another_threshold_without_scripts(site: Site) -> None:
     """Nothing changes by it; a new run can be started with these costs."""
     path, asked = f"/console/runs/{CLEAR}", {"missed": "7.5", "false_alarm": "2,5"}

@@ -144,6 +144,13 @@ def test_the_readings_of_a_period_are_counted_before_it_is_labeled(site: Site) -
             assert client.get("/console/labels/readings", params=asked | wrong).text == "", wrong
         none = client.get("/console/labels/readings", params=asked | {"device": "none"}).text
         assert none == "Label 0 readings"
+        client.post("/console/labels", data={**asked, "label": "yes"})
+        client.post("/console/labels", data={**asked, "to": local(now - 4_050), "label": "no"})
+        said = client.get("/console/labels/readings", params=asked).text
+        assert said.partition("\n")[0] == "Label 3 readings"
+        assert "counted-1 has the label “no”, “yes” already. There the new label counts" in said
+        later = client.get("/console/labels/readings", params={**asked, "from": local(now - 4_040)}).text
+        assert "has the label “yes” already" in later
 
 
 @pytest.mark.skipif(not ALL, reason="slow; set TEST_CONSOLE=1")
@@ -171,6 +178,12 @@ def test_the_button_says_how_many_readings_a_period_has(chromium: Browser, site:
         page.keyboard.press("Space")
         page.get_by_role("button", name="Rotular 3 leituras").press("Enter")
         expect(page.locator("#done")).to_be_focused()
+        page.fill("#ld", "counted-2")
+        page.fill("#lf", asked["from"])
+        page.fill("#lt", asked["to"])
+        expect(page.locator("[data-overlap]")).to_contain_text("counted-2 já tem o rótulo “sim”")
+        page.fill("#ld", "counted-3")
+        expect(page.locator("[data-overlap]")).to_be_hidden()
         assert found.said == []
 
 

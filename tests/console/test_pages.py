@@ -13,11 +13,13 @@ import httpx
 import pytest
 
 from admin.service import _listen
+from registry.registry import Registry
 from tests.attacks.api import wait_for
 from tests.console.conftest import Site
 from tests.console.ended_runs import CANCELLED, CLEAR, ENDED, LATE, TIED
 from tests.console.outline import Outline, shape
 from tests.console.plant import BAD
+from tests.small_models import upload
 
 RAIL = ("overview", "devices", "labels", "quarantine", "models", "training", "runs", "classify")
 ADMINS = ("audit", "keys")
@@ -260,8 +262,25 @@ def test_the_list_of_models_leads_to_the_selected_one_and_to_the_comparison_of_t
         assert client.post("/console/models/small/select").status_code == 303
         assert client.post(f"/console/runs/{CLEAR}/save", data={"keep": "2", "name2": "newest"}).status_code == 303
         main = client.get("/console/models").text.partition("<main")[2]
-        assert f'href="/console/runs/{CLEAR}">Compare the models of the newest run' in main
+        assert f'href="/console/runs/{CLEAR}">Newest comparison' in main
         assert '<a href="/console/models/small">small</a> is selected.' in main
+
+
+def test_a_model_of_a_run_that_is_not_here_has_no_link_to_it(site: Site) -> None:
+    """It was imported, or its run was deleted after 90 days."""
+    given, run = upload(), "20250101_000000-ffff"
+    given.metadata.update(run=run, rank=1)
+    registry = Registry.open(site.settings.registry.url)
+    registry.save("foreign", given, by="test")
+    with site.client("operator") as client:
+        for path in ("models", "models/foreign", "models/foreign/select"):
+            text = client.get(f"/console/{path}").text
+            assert f"/console/runs/{run}" not in text, path
+        assert "1 of its run" in client.get("/console/models/foreign").text
+        assert client.post(f"/console/runs/{CLEAR}/save", data={"keep": "3", "name3": "local"}).status_code == 303
+        assert f"/console/runs/{CLEAR}" in client.get("/console/models/local").text
+        assert f'/console/runs/{CLEAR}">3 of its run' in client.get("/console/models").text
+    registry.delete("foreign", by="test")
 
 
 def test_the_models_to_ask_begin_with_the_selected_one_and_a_model_leads_to_its_form(site: Site) -> None:
@@ -308,6 +327,12 @@ def test_the_overview_says_one_last_value_of_the_device_that_needs_someone(site:
         panel = re.findall(r'<dd(?: class="hot")?>([\d.,]+)<span class="unit">', text)
         assert row
         assert row[1] in panel, panel
+
+
+def test_what_happened_leads_to_the_device(site: Site, alarm: str) -> None:
+    link = f'<span class="state alarm"><a href="/console/devices/{alarm}">{alarm}</a></span> is in alarm'
+    with site.client("viewer") as client:
+        wait_for(lambda: link in client.get("/console/overview").text, "the event")
 
 
 def test_a_run_lists_its_settings_and_the_parameters_of_its_candidates(site: Site) -> None:

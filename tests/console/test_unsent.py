@@ -323,7 +323,7 @@ def test_what_was_typed_is_kept_while_redis_does_not_answer(
                 page.fill("#swhy", SHELVE["why"])
                 server.process.send_signal(signal.SIGSTOP)
                 try:
-                    page.get_by_role("button", name="Shelve", exact=True).click()
+                    page.get_by_role("button", name=re.compile("^Shelve( for 1 h)?$")).click()
                     expect(page.get_by_role("heading", name="Shelve press-07")).to_be_visible()
                     expect(page.locator("dd", has_text=SHELVE["why"])).to_be_visible()
                     form = {"metric": "MCC", "notes": "why <not>", "candidates": ["lr"]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from admin.console.training.candidates import CANDIDATES, SLOW, all_but
 from zelador.classifiers import MODEL_TYPES, spelled
 
 
@@ -25,3 +26,9 @@ def test_a_type_is_spelled_with_spaces(text: str, said: str) -> None:
 
 def test_each_type_is_there_once() -> None:
     assert len({*MODEL_TYPES.values()}) == len(MODEL_TYPES)
+
+
+def test_of_the_candidates_one_is_left_out() -> None:
+    assert all_but("dt", ("lr", "dt")) == ["lr"]
+    fast = {*CANDIDATES} - {*SLOW, "rf"}
+    assert {*all_but("rf", ())} == {*all_but("rf", ("rf",))} == fast

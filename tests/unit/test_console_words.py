@@ -19,6 +19,7 @@ from operations.audit import Act
 from operations.audit_entry import Change
 from operations.views.device_events import DeviceEventView
 from operations.views.devices import DeviceView
+from zelador.alarms.state import STATES
 
 EN, PT = (language(tag, timezone.utc) for tag in ("en", "pt-BR"))
 
@@ -39,6 +40,15 @@ def test_no_device_is_left_suspect_among_what_happened() -> None:
     ):
         assert is_told(change(before, state))
         assert device_event(EN, change(before, state), {}).sentence == said
+
+
+@pytest.mark.parametrize("reader", [EN, PT])
+@pytest.mark.parametrize("state", [*STATES, "later"])
+def test_an_event_of_a_device_begins_with_the_device(reader: Language, state: str) -> None:
+    for before in STATES:
+        event = device_event(reader, replace(change(before, state), by="Ana"), {})
+        assert event.sentence == f"press{event.rest}"
+        assert event.rest
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,9 @@ def test_a_candidate_is_named_with_its_score() -> None:
         for kind, each in (("candidate_started", ended), ("candidate_ended", ended), ("candidate_failed", failed))
     ]
     assert says == ["Random Forest começa", "Random Forest termina, F1 0,917", "QDA falhou"]
+    for board, said in (((ended, failed), ", primeiro até agora"), ((ended,), ""), ((failed, ended), "")):
+        best = RunEvent(2, "2026-11-26T12:00:00Z", "candidate_ended", "", candidate=ended, leaderboard=board)
+        assert event_text(PT, best, "F1") == f"Random Forest termina, F1 0,917{said}"
     stopped = Standing("qda", "QDA", None, None, None, "it was not finished: someone asked the run to finish early")
     event = RunEvent(4, "2026-11-26T12:00:00Z", "candidate_failed", "in English", candidate=stopped)
     assert event_text(PT, event, "F1") == "QDA não foi terminado"

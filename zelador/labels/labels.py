@@ -67,6 +67,12 @@ class Labels:
             self._follow()
             return list(self._timeline(device).stretches()) if device in self._by_device else []
 
+    def labels_in(self, device: str, begin: int, end: int) -> list[str]:
+        """The different labels that a device has in a period (ms since 1970 UTC), in order."""
+        with self._lock:
+            self._follow()
+            return self._timeline(device).labels_in(begin, end) if device in self._by_device else []
+
     def of(
         self, readings: Sequence[tuple[str, Reading]], own: Sequence[str | None], look: bool = True
     ) -> list[str | None]:

@@ -12,7 +12,7 @@ from admin.access.identity import Acting
 from admin.access.roles import needs
 from admin.console.console import Console, Shown
 from admin.console.device.history import asked_in
-from admin.console.labels.words import words_said
+from admin.console.labels.words import overlap_text, words_said
 from admin.console.language import Language
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.said import Said
@@ -23,7 +23,7 @@ from operations.views.labels import LabelFilter, LabelSummary, LabelView, odd
 from operations.views.plant import PlantView
 from zelador.errors import InvalidInput, NotFound
 from zelador.labels.label import SOURCES
-from zelador.labels.rules import MAX_ID, Finding, Wish
+from zelador.labels.rules import MAX_ID, NAMED, Finding, Wish
 from zelador.messages import MAX_LABEL
 
 router = pages("labels")
@@ -160,16 +160,24 @@ def count_readings(
     begin: Annotated[str, Query(alias="from", max_length=40)] = "",
     end: Annotated[str, Query(alias="to", max_length=40)] = "",
 ) -> Response:
-    """Answers with the text of the button that adds a label: how many readings would have it; empty if unknown."""
+    """Answers with the text of the button that adds a label: how many readings would have it; empty if unknown.
+
+    A second line says which labels the device has in the period already.
+    """
     language = renderer(console, visitor).language
     ngettext = language.translations.ngettext
     try:
         first, last = language.typed(begin.strip(), "from"), language.typed(end.strip(), "to")
     except InvalidInput:
         return Response("", media_type=TEXT)
-    found = console.services.label_views.in_period(device.strip(), first, last) if first < last else None
-    said = "" if found is None else ngettext("Label 1 reading", "Label %(shown)s readings", found)
-    return Response(said % {"shown": language.number(found)} if said else "", media_type=TEXT)
+    if first >= last:
+        return Response("", media_type=TEXT)
+    name = device.strip()
+    found = console.services.label_views.in_period(name, first, last)
+    pattern = "" if found is None else ngettext("Label 1 reading", "Label %(shown)s readings", found)
+    said = pattern % {"shown": language.number(found)} if pattern else ""
+    others = console.services.labels.labels.labels_in(name, first, last)[:NAMED]
+    return Response("\n".join([said, *([overlap_text(language, name, others)] if others else [])]), media_type=TEXT)
 
 
 @router.post("/undo", **needs("operator"))

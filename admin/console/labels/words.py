@@ -91,11 +91,12 @@ def finding_text(language: Language, finding: Finding) -> str:
     pattern = OVERLAP_OF_ROWS if is_of_rows(finding) else SENTENCES.get(finding.kind)
     if pattern is None:
         return f"{finding.sentence}; {finding.advice}"
+    if finding.kind == "overlap" and not is_of_rows(finding):
+        return overlap_text(language, finding.device, finding.details)
     if finding.kind == "future":
         what = language.day_and_time(finding.details[0]) if finding.details else ""
     else:
-        between = "”, “" if finding.kind == "overlap" else ", "
-        what = between.join(label_text(language, each) for each in finding.details[finding.kind in OF_WORDS :])
+        what = ", ".join(label_text(language, each) for each in finding.details[finding.kind in OF_WORDS :])
     if finding.kind in OF_WORDS:
         what = finding.details[1] if finding.kind == "read as" else what
         return language.text(pattern, word=finding.details[0], what=what)
@@ -112,6 +113,12 @@ def _words_text(language: Language, findings: Sequence[Finding]) -> str:
 def import_said(language: Language, labels: int, findings: Sequence[Finding], left_out: int) -> Said:
     """Returns what the next page says of an import."""
     return Said("labels imported", _words_text(language, findings), {"count": labels, "left": left_out})
+
+
+def overlap_text(language: Language, device: str, labels: Sequence[str]) -> str:
+    """Says which labels a device has in a period already."""
+    named = "”, “".join(label_text(language, each) for each in labels)
+    return language.text(SENTENCES["overlap"], device=device, what=named)
 
 
 def words_said(language: Language, findings: Sequence[Finding]) -> Said | None:

@@ -13,6 +13,7 @@ from admin.access.roles import needs
 from admin.console.console import Console, Shown
 from admin.console.page import go, pages, show, signed_in
 from admin.console.render import Renderer
+from admin.console.runs.linked import linked
 from admin.console.said import Said
 from admin.console.stream import Live, Topic
 from admin.console.visitor import Visiting, Visitor
@@ -44,6 +45,7 @@ class ModelPage:
     lacking: tuple[str, ...]  # features that the model needs and the plant does not send
     previous: str | None  # the model that rolling back would select
     previous_lacks: tuple[str, ...]
+    linked: frozenset[str]  # its run, if that has a page
     replaced: str | None  # the model that the present selection replaced
     known: frozenset[str]  # devices of its report that have a page
     false_alarms: tuple[FalseAlarms | None, FalseAlarms | None]  # of the selected model and of this one
@@ -183,6 +185,7 @@ def _show(console: Console, visitor: Visitor, name: str, template: str) -> Respo
         _lacking(console, name),
         previous,
         _lacking(console, previous),
+        linked(console, (model.row.run,)),
         replaced_in(console.services.registry.state),
         known_devices(console.services, model.report),
         (false_alarms(models.get(model.selected or ""), alarm), false_alarms(models.get(name), alarm)),

@@ -13,6 +13,7 @@ from admin.access.identity import Acting
 from admin.access.roles import needs
 from admin.console.console import Shown
 from admin.console.page import go, pages, show, signed_in
+from admin.console.runs.linked import linked
 from admin.console.said import Said
 from admin.console.visitor import Visiting
 from admin.console.words import people
@@ -47,7 +48,8 @@ class Models:
     total: int  # models that match
     offset: int
     types: list[str]
-    newest_run: str | None  # of the newest model
+    newest_run: str | None  # of the newest model; None if it has no page
+    linked: frozenset[str]  # runs that have a page
     q: str
     type: str
     state: str
@@ -91,12 +93,15 @@ def show_models(
         }
         return f"/console/models?{urlencode(kept)}" if kept else "/console/models"
 
+    newest = newest_run(registry)
+    found = linked(console, (newest, *(row.run for row in rows)))
     context = Models(
         rows,
         total,
         offset,
         model_types(registry),
-        newest_run(registry),
+        newest if newest in found else None,
+        found,
         q,
         type,
         state,

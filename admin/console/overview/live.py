@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import redis
@@ -252,7 +252,9 @@ def _events(console: Console, renderer: Renderer, is_admin: bool, has_redis: boo
         names = people(services) if is_admin else {}
         try:
             events = services.device_events.page(READ_EVENTS)[0] if has_redis else []
-            found = [device_event(language, event, names) for event in events if is_told(event)][:EVENTS]
+            told = [device_event(language, event, names) for event in events if is_told(event)][:EVENTS]
+            known = services.devices.known([event.device_id for event in told])
+            found = [event if event.device_id in known else replace(event, device_id="") for event in told]
         except (redis.RedisError, OSError):
             found = []
         if is_admin:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated, Literal
 
 from fastapi import Form, Query, Response
@@ -19,6 +20,8 @@ from admin.console.render import visible
 from admin.console.said import Said
 from admin.console.visitor import Visiting, Visitor
 from operations.acts import quarantine as acts
+from operations.audit import Act
+from operations.audit_entry import Change
 from zelador.buffer.entry import order_of
 from zelador.errors import InvalidInput, NotFound
 from zelador.quarantine import MAX_PAGE, Outcome, QuarantinedMessage, checked_id
@@ -26,7 +29,7 @@ from zelador.quarantine import MAX_PAGE, Outcome, QuarantinedMessage, checked_id
 router = pages("quarantine")
 
 PAGE_ROWS = 10
-MAX_LOOKED_AT = 1_000  # messages that are grouped by reason
+MAX_LOOKED_AT = 1_000  # messages that are grouped by reason; changes among which the last replay is looked for
 FORMS: dict[str, Shape] = {"text": "text", "bytes": "bytes"}
 
 Id = Annotated[str, InPath(max_length=60)]
@@ -36,6 +39,7 @@ Id = Annotated[str, InPath(max_length=60)]
 class QuarantinePage:
     entries: list[QuarantinedMessage]
     kept: int
+    emptied: Change | None  # if nothing is kept: the last replay or discarding
     groups: tuple[Group, ...]  # of the newest messages, by reason
     looked_at: int  # messages that are in the groups
     reason: str  # the reason that is shown; empty for all
@@ -131,6 +135,12 @@ def _device(console: Console, entry: str) -> str:
     return visible(device_of(console.services.quarantine.get(entry), console.services.settings.topics.reading))
 
 
+def _emptied(console: Console) -> Change | None:
+    """Returns the last replay or discarding, if it is among the newest changes of the audit log."""
+    changes = islice(console.services.audit.newest(), MAX_LOOKED_AT)
+    return next((each for each in changes if each.what in (Act.QUARANTINE_REPLAYED, Act.QUARANTINE_DISCARDED)), None)
+
+
 def _newest(console: Console) -> list[QuarantinedMessage]:
     """Returns the newest messages, at most MAX_LOOKED_AT."""
     found: list[QuarantinedMessage] = []
@@ -169,9 +179,11 @@ def _show(
             shown = None
     first = [*entries, *((shown,) if shown is not None else ())]
     passes = services.quarantine.would_pass([*first, *(each for each in matching if each not in first)])
+    kept = services.ledger.snapshot().kept
     context = QuarantinePage(
         entries,
-        services.ledger.snapshot().kept,
+        kept,
+        None if kept else _emptied(console),
         groups(newest),
         len(newest),
         reason,

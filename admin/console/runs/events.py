@@ -65,6 +65,7 @@ STEP_MESSAGES = Messages(STEPS)
 BASELINE = _("Baseline")
 STARTS, ENDS, FAILS = _("%(name)s starts"), _("%(name)s ends, %(metric)s %(score)s"), _("%(name)s failed")
 STOPS = _("%(name)s was not finished")
+LEADS = _("%(name)s ends, %(metric)s %(score)s, first so far")
 
 
 def event_text(language: Language, event: RunEvent, metric: str) -> str:
@@ -74,13 +75,20 @@ def event_text(language: Language, event: RunEvent, metric: str) -> str:
             name = language.text(BASELINE) if event.candidate.id == "dummy" else event.candidate.model_type
             score = language.number(event.candidate.score, 3)
             failed = STOPS if event.candidate.is_left_out else FAILS
-            text = {"candidate_started": STARTS, "candidate_ended": ENDS}.get(event.kind, failed)
+            ends = LEADS if _leads(event) else ENDS
+            text = {"candidate_started": STARTS, "candidate_ended": ends}.get(event.kind, failed)
             return language.text(text, name=spelled(name), metric=metric, score=score)
         case "ended":
             ended = STATES.get(event.state or "")
             return language.text(ended) if ended else ""
         case _:
             return step_text(language, event.message)
+
+
+def _leads(event: RunEvent) -> bool:
+    """True if the candidate that ended is the best of several."""
+    best = event.leaderboard[0].id if len(event.leaderboard) > 1 else None
+    return event.candidate is not None and event.candidate.id == best != "dummy"
 
 
 def step_text(language: Language, message: str) -> str:

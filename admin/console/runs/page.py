@@ -111,6 +111,11 @@ class Progress:
         return self.view.current.model_type if self.view.current is not None else ""
 
     @property
+    def can_leave_out(self) -> str:
+        """The id of that candidate, if the form for a run offers it; else empty."""
+        return self.view.current.id if self.view.current is not None and self.view.current.id in CANDIDATES else ""
+
+    @property
     def left_s(self) -> float | None:
         """An estimate, in steps of five seconds."""
         return None if self.view.left_s is None else 5.0 * round(self.view.left_s / 5)

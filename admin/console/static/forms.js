@@ -72,23 +72,35 @@ $$("[name=other]").forEach(other => {
   follow();
 });
 $$("[data-readings]").forEach(button => {
-  const plain = button.textContent;
+  const plain = button.textContent, overlap = $("[data-overlap]", button.form);
   let soon, asked = 0;
   const ask = async () => {
     const own = ++asked, form = new FormData(button.form);
     if (!form.get("to")) return;  // until further notice
     const answer = await fetch(button.dataset.readings + "?" + new URLSearchParams(["device", "from", "to"].map(name => [name, form.get(name)])));
-    const text = answer.ok && !answer.redirected ? await answer.text() : "";
-    if (own === asked && text) button.textContent = text;
+    const [text, others] = answer.ok && !answer.redirected ? (await answer.text()).split("\n") : [];
+    if (own !== asked) return;
+    if (text) button.textContent = text;
+    overlap.textContent = others || "";
+    overlap.hidden = !others;
   };
   button.form.addEventListener("input", event => {
     if (event.target.name && !["device", "from", "to", "open"].includes(event.target.name)) return;
     asked++;
     button.textContent = plain;
+    overlap.hidden = true;
     clearTimeout(soon);
     soon = setTimeout(() => ask().catch(() => {}), 300);
   });
   ask().catch(() => {});
+});
+
+// A button that says what is chosen, such as "Shelve for 1 h"; with a time that was typed instead, only what it does.
+$$("form:has([data-says])").forEach(form => {
+  const button = $("button[type=submit]", form), plain = button.textContent;
+  const follow = () => { button.textContent = form.elements.until.value ? plain : $("[data-says]:checked", form).dataset.says; };
+  form.addEventListener("input", follow);
+  follow();
 });
 
 // A file that is too large is refused before it is sent.
@@ -101,5 +113,9 @@ $$("[data-limit]").forEach(input => input.addEventListener("change", () => {
 $$("[data-copy]").forEach(button => {
   if (!navigator.clipboard) return;
   button.hidden = false;
-  button.addEventListener("click", () => navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent));
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+    button.lastChild.textContent = button.dataset.copied;
+    say(button.dataset.copied);
+  });
 });

@@ -22,7 +22,7 @@ from admin.console.runs.run_list import Runs, runs_of
 from admin.console.runs.settings import beyond_form
 from admin.console.said import Said
 from admin.console.sent import Sent, typed_of
-from admin.console.training.candidates import CANDIDATES
+from admin.console.training.candidates import CANDIDATES, all_but
 from admin.console.training.facts import Facts
 from admin.console.visitor import Visiting, Visitor
 from archive.dataset.query import as_json, query_of
@@ -43,7 +43,6 @@ RUNS = 8
 MAX_SECONDS = 86_400.0  # of tuning, and of the comparison
 MAX_COST = 1e12
 Amount = Annotated[str, Form(max_length=40)]
-SLOW = ("xgboost", "catboost")  # compared only if they are chosen, and installed
 Devices = Annotated[str, Query(max_length=20_000)]
 Day = Annotated[str, Query(max_length=10)]
 
@@ -136,10 +135,16 @@ def show_training_like(
     cost_missed: Annotated[float | None, Query(gt=0, le=MAX_COST)] = None,
     cost_false_alarm: Annotated[float | None, Query(gt=0, le=MAX_COST)] = None,
     recall: Annotated[float | None, Query(gt=0, le=1)] = None,
+    without: Annotated[str, Query(max_length=20)] = "",
 ) -> Response:
-    """Shows the form, filled with the request of another run; other costs, or a share to find, replace its own."""
+    """Shows the form, filled with the request of another run, without the candidate of the id `without`.
+
+    Other costs, or a share to find, replace its own.
+    """
     given = console.services.run_views.run(run).request.copy()
     given.setdefault("register", True)  # what a request without it means
+    if without:
+        given["candidates"] = all_but(without, given.get("candidates") or ())
     if recall is not None or cost_missed is not None or cost_false_alarm is not None:
         given.pop("cost_missed", None), given.pop("cost_false_alarm", None), given.pop("recall", None)
     if recall is not None:

@@ -121,6 +121,8 @@ def test_the_page_can_be_searched_and_has_commands_to_copy(api_settings: Setting
         found = client.get("/docs", params={"q": "Quarantine  replay"}).text
         none = client.get("/docs", params={"q": '"><script>alert(1)</script>'})
         whole = client.get("/docs").text
+        assert "false by default" in whole and "False by default" not in whole  # as a query has it
+        assert '<a href="/console/">' in whole
         assert client.get("/docs", params={"q": "x" * 101}).status_code == 422
     paths = re.findall(r'<b class="[a-z]+">[A-Z]+</b><code>([^<]+)</code>', found)
     assert paths
