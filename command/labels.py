@@ -54,7 +54,7 @@ def add(
     wish = Wish(device, start, None if end is None else moment(end, settings, "--to"), label, note, id_)
     book, reader = _opened(settings)
     done = acts.add(local_actor(settings), book, settings, wish, "command line", _classes(settings))
-    (shown,) = reader.views([done.label], {})
+    (shown,) = reader.views([done.label])
     found = findings_shown(done.findings)
     if as_json:
         print_json({"label": shown, "findings": found})

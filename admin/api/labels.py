@@ -42,6 +42,7 @@ EXAMPLE = {
     "undone": False,
     "undone_by": None,
     "undone_at": None,
+    "again": None,
 }
 FINDING = {
     "kind": "overlap",
@@ -166,7 +167,7 @@ def add_label(body: NewLabel, services: Held, actor: Acting) -> AddedLabel:
     end = None if body.end is None else moment(body.end, settings, "to")
     wish = Wish(body.device, begin, end, body.label, body.note, body.id)
     done = acts.add(actor, services.labels, settings, wish, "api", live_labels(services.registry))
-    (shown,) = services.label_views.views([done.label], {})
+    (shown,) = services.label_views.views([done.label])
     return {"label": shown, "findings": findings_shown(done.findings)}
 
 

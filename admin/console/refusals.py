@@ -141,6 +141,9 @@ TRANSLATIONS: Mapping[str, str] = {  # pattern of a message to its translation
     r"candidates: choose some of the list; nothing was started": _(
         "Choose some candidates of the list. Nothing was started."
     ),
+    r"(?P<text>'.+') can be read in two ways: write (?P<whole>\S+) or (?P<broken>\S+); nothing was started": _(
+        "%(text)s can be read in two ways: write %(whole)s or %(broken)s. Nothing was started."
+    ),
     r"the cost of a missed reading must be a number .+ and is (?P<text>.+); nothing was started": _(
         "The cost of a missed reading must be a number above 0, and is %(text)s. Nothing was started."
     ),

@@ -22,7 +22,7 @@ What = Literal[
     "acknowledged", "unacknowledged", "acknowledged all", "unacknowledged all", "shelved", "unshelved", "retired",
     "acknowledged already", "shelved already", "restored", "selected", "rolled back", "notes saved", "deleted",
     "imported", "run started", "run canceled", "run finished", "models saved", "loaded again", "key revoked",
-    "discarded", "replayed", "import undone", "nothing imported", "signed out", "label words",
+    "discarded", "replayed", "import undone", "nothing imported", "signed out", "label words", "labels imported",
 ]  # fmt: skip
 
 
@@ -68,7 +68,7 @@ ONE: Mapping[str, tuple[str, str]] = {  # heading and explanation of what was do
     "imported": (_("%(name)s imported"), _("It classifies nothing until somebody selects it.")),
     "run started": (_("Run %(name)s started"), ""),
     "run canceled": (_("Run %(name)s is canceled"), _("The trainer stops it within seconds. No model is registered.")),
-    "run finished": (_("Run %(name)s finishes early"), _("No further candidate is tried.")),
+    "run finished": (_("Run %(name)s finishes early"), _("Nothing further is tried.")),
     "loaded again": (_("The readings are loaded again"), ""),
     "key revoked": (_("Key of %(name)s revoked"), _("Whoever used it is signed out.")),
     "discarded": (_("Message of %(name)s discarded"), _("The audit keeps who discarded it, when, and its digest.")),
@@ -136,6 +136,8 @@ def said_words(language: Language, said: Said) -> tuple[str, str]:
             return heading, text
         case "replayed":
             return _replayed(language, said)
+        case "labels imported":
+            return ngettext("1 label added", "%(shown)s labels added", count) % shown, said.name
         case "label words":
             return language.text("Look at the words of the labels"), said.name
         case _:

@@ -121,11 +121,13 @@ def _first_id(listed: Snapshot, label: Label) -> str:
 
 
 def redo(actor: Actor, book: LabelBook, settings: Settings, label: str, source: Source) -> Added:
-    """Adds a label again that was undone. Raises NotFound, Conflict if it counts, Unavailable."""
+    """Adds a label again that was undone. Raises NotFound, Conflict if it counts, or the same one does, Unavailable."""
     listed = book.labels.snapshot()
     found = _listed(listed, label)
     if label not in listed.undone:
         raise Conflict(f"the label {label[:80]} is not undone")
+    if (same := next((each for each in listed.active() if each.says == found.says), None)) is not None:
+        raise Conflict(_why_not("known", same))
     wish = Wish(found.device, found.begin, found.end, found.label, found.note, _first_id(listed, found))
     return _added(actor, book, settings, wish, source, listed, (), {})
 

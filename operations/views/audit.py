@@ -119,15 +119,9 @@ def reasons(change: Change) -> list[str]:
 def _recorded(change: Change, names: Mapping[str, str]) -> str:
     """What an entry says, but for the figures in its values."""
     asked_by = change.on_behalf_of or ""
-    people = (
-        change.who,
-        names.get(change.who, ""),
-        asked_by,
-        names.get(asked_by, ""),
-        names.get(f"key {change.target}", ""),
-    )
+    named = (names.get(each, "") for each in (change.who, asked_by, f"key {change.target}"))
     facts = (each for value in (change.before, change.after) for each in _told(value))
-    return "\n".join((*people, change.what, change.target, change.address or "", *facts))
+    return "\n".join((change.who, asked_by, *named, change.what, change.target, change.address or "", *facts))
 
 
 def _told(value: object) -> Iterator[str]:

@@ -110,7 +110,7 @@ def _optimism(each: Mapping[str, Any], by: By) -> float | None:
 
 
 def _is_tied(from_first: Pair | None, by: By, *names: object) -> bool:
-    """Two are tied if the interval of their difference includes 0. Without an interval, the verdict decides."""
-    if from_first is not None:
-        return from_first[0] <= 0 <= from_first[1]
-    return by.is_own and any(name in by.tied for name in names)
+    """Two are tied if the verdict says so, for its own metric, or if the interval of their difference includes 0."""
+    if by.is_own and any(name in by.tied for name in names):
+        return True
+    return from_first is not None and from_first[0] <= 0 <= from_first[1]

@@ -21,7 +21,7 @@ from zelador.buffer import history
 from zelador.buffer.entry import decode_fields, order_of
 from zelador.clock import now_ms
 from zelador.errors import NotFound, ZeladorError
-from zelador.labels import Label, Labels, Source, Undone
+from zelador.labels import Label, Labels, Snapshot, Source, Undone
 from zelador.labels.book import LabelBook
 from zelador.labels.rules import Finding, Kind, findings
 from zelador.messages import iso
@@ -56,6 +56,9 @@ LabelView = TypedDict(
         "undone": Annotated[bool, Field(description="True if it no longer counts.")],
         "undone_by": Annotated[str | None, Field(description="Who undid it.")],
         "undone_at": Annotated[str | None, Field(description="When it was undone; ISO 8601, UTC.")],
+        "again": Annotated[
+            str | None, Field(description="Of an undone label: id of the same label, added again, that counts.")
+        ],
     },
 )  # fmt: skip
 LabelView.__doc__ = "A label of a period of a device."
@@ -220,7 +223,7 @@ class LabelReader:
             for each in reversed(found.labels)
             if (wanted.undone or each.id not in found.undone) and wanted.matches(each)
         ]
-        return self.views(matching[offset : None if limit is None else offset + limit], found.undone), len(matching)
+        return self._views(matching[offset : None if limit is None else offset + limit], found), len(matching)
 
     def summary(self) -> LabelSummary:
         found = self._labels.snapshot()
@@ -240,11 +243,18 @@ class LabelReader:
         one = next((each for each in found.labels if each.id == label), None)
         if one is None:
             raise NotFound(f"there is no label {label[:80]!r}")
-        return self.views([one], found.undone)[0]
+        return self._views([one], found)[0]
 
-    def views(self, labels: Sequence[Label], undone: Mapping[str, Undone]) -> list[LabelView]:
+    def views(self, labels: Sequence[Label]) -> list[LabelView]:
+        """Labels that count, or are not in the list yet."""
+        return self._views(labels, Snapshot((), {}))
+
+    def _views(self, labels: Sequence[Label], listed: Snapshot) -> list[LabelView]:
+        undone = listed.undone
         touched = self._times.touched(each for each in labels if each.id not in undone)
-        return [_view(each, touched.get(each.id, 0), undone.get(each.id)) for each in labels]
+        gone = {each.says for each in labels if each.id in undone}
+        again = {each.says: each.id for each in listed.active() if each.says in gone} if gone else {}
+        return [_view(each, touched.get(each.id, 0), undone.get(each.id), again.get(each.says)) for each in labels]
 
     def in_period(self, device: str, begin: int, end: int) -> int | None:
         """The number of a device's readings in a period (ms since 1970 UTC).
@@ -295,7 +305,7 @@ def findings_shown(found: Iterable[Finding]) -> list[FindingView]:
     return [{"kind": each.kind, "sentence": each.sentence, "advice": each.advice, "line": each.line} for each in found]
 
 
-def _view(label: Label, readings: int, undone: Undone | None) -> LabelView:
+def _view(label: Label, readings: int, undone: Undone | None, again: str | None = None) -> LabelView:
     return {
         "id": label.id,
         "device": label.device,
@@ -310,4 +320,5 @@ def _view(label: Label, readings: int, undone: Undone | None) -> LabelView:
         "undone": undone is not None,
         "undone_by": None if undone is None else undone.by,
         "undone_at": None if undone is None else iso(undone.at),
+        "again": None if undone is None else again,
     }

@@ -30,8 +30,8 @@ class ProgressView:
 
     Once all candidates have ended, the earliest estimated end holds: an estimate that is renewed with each step
     would stand still. `leaderboard` has the candidates that ended, the best first; `listed` the events that `steps` do
-    not show, steps of one kind in a row only once. `has_more`: candidates are still to be compared. `may_cancel`: until
-    the models are being registered.
+    not show, steps of one kind in a row only once. `has_more`: candidates are still to be compared, or made from
+    others, which `trying` tells apart. `may_cancel`: until the models are being registered.
     """
 
     steps: tuple[Step, ...] = ()
@@ -40,6 +40,7 @@ class ProgressView:
     leaderboard: tuple[Standing, ...] = ()
     listed: tuple[RunEvent, ...] = ()
     has_more: bool = True
+    trying: stage.Trying = "candidates"
     may_cancel: bool = True
 
     @property
@@ -65,6 +66,7 @@ def progress_view(events: Sequence[RunEvent], now: datetime) -> ProgressView:
         next((each.leaderboard for each in reversed(events) if each.leaderboard), ()),
         listed_of(events),
         stage.may_finish_early(reversed(events)),
+        stage.trying(reversed(events)),
         stage.may_cancel(reversed(events)),
     )
 

@@ -8,6 +8,39 @@ from html.parser import HTMLParser
 import httpx
 
 
+class Fields(HTMLParser):
+    """What a browser would send if the form of `action` on this page were submitted as it is."""
+
+    def __init__(self, text: str, action: str) -> None:
+        super().__init__()
+        self._action, self._is_inside, self._select, self._option = action, False, "", False
+        self.sent: dict[str, list[str]] = {}
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "form":
+            self._is_inside = given.get("action") == self._action
+        if not self._is_inside:
+            return
+        name, value = given.get("name") or "", given.get("value") or ""
+        if tag == "select":
+            self._select = name
+        elif tag == "option" and "selected" in given:
+            self.sent[self._select] = [value]
+            self._option = "value" not in given  # then its text is sent
+        elif tag == "input" and name and (given.get("type") not in ("checkbox", "radio") or "checked" in given):
+            self.sent.setdefault(name, []).append(value)
+
+    def handle_data(self, data: str) -> None:
+        if self._option:
+            self.sent[self._select], self._option = [data], False
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._is_inside = False
+
+
 class Outline(HTMLParser):
     """The parts of a page."""
 

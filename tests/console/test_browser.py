@@ -235,6 +235,16 @@ def test_classifying_in_portuguese_on_a_phone(chromium: Browser, site: Site) -> 
         page.keyboard.press("Enter")
         expect(page.locator(".answer")).to_have_text("Precisa de manutenção")
         expect(page.locator(".caution")).to_contain_text("95,5")
+        for wrong in ("", "12abc", "1.234"):  # the browser or the server refuses it, and the answer stays below
+            expect(page.locator("#old")).to_be_hidden()
+            page.get_by_label("Temperatura").fill(wrong)
+            expect(page.locator("#old")).to_be_visible()
+            page.get_by_label("Temperatura").fill("95,5")
+        page.get_by_label("Temperatura").fill("85")
+        page.keyboard.press("Enter")
+        expect(page.locator(".caution")).to_have_count(0)
+        answer, bars = (page.locator(each).bounding_box() for each in (".answer", ".probs"))
+        assert answer and bars and bars["y"] - answer["y"] - answer["height"] >= 8
         expect(page.locator("html")).to_have_attribute("lang", "pt-BR")
         assert not [said for said in found.said if "422" not in said]
 
@@ -333,6 +343,30 @@ def test_without_scripts_a_page_shows_everything(chromium: Browser, site: Site) 
         page.wait_for_url("**/console/models/other/select")
         page.get_by_role("link", name="Keep the current model").click()
         page.wait_for_url("**/console/models/other")
+
+
+@pytest.mark.parametrize("has_scripts", [True, False])
+def test_what_sorts_or_filters_in_place_keeps_the_place(chromium: Browser, site: Site, has_scripts: bool) -> None:
+    """The next metric was at the top of a new page, and 29 presses of Tab away."""
+    places = (
+        (f"/console/runs/{CLEAR}", "#by-MCC"), ("/console/models", "#sort-name"),
+        ("/console/devices/press-07", "#last-6h"),
+    )  # fmt: skip
+    look = {"viewport": {"width": 390, "height": 640}, "java_script_enabled": has_scripts}
+    with window(chromium, site, "viewer", **look) as found:
+        for path, link in places:
+            page = found.open(path)
+            page.locator(link).focus()
+            page.keyboard.press("Enter")
+            page.wait_for_url(f"**{link}")
+            expect(page.locator(link)).to_be_focused()
+            expect(page.locator(link)).to_be_in_viewport()
+        page = found.open("/console/models")
+        page.locator(".filters button").press("Enter")
+        page.wait_for_url("**#filter")
+        if not has_scripts:
+            page.keyboard.press("Tab")
+        expect(page.locator(".filters button" if has_scripts else "#q")).to_be_focused()
 
 
 def spiked(route: Route) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timezone
 from typing import Any, cast
@@ -9,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from admin.console.language import language
+from admin.console.render import Renderer
 from admin.console.runs.words import certainty_text, verdict_text
 from operations.views.comparison import Lead, comparison, cost_of, progress_of
 from operations.views.run_view import RunView
@@ -113,6 +115,29 @@ def test_optimism_and_ties_are_of_the_metric_that_is_shown() -> None:
         "AUC": ("F1", 0.015, False),
         "MCC": ("F1", None, False),
     }
+
+
+def test_each_candidate_beside_the_recommended_one_is_tied_better_or_worse() -> None:
+    """A cell was empty where a candidate could be told apart."""
+    rows = [
+        {**EVALUATED, "rank": rank, "model_type": name, "from_first": {"F1": far}, "from_first_intervals": {"F1": sure}}
+        for rank, name, far, sure in (
+            (2, "ExtraTrees", -0.02, [-0.03, -0.01]),
+            (3, "LightGBM", -0.01, [-0.02, 0.01]),
+            (4, "NaiveBayes", 0.02, [0.01, 0.03]),
+            (5, "RandomForest", None, None),
+            (6, "KNeighbors", -0.02, [-0.03, -0.01]),
+        )
+    ]
+    for verdict, said in (
+        ("tied", ["cannot be told apart", "cannot be told apart", "worse", "better", "worse"]),
+        ("nothing_to_learn", []),
+    ):
+        tied = ["GradientBoosting", "LightGBM", "KNeighbors"] if said else []  # the last one by the hold-out
+        found = comparison(run(models=[EVALUATED, *rows], verdict={"kind": verdict, "sentence": "", "tied": tied}))
+        text = str(Renderer(EN, "").macro("runs/board.html", "board", found))
+        subs = re.findall(r'class="sub">(cannot be told apart|better|worse)<', text)
+        assert sorted(subs) == sorted(said)
 
 
 def test_each_question_has_an_interval_and_the_errors_have_a_cost() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 
 import httpx
+import pytest
 
 from registry.registry import Registry
 from tests.attacks.api import wait_for
 from tests.console.conftest import Site
 from tests.console.ended_runs import CLEAR, FAILED, NOT_EVALUABLE, NOTHING, TIED
-from tests.console.outline import Outline, shape
+from tests.console.outline import Fields, Outline, shape
 from tests.console.plant import BAD
 from tests.small_models import upload_compared
 
@@ -178,6 +179,7 @@ def test_a_run_is_started_and_cancelled_by_forms(site: Site) -> None:
             {"cost_missed": "0"},
             {"recall": "101"},
             {"recall": "x"},
+            {"cost_missed": "1,234"},
             {"split": "y"},
             {"from": "tomorrow"},
             {"from": "2026-11-02", "to": "2026-11-01"},
@@ -188,6 +190,45 @@ def test_a_run_is_started_and_cancelled_by_forms(site: Site) -> None:
         assert client.post(f"{path}/finish").status_code == 409  # it has not begun
         assert client.post(f"{path}/cancel").status_code == 303
         assert "Canceled by " in client.get(path).text
+
+
+@pytest.mark.parametrize(
+    "differs",
+    [{}, {"save": ["first"]}, {"save": [""]}, {"recall": ["57"], "cost_missed": [""], "cost_false_alarm": [""]}],
+)  # fmt: skip
+def test_training_again_repeats_every_field(site: Site, differs: dict[str, list[str]]) -> None:
+    """Each field of the form has another value than a new form has, and all of them are there again."""
+    typed = {
+        "from": ["2026-11-01"], "to": ["2026-11-24"], "devices": ["mill-*, press-07"], "split": ["device"],
+        "metric": ["Recall"], "positive": ["yes"], "cost_missed": ["1000.5"], "cost_false_alarm": ["3"], "recall": [""],
+        "candidates": ["dt", "lr"], "tune": ["1.1"], "budget": ["7.3"], "more": ["blend", "stack", "balance"],
+        "notes": ["after the repair"], "save": ["all"],
+    } | differs  # fmt: skip
+    with site.client("operator") as client:
+        path = client.post("/console/training", data=typed).headers["location"]
+        try:
+            again = client.get(path.replace("runs", "training/like")).text
+            found = Fields(again, "/console/training").sent
+        finally:
+            assert client.post(f"{path}/cancel").status_code == 303
+        assert {name: sorted(values) for name, values in found.items()} == {
+            name: sorted(values) for name, values in typed.items()
+        }
+        assert "no field for some settings" not in again
+
+
+def test_training_again_names_the_settings_that_the_form_lacks(site: Site) -> None:
+    asked = {"metric": "F1", "exclude": ["nb"], "gpu": True, "register": [2, 3], "classes": ["yes", "no"]}
+    with site.client("operator") as client:
+        run = client.post("/v1/runs", json=asked).json()["id"]
+        try:
+            again = client.get(f"/console/training/like/{run}").text
+        finally:
+            assert client.post(f"/console/runs/{run}/cancel").status_code == 303
+    said = re.search(r"not taken over: ([^<]+)<", again)
+    assert said is not None
+    for part in ("Left out: Naive Bayes", "PyCaret may use a GPU", "Save those of rank 2, 3", "Classes: yes, no"):
+        assert part in said[1]
 
 
 def test_training_shows_the_readings_of_the_chosen_days_and_devices(site: Site) -> None:

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.attacks.api import wait_for
 from tests.console.conftest import Site, window
-from tests.console.outline import Outline, shape
+from tests.console.outline import Fields, Outline, shape
 from tests.console.plant import GOOD
 
 ALL = os.environ.get("TEST_CONSOLE") == "1"  # make test-console
@@ -90,6 +90,11 @@ def test_a_period_is_labeled_undone_and_given_again_by_forms(site: Site) -> None
         second = label_of(again)
         assert (second, client.get(f"/v1/labels/{second}").json()["readings"]) == (f"{first}.2", 4)
         assert client.post("/console/labels/redo", data={"id": second}).status_code == 409
+        assert client.post("/console/labels/redo", data={"id": first}).status_code == 409  # it is there again
+        assert [client.get(f"/v1/labels/{each}").json()["again"] for each in (first, second)] == [second, None]
+        listed = client.get("/console/labels?undone=yes&q=4471&source=console").text
+        assert (listed.count("/console/labels/redo"), listed.count("added again")) == (0, 1)
+        assert "/console/labels/redo" not in client.get(f"/console/labels?done={first}").text.partition("<table")[0]
         client.post("/console/labels/undo", data={"id": second})
         assert label_of(client.post("/console/labels/redo", data={"id": second})) == f"{first}.3"
         later = client.post("/console/labels", data={**wanted, "label": "yes", "other": "worn", "open": "yes"})
@@ -213,6 +218,11 @@ def test_an_invalid_label_is_refused_with_its_reason(site: Site) -> None:
         assert client.get("/console/labels/import").status_code == 403
 
 
+def page_begins(text: str) -> str:
+    """The first notice of a page."""
+    return re.findall(r'<section class="notice[^>]*>', text)[0]
+
+
 def test_words_of_the_console_in_portuguese_are_read_as_the_plants_classes(site: Site) -> None:
     """The preview, the page after the import and the form say how a word was read, and which labels are new."""
     table = "Máquina;Início;Término;Falha\nmill-03;2026-11-18 08:00;2026-11-18 09:00;Sim\n"
@@ -223,13 +233,17 @@ def test_words_of_the_console_in_portuguese_are_read_as_the_plants_classes(site:
         path = client.post("/console/labels/import", files={"file": ("ordens.csv", table.encode())}).headers["location"]
         taken = client.post(path).headers["location"] if (preview := client.get(path)).status_code == 200 else ""
         after = client.get(taken)
+        assert page_begins(after.text) == '<section class="notice" role="status" aria-labelledby="imp-done">'
+        assert "2 rótulos adicionados</h2>" in after.text
         for page in (preview, after):
             shape(page)
             assert "“Sim” foi lido como “yes”." in page.text
             assert "Rótulo novo: “ruim”. A planta tem" in page.text
         added = client.post("/console/labels", data={**period, "other": "NÃO"})
         assert client.get(f"/v1/labels/{label_of(added)}").json()["label"] == "no"
-        assert "“NÃO” foi lido como “no”." in client.get(added.headers["location"]).text
+        one = client.get(added.headers["location"]).text
+        assert one.count("“NÃO” foi lido como “no”.") == 1
+        assert page_begins(one) == '<section class="notice " role="status" aria-labelledby="done">'
         client.post("/console/labels/undo", data={"id": label_of(added)})
         client.post("/console/labels/undo-import", data=dict(re.findall(r'name="(at|by)" value="([^"]*)"', after.text)))
 
@@ -242,8 +256,15 @@ def test_a_table_without_a_label_and_a_row_without_an_end_are_named(site: Site) 
         shape(page)
         label = page.text.partition('<select id="c-label"')[2].partition("</select>")[0]
         assert 'aria-invalid="true"' in label and "Choose a column" in label
+        guessed = Fields(page.text, path).sent
+        assert [guessed[role] for role in ("device", "from", "to")] == [["asset"], ["start"], ["end"]]
+        assert page.text.count('aria-invalid="true"') == 1  # what is missing, and nothing else
         found = client.get(f"{path}?label=kind")
-        assert "The period of mill-03 has no end." in found.text and "needs a look" in found.text
+        assert (
+            "The period of mill-03 has no end." in found.text
+            and "until now" in found.text
+            and "needs a look" in found.text
+        )
         note = found.text.partition('<select id="c-note"')[2].partition("</select>")[0]
         assert "no column" in note and "as guessed" not in note
 
@@ -277,7 +298,8 @@ def test_work_orders_are_previewed_mapped_imported_and_undone_as_a_whole(site: S
         taken = client.post(path, data={name: hidden[name] for name in ("zone", "note")})
         page = client.get(taken.headers["location"])
         shape(page)
-        assert "2 labels of one import" in page.text
+        assert "2 labels added</h2>" in page.text and "2 rows were left out." in page.text
+        assert "2 labels of one import" in client.get(taken.headers["location"]).text  # later
         assert client.get(path).status_code == 404
         listed = client.get("/v1/labels?source=import").json()["labels"]
         assert [(each["device"], each["note"]) for each in listed] == [("press-77", "4472"), ("press-07", "4471")]

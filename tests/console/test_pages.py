@@ -227,11 +227,11 @@ def test_a_column_of_models_is_sorted_both_ways_by_its_header(site: Site, column
         path, seen = "/console/models?sort=type", {}
         for _ in range(2):
             text = client.get(path).text
-            found = re.search(rf'<a href="([^"]+)">{column}', text)
+            found = re.search(rf'<a id="\S+" href="([^"]+)">{column}', text)
             assert found
             path = found[1].replace("&amp;", "&")
             text = client.get(path).text
-            way = re.search(rf'aria-sort="(\w+)"><a href="[^"]+">{column}', text)
+            way = re.search(rf'aria-sort="(\w+)"><a id="\S+" href="[^"]+">{column}', text)
             assert way, column
             seen[way[1]] = re.findall(r'<a class="name" href="/console/models/([^"]+)"', text)
         assert set(seen) == {"ascending", "descending"}
@@ -248,7 +248,7 @@ def test_models_are_sorted_by_when_they_were_selected_last(site: Site) -> None:
         orders = []
         for query in ("sort=state", "sort=state&order=desc", "sort=state&state=before"):
             text = client.get(f"/console/models?{query}").text
-            assert re.search(r'aria-sort="\w+"><a href="[^"]+">State', text)
+            assert re.search(r'aria-sort="\w+"><a id="\S+" href="[^"]+">State', text)
             orders.append(re.findall(r'<a class="name" href="/console/models/([^"]+)"', text))
     assert orders[0][:2] == ["small", "other"]
     assert "hungry" in orders[0][2:]

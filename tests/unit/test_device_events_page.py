@@ -28,7 +28,7 @@ def change(minute: int) -> DeviceEventView:
 def label(minute: float) -> Any:
     return {
         "at": iso(ms(minute)), "by": "me", "label": "yes", "from": iso(ms(minute)), "to": None, "note": f"at {minute}",
-        "undone_at": None, "undone_by": None,
+        "undone_at": None, "undone_by": None, "again": None,
     }  # fmt: skip
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from admin.console.language import language
 from admin.console.render import Renderer
@@ -19,6 +21,7 @@ from zelador.training_queue.event import RunEvent, Standing, Waiting
 from zelador.training_queue.stage import AFTER_MORE, COMPARED, CUT_SHORT, MORE, PROMOTING, REGISTERING
 
 NOW = datetime(2026, 11, 24, 12, 0, 10, tzinfo=timezone.utc)
+ASKED = Run("20261124_115838-a38d", "running", {"metric": "F1"}, "key 1", NOW.isoformat(), NOW.isoformat())
 TESTING = "testing whether there is anything to learn"
 
 
@@ -109,6 +112,38 @@ def test_a_run_can_finish_early_while_a_candidate_would_be_left_out() -> None:
     assert not shown(ending(tunes, (5, 8.0, TESTING), (6, 7.0, "rebuilding LR (1 of 1)"))).may_finish
 
 
+def test_the_baseline_has_no_rank_and_is_not_first() -> None:
+    """Of a run by Recall, whose baseline always says "yes", it was rank 1 and highlighted."""
+    board = (standing("dummy", 1.0), standing("lr", 0.5))
+    ended = RunEvent(1, "2026-11-24T12:00:00Z", "candidate_ended", "", 1, 3, board[0], (board[0],))
+    page = Renderer(language("en", timezone.utc), "")
+    for found in ([ended], [ended, replace(ended, number=2, done=2, candidate=board[1], leaderboard=board[::-1])]):
+        text = str(page.macro("runs/progress.html", "progress", RunView.of(ASKED), shown(found)))
+        rows = re.findall(r"<tr[^>]*><td.*?</tr>", text)
+        base = next(row for row in rows if "Baseline" in row)
+        assert base.startswith('<tr class="ref"><td class="num quiet"></td>')
+        assert [
+            row.startswith('<tr class="is-picked"><td class="num quiet">1</td>') for row in rows if row != base
+        ] == [True] * (len(rows) - 1)
+
+
+def test_what_finishing_early_leaves_out_is_what_the_run_tries_now() -> None:
+    """While it tuned, the page offered to try all candidates, which had ended."""
+    tunes, blends = (4, 9.0, "tuning LR: 4 settings tried, 9 s left"), (5, 1.0, "blending LR, RF")
+    page = Renderer(language("en", timezone.utc), "")
+    for found, tries, said in (
+        (events(), "candidates", "Try all of them"),
+        (ending(tunes), "settings", "Go on tuning"),
+        (ending(tunes, blends), "combinations", "Try the combinations"),
+    ):
+        assert shown(found).view.trying == tries
+        assert f'data-now="{tries}"' in page.macro("runs/progress.html", "timing", RunView.of(ASKED), shown(found))
+        for macro in ("left_out", "going_on"):
+            texts = re.findall(r"<[^>]+>[^<]+", str(page.macro("runs/progress.html", macro, tries)))
+            assert [f'"{tries}"' in text for text in texts if "hidden" not in text] == [True]
+        assert said in [text.partition(">")[2] for text in texts if "hidden" not in text]
+
+
 def test_a_run_whose_time_was_up_cannot_finish_early_again() -> None:
     """A third of its candidates had ended when its time was up. The button stayed while the best were built, and a
     press made the run fail."""
@@ -162,10 +197,9 @@ def test_a_candidate_that_was_stopped_did_not_fail_and_has_not_ended() -> None:
     assert [(each.id, each.state) for each in view.steps] == [("lr", "ended"), ("dt", "stopped"), ("dummy", "waiting")]
     shown = Progress(view, view.counted, 9.0, (cut[-1],))
     assert shown.ended == (1, 2)
-    asked = Run("20261124_115838-a38d", "running", {"metric": "F1"}, "key 1", NOW.isoformat(), NOW.isoformat())
     page = Renderer(language("en", timezone.utc), "")
     said = {
-        name: str(page.macro("runs/progress.html", name, RunView.of(asked), shown))
+        name: str(page.macro("runs/progress.html", name, RunView.of(ASKED), shown))
         for name in ("heading", "track", "progress")
     }
     assert said["heading"] == "1 of 2 candidates, without the baseline"

@@ -77,6 +77,12 @@ def test_a_threshold_that_costs_less_on_held_out_readings_is_named() -> None:
     assert share.cheaper is None  # it is kept at any cost
 
 
+def test_a_cost_that_can_be_read_in_two_ways_says_both() -> None:
+    found = threshold_shown(EN, REPORT, Typed("1,234", "1"))
+    assert found is not None
+    assert found.wrong == {"missed": "This can be read in two ways: write 1234 or 1.234."}
+
+
 def test_a_share_to_find_is_kept_on_the_folds() -> None:
     found = threshold_view(ERRORS, Costs(recall=0.95), None)
     assert found is not None

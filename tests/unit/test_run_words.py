@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timezone
 from types import SimpleNamespace
 
@@ -48,6 +49,23 @@ LIMIT = "the run took longer than 60 s (ZELADOR_TRAINING__TIMEOUT_S)"
         (
             f"{LIMIT}: {CUT_SHORT}",
             "A execução levou mais de 60 s: ela continua com os candidatos que foram comparados.",
+        ),
+        (
+            "skipping LightGBM: it cannot be served: a model of LightGBM is served by its compiled form only, and 3 of "
+            "1020 labels differ",
+            "LightGBM não pode ser usado. Não pode ser salvo: um modelo de LightGBM só roda na forma compilada. 3 de "
+            "1.020 rótulos diferem.",
+        ),
+        (
+            "skipping RandomForest: rebuilt without PyCaret, it gives a different label on 12 of 1020 hold-out rows",
+            "Random Forest não pode ser usado. Na forma em que seria salvo, ele rotula 12 de 1.020 leituras separadas "
+            "de outro modo.",
+        ),
+        ("skipping Ridge: out of 'memory'", "Ridge não pode ser usado. Out of 'memory'"),
+        ("only 4 of 5 candidates could be used", "Só 4 de 5 candidatos puderam ser usados"),
+        (
+            "no blend and no stack: fewer than two candidates have probabilities",
+            "Os candidatos não são combinados: menos de dois deles dão probabilidades",
         ),
         ("something that a later trainer says", ""),
     ],
@@ -263,3 +281,4 @@ def test_the_worst_device_is_named_by_the_error_that_it_has_most() -> None:
     assert "pump-02 is the worst: 10 false alarms, among 93 readings that are not “yes”." in said(7, 7, 10)
     assert "pump-02 is the worst: 1 false alarm, among 100 readings that are not “yes”." in said(0, 0, 1)
     assert "pump-02 is the worst: the model finds 4 of its 14 “yes” readings." in said(14, 4, 6)
+    assert re.findall(r'class="num attn">([^<]+)<', said(14, 4, 6)) == ["10.0%"]  # by the share of wrong answers

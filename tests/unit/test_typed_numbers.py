@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from admin.console.language import TAGS, language
-from admin.console.numbers import number_of
+from admin.console.numbers import number_of, two_ways, ways_of
 
 LANGUAGES = {tag: language(tag, timezone.utc) for tag in TAGS}
 
@@ -28,6 +28,21 @@ LANGUAGES = {tag: language(tag, timezone.utc) for tag in TAGS}
 )  # fmt: skip
 def test_a_number_is_read_in_one_way_or_not_at_all(tag: str, text: str, value: float | None) -> None:
     assert number_of(LANGUAGES[tag], text) == value
+
+
+@pytest.mark.parametrize(
+    ("tag", "text", "ways"),
+    [
+        ("en", "1,234", ("1234", "1.234")), ("pt-BR", "1.234", ("1234", "1,234")),
+        ("pt-BR", "−1.234", ("−1234", "−1,234")),
+        ("en", "1.234", None), ("pt-BR", "0.412", None), ("pt-BR", "1.234.567", None), ("en", "abc", None),
+    ],
+)  # fmt: skip
+def test_a_number_of_two_readings_is_named_with_both(tag: str, text: str, ways: tuple[str, str] | None) -> None:
+    assert ways_of(LANGUAGES[tag], text) == ways
+    assert [number_of(LANGUAGES[tag], way) is not None for way in ways or ()] == [True] * len(ways or ())
+    said = two_ways(LANGUAGES[tag], text)
+    assert all(way in said for way in ways) if ways else not said
 
 
 @given(st.floats(min_value=-1e12, max_value=1e12), st.sampled_from(TAGS))

@@ -105,7 +105,8 @@ def train(
             asked = request_of(dataset, settings, options, plan, _write_live_model(folder, registry))
             request.write(folder, asked, dataset.rows, plan, known.devices, known.times)
             registry.put_run_file(options.run, "split.json", _split_file(plan))
-            recorder.plan(options.candidates or (), plan.folds_by != "row", options.more.tune_s or 0.0)
+            extra = options.more
+            recorder.plan(options.candidates or (), plan.folds_by != "row", extra.tune_s, extra.budget_s)
             recorder.add("step", "preparing the classifiers")  # seconds pass before the first one starts
             result = session.run(folder, worker, control, training.timeout_s, recorder)
             document["leaderboard"] = result.leaderboard

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 
 import msgspec
 
 from registry.run_document import LeaderboardRow
-from trainer.compare.leaderboard import BASELINE, model_type_of
+from trainer.compare.leaderboard import BASELINE, Scored, model_type_of, ranked
 from trainer.run.events import CandidateEnded, CandidateStarted, FoldEnded, Progress
 from trainer.run.time_left import Phase, time_left
 from zelador.clock import now_iso
 from zelador.training_queue.event import MAX_EVENTS, MAX_TEXT, Kind, RunEvent, Standing, Waiting
-from zelador.training_queue.stage import leaves_candidates
+from zelador.training_queue.stage import CUT_SHORT, leaves_candidates
 
 Send = Callable[[RunEvent], None]
 
@@ -37,15 +38,20 @@ class Recorder:
         self._left: list[str] = []
         self._shuffles = True
         self._tune_s = 0.0
+        self._until = math.inf  # when the budget is used up
         self.kept: list[RunEvent] = []
         self.rows: list[LeaderboardRow] = []  # of the candidates that have ended
         self.running: CandidateStarted | None = None
         self.has_candidates = True  # that are still to be compared
         self._tested: FoldEnded | None = None  # the newest of the candidate in progress
 
-    def plan(self, candidates: Sequence[str], shuffles: bool, tune_s: float = 0.0) -> None:
-        """Sets what the time left depends on: the ids to compare, whether a shuffled split is compared too, tuning."""
-        self._left, self._shuffles, self._tune_s = list(candidates), shuffles, tune_s
+    def plan(
+        self, candidates: Sequence[str], shuffles: bool, tune_s: float | None = None, budget_s: float | None = None
+    ) -> None:
+        """Sets what the time left depends on: the ids to compare, whether a shuffled split is compared too, seconds of
+        tuning, and seconds from now after which nothing more is compared or tuned."""
+        self._left, self._shuffles, self._tune_s = list(candidates), shuffles, tune_s or 0.0
+        self._until = math.inf if budget_s is None else time.monotonic() + budget_s
 
     def add(self, kind: Kind, message: str) -> None:
         self._emit(kind, message)
@@ -81,11 +87,17 @@ class Recorder:
             )
             self.heard(CandidateEnded(row, running.number, running.total))
 
+    def cut_short(self, why: str) -> None:
+        """Records that nothing further is compared, tuned or shuffled."""
+        self._left, self._phase, self._share = [], "build", 1.0
+        self.add("step", f"{why}: {CUT_SHORT}")
+
     def leaderboard(self) -> list[LeaderboardRow]:
         """Returns the rows of the candidates that have ended, the best first."""
-        ordered = sorted(self.rows, key=self._order)
-        places = iter(range(1, len(ordered) + 1))
-        return [{**row, "place": None if row["trouble"] and not row["metrics"] else next(places)} for row in ordered]
+        places = iter(range(1, len(self.rows) + 1))
+        return [
+            {**row, "place": None if row["trouble"] and not row["metrics"] else next(places)} for row in self._ranked()
+        ]
 
     def _ended(self, event: CandidateEnded, row: LeaderboardRow) -> None:
         self.running = self._tested = None
@@ -121,9 +133,14 @@ class Recorder:
             row["trouble"],
         )
 
-    def _order(self, row: LeaderboardRow) -> tuple[bool, float, str]:
-        score = row["metrics"].get(self._metric)
-        return not row["metrics"], math.inf if score is None else -score, row["id"]
+    def _ranked(self) -> list[LeaderboardRow]:
+        """Returns the rows in the order in which the result of the run has them."""
+        rows = {row["id"]: row for row in self.rows}
+        scored = [
+            Scored(name, row["metrics"], None if row["metrics"] else row["trouble"] or "it has no score")
+            for name, row in rows.items()
+        ]
+        return [rows[each.id] for each in ranked(scored, self._metric)]
 
     def _emit(
         self,
@@ -139,7 +156,7 @@ class Recorder:
             {name: seconds for name, seconds in spent.items() if seconds is not None},
             self._left, self._shuffles, self._phase, self._share,
             0.0 if self._tested is None else self._tested.fold / self._tested.folds,
-            self._tune_s,
+            self._tune_s, max(0.0, self._until - time.monotonic()),
         )  # fmt: skip
         tested = self._tested if kind == "fold_ended" else None
         coming = of.left[1:] if kind == "candidate_started" and isinstance(of, CandidateStarted) else ()
@@ -152,7 +169,7 @@ class Recorder:
             done,
             None if of is None else of.total,
             candidate,
-            tuple(self._standing(row) for row in sorted(self.rows, key=self._order)) if ended else (),
+            tuple(map(self._standing, self._ranked())) if ended else (),
             None if left is None else round(left, 1),
             fold=None if tested is None else tested.fold,
             folds=None if tested is None else tested.folds,

@@ -11,7 +11,6 @@ from trainer.run import finished
 from trainer.run.events import Result
 from trainer.run.process import Child, ChildDied, Control, NoMore, RunFailed
 from trainer.run.recorder import Recorder
-from zelador.training_queue.stage import CUT_SHORT
 
 MAX_FRESH = 3  # processes after the first
 FINISH_S = 300.0  # to finish the run with the candidates that were compared
@@ -44,7 +43,7 @@ def run(folder: Path, child: Child, control: Control, timeout_s: float, recorder
             control.enough.clear()
             finished.stop(folder, why)
             recorder.failed(f"it was not finished: {why}")
-            recorder.add("step", f"{why}: {CUT_SHORT}")
+            recorder.cut_short(why)
             deadline = time.monotonic() + FINISH_S
         fresh += 1
         child = child.fresh()

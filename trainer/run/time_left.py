@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -26,11 +27,13 @@ def time_left(
     share: float = 1.0,
     begun: float = 0.0,
     tune_s: float = 0.0,
+    budget_left: float = math.inf,
 ) -> float | None:
     """Returns the seconds left; None until a candidate has ended.
 
     `spent` has the seconds of each candidate that ended, `left` the other ids, of which the first is done to the
-    share `begun`. `share` is how much of `phase` is left. Tuning takes up to `tune_s`.
+    share `begun`. `share` is how much of `phase` is left. Tuning takes up to `tune_s`. Comparing and tuning end after
+    `budget_left` seconds, and nothing is shuffled after that.
     """
     known = sum(map(weight, spent))
     if not known:
@@ -38,13 +41,11 @@ def time_left(
     rate = sum(spent.values()) / known
     ahead = sum(map(weight, left))
     coming = rate * (ahead - begun * weight(left[0])) if left else 0.0
-    whole = rate * ahead
-    compare = sum(spent.values()) + whole
+    compare = sum(spent.values()) + min(rate * ahead, budget_left)
     shuffle, build = (compare * SHUFFLE if shuffles else 0.0), compare * BUILD + BUILD_S
-    if phase == "compare":
-        return coming + tune_s + shuffle + build
-    if phase == "tune":
-        return tune_s * share + shuffle + build
+    if phase in ("compare", "tune"):
+        trying = coming + tune_s if phase == "compare" else tune_s * share
+        return trying + shuffle + build if trying < budget_left else budget_left + build
     return shuffle * share + build if phase == "shuffle" else build * share
 
 

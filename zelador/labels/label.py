@@ -36,9 +36,14 @@ class Label(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return self.source == "import" and (self.at, self.by) == (at, by)
 
     @property
+    def says(self) -> tuple[str, int, int | None, str, str]:
+        """What the label says, without its id, and who added it when."""
+        return self.device, self.begin, self.end, self.label, self.note
+
+    @property
     def content(self) -> str:
         """A digest of what the label says. Two labels with one id are the same if their digests are."""
-        return digest_of(self.device, self.begin, self.end, self.label, self.note)
+        return digest_of(*self.says)
 
 
 class Undone(msgspec.Struct, frozen=True, gc=False):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -22,6 +22,7 @@ from zelador.table.times import times_of
 
 OPTION = re.compile(r"--(columns|device|label)\b")  # of the command; the API has parameters
 ROLES = ("device", "from", "to", "label", "note", "id")
+NEEDED = ("from", "to", "device", "label")
 NAMES: Mapping[str, tuple[str, ...]] = {  # of columns, unless the caller names them; without accents
     "device": (
         *DEVICE_NAMES, "equipment", "equipment_id", "tag", "equipamento", "maquina", "dispositivo", "id_equipamento",
@@ -36,7 +37,11 @@ NAMES: Mapping[str, tuple[str, ...]] = {  # of columns, unless the caller names 
         "termino", "data_fim", "data_de_fim", "data_final", "data_termino", "data_de_termino", "hora_fim",
         "hora_de_fim", "hora_termino", "hora_de_termino", "fim_em", "ate",
     ),
-    "label": ("label", "class", "state", "status", "rotulo", "etiqueta", "classe", "falha", "estado"),
+    "label": (
+        "label", "class", "state", "status", "rotulo", "etiqueta", "classe", "falha", "estado", "needs_maintenance",
+        "needed_maintenance", "maintenance", "precisa_de_manutencao", "precisava_de_manutencao",
+        "precisou_de_manutencao", "precisa_manutencao", "manutencao",
+    ),
     "note": (
         "note", "notes", "description", "comment", "work_order", "workorder", "order", "order_no", "order_number",
         "nota", "notas", "observacao", "observacoes", "obs", "descricao", "comentario", "ordem", "ordem_de_servico",
@@ -136,19 +141,9 @@ def _places(table: Table, columns: Mapping[str, str], device: str | None, label:
     for role, given in (("device", device), ("label", label)):
         if given is not None and role in found:
             raise InvalidInput(f"--{role} and a column for it are given; use one of them")
-    plain = [_plain(column) for column in table.columns]
-    for role in ROLES:
-        if role in found or (role == "device" and device is not None) or (role == "label" and label is not None):
-            continue
-        place = next((plain.index(n) for n in NAMES[role] if n in plain and plain.index(n) not in found.values()), None)
-        if place is not None:
-            found[role] = place
-    if "from" not in found and plain == ["column_1", "column_2"]:
-        found |= {"from": 0, "to": 1}
-    missing = [role for role in ("from", "to") if role not in found]
-    missing += ["device"] if device is None and "device" not in found else []
-    missing += ["label"] if label is None and "label" not in found else []
-    if missing:
+    given_once = {role for role, given in (("device", device), ("label", label)) if given is not None}
+    found = guessed(table.columns, found, given_once)
+    if missing := [role for role in NEEDED if role not in found and role not in given_once]:
         role = missing[0]
         option = f", or give it for all rows with --{role}" if role in ("device", "label") else ""
         raise InvalidInput(
@@ -158,9 +153,24 @@ def _places(table: Table, columns: Mapping[str, str], device: str | None, label:
     return found
 
 
+def guessed(columns: Sequence[str], chosen: Mapping[str, int], given_once: Collection[str] = ()) -> dict[str, int]:
+    """The place of each role's column: as `chosen`, else by its name. `given_once` are roles that need no column."""
+    found = dict(chosen)
+    plain = [_plain(column) for column in columns]
+    for role in ROLES:
+        if role in found or role in given_once:
+            continue
+        place = next((plain.index(n) for n in NAMES[role] if n in plain and plain.index(n) not in found.values()), None)
+        if place is not None:
+            found[role] = place
+    if "from" not in found and plain == ["column_1", "column_2"]:
+        found |= {"from": 0, "to": 1}
+    return found
+
+
 def _plain(column: str) -> str:
-    """The name of a column without accents, in small letters, with underscores for blanks."""
-    letters = unicodedata.normalize("NFD", column.strip().casefold())
+    """The name of a column without accents and question mark, in small letters, with underscores for blanks."""
+    letters = unicodedata.normalize("NFD", column.strip(" \t?:").casefold())
     return "_".join("".join(each for each in letters if not unicodedata.combining(each)).split())
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Literal
 
 from zelador.training_queue.event import RunEvent
 
@@ -17,6 +18,8 @@ MORE = ("tuning ", "blending ", "stacking ")  # begin the message of a candidate
 AFTER_MORE = ("shuffling the rows", "testing whether")  # begin the messages of the steps that follow
 REGISTERING = "registering the models"
 PROMOTING = "deciding whether the best model replaces the selected one"
+
+Trying = Literal["candidates", "settings", "combinations"]
 
 
 def leaves_candidates(event: RunEvent) -> bool | None:
@@ -34,6 +37,15 @@ def leaves_candidates(event: RunEvent) -> bool | None:
 def may_finish_early(newest_first: Iterable[RunEvent]) -> bool:
     """False once no further candidate will be compared, so that the run ends by itself as soon as it can."""
     return next((found for event in newest_first if (found := leaves_candidates(event)) is not None), True)
+
+
+def trying(newest_first: Iterable[RunEvent]) -> Trying:
+    """Returns what the run tries now: further candidates, settings of the best of them, or combinations of them."""
+    for event in newest_first:
+        if leaves_candidates(event) is not None:
+            tunes, combines = event.message.startswith(MORE[0]), event.message.startswith(MORE[1:])
+            return "settings" if tunes else "combinations" if combines else "candidates"
+    return "candidates"
 
 
 def may_cancel(newest_first: Iterable[RunEvent]) -> bool:

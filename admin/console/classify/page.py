@@ -15,7 +15,7 @@ from admin.access.roles import needs
 from admin.console.classify.earlier_rows import SHOWN_VALUES, EarlierRow, read_rows
 from admin.console.console import Console, Shown
 from admin.console.language import Language
-from admin.console.numbers import number_of
+from admin.console.numbers import number_of, two_ways
 from admin.console.page import pages, renderer, show
 from admin.console.seen import Usual, middle_of
 from admin.console.visitor import Visiting, Visitor
@@ -46,7 +46,7 @@ class Input:
     counts: Sequence[int]  # of values in training, in bins of equal width from low to high
     is_outside: bool
     is_wrong: bool  # no number, or one that is refused
-    refused: str  # why the number is refused; empty if it is accepted, or is not a number
+    refused: str  # why the number is refused, or could be two; empty if it is accepted, or is not a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,9 @@ def _inputs(
         value = number_of(language, text)
         low, high = (None, None) if seen is None else (seen.minimum, seen.maximum)
         outside = value is not None and low is not None and high is not None and not low <= value <= high
-        refused = _refusal(language, value, settings.field(feature.name)) if value is not None else ""
+        refused = (
+            _refusal(language, value, settings.field(feature.name)) if value is not None else two_ways(language, text)
+        )
         wrong = is_asked and (value is None or bool(refused))
         counts = seen.counts if seen else ()
         most = middle_of(seen) if seen else None

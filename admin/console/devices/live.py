@@ -44,6 +44,8 @@ class Asked:
 
     def path(self, start: int, sort: Sort) -> str:
         asked = {"q": self.q, "state": self.state, "sort": sort, "offset": start or ""}
+        if self.state and not (self.q or sort or start):
+            return f"/console/states/{self.state}"
         given = urlencode({name: value for name, value in asked.items() if value})
         return f"/console/devices?{given}" if given else "/console/devices"
 

@@ -18,7 +18,7 @@ from admin.access.identity import Acting
 from admin.access.roles import needs
 from admin.console.console import Console, Shown
 from admin.console.labels.page import choices_of
-from admin.console.labels.words import is_of_rows, words_said
+from admin.console.labels.words import import_said, is_of_rows
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.said import Said
 from admin.console.visitor import Visiting
@@ -27,7 +27,7 @@ from operations.acts import labels as acts
 from operations.views.labels import LabelView
 from zelador.errors import InvalidInput
 from zelador.labels.rules import Finding
-from zelador.labels.work_orders import read_work_orders
+from zelador.labels.work_orders import NEEDED, guessed, read_work_orders
 from zelador.messages import MAX_LABEL
 from zelador.table.table import open_table
 
@@ -36,7 +36,7 @@ router = pages("labels/import")
 PAGE_ROWS = 200
 MAX_NAME = 100  # characters of a file's name
 MAX_OPTIONS = 200  # columns to choose from
-MISSING = re.compile(r": no column says (\w+); ")
+MISSING = re.compile(r": no column says \w+; ")
 MAX_SAID = 6  # findings of one kind, and reasons, above the table
 
 Token = Annotated[str, InPath(max_length=40)]
@@ -58,10 +58,14 @@ class Mapped:
     zone: str = ""  # "UTC", or empty for the plant's
 
     @property
+    def given_once(self) -> set[str]:
+        """Roles with one value for all rows."""
+        return {role for role, value in (("device", self.one_device), ("label", self.one_label)) if value}
+
+    @property
     def columns(self) -> dict[str, str]:
         named = {"device": self.device, "from": self.begin, "to": self.end, "label": self.label, "note": self.note}
-        given = {"device": self.one_device, "label": self.one_label}
-        return {role: column for role, column in named.items() if column and not given.get(role)}
+        return {role: column for role, column in named.items() if column and role not in self.given_once}
 
     @property
     def fields(self) -> dict[str, str]:
@@ -114,7 +118,8 @@ class ImportPage:
     mapped: Mapped
     preview: Preview | None
     trouble: str  # why the table cannot be read in this way, in English
-    missing: str  # role of which no column is known
+    guessed: Mapping[str, str]  # role to column, as chosen or guessed by its name
+    missing: frozenset[str]  # roles that need a column, if that is why the table cannot be read
     shown: Rows
     links: dict[str, str]  # filter of the rows to path
     choices: tuple[str, ...]  # labels
@@ -124,7 +129,7 @@ class ImportPage:
 @router.get("", **needs("operator"))
 def ask_for_a_table(console: Shown, visitor: Visiting) -> Response:
     limit = console.services.settings.api.max_body_bytes
-    context = ImportPage("", "", 0, (), Mapped(), None, "", "", "all", {}, (), limit)
+    context = ImportPage("", "", 0, (), Mapped(), None, "", {}, frozenset(), "all", {}, (), limit)
     return show(console, visitor, "labels/import.html", context, section="labels")
 
 
@@ -157,6 +162,7 @@ def preview(
     mapped = Mapped(device, begin, end, label, note, one_device.strip(), one_label.strip(), "UTC" if zone else "")
     upload = console.uploads.get(token, signed_in(visitor).id)
     columns, found, trouble = _read(console, actor, upload.data, mapped, rows)
+    guess = _guess(columns, mapped)
     base = f"/console/labels/import/{token}"
     context = ImportPage(
         token,
@@ -166,7 +172,8 @@ def preview(
         mapped,
         found,
         trouble,
-        missing[1] if (missing := MISSING.search(trouble)) else "",
+        guess,
+        frozenset(NEEDED) - guess.keys() - mapped.given_once if MISSING.search(trouble) else frozenset(),
         rows,
         {each: f"{base}?{urlencode(mapped.fields | {'rows': each})}" for each in get_args(Rows)},
         choices_of(console.plant.read(), console.services.label_views.summary()),
@@ -197,7 +204,8 @@ def take(
     console.uploads.drop(token, owner)
     if not done.labels:
         return go("/console/labels", Said("nothing imported"))
-    return go(f"/console/labels?imported={done.labels[0].at}", words_said(language, done.findings))
+    said = import_said(language, len(done.labels), done.findings, len(done.faults))
+    return go(f"/console/labels?imported={done.labels[0].at}", said)
 
 
 def _read(
@@ -211,6 +219,11 @@ def _read(
         return columns, _preview(console, _imported(console, actor, data, mapped, is_preview=True), shown), ""
     except InvalidInput as error:
         return columns, None, str(error)
+
+
+def _guess(columns: Sequence[str], mapped: Mapped) -> dict[str, str]:
+    chosen = {role: columns.index(column) for role, column in mapped.columns.items() if column in columns}
+    return {role: columns[place] for role, place in guessed(columns, chosen, mapped.given_once).items()}
 
 
 def odd_of(findings: Sequence[Finding]) -> tuple[Odd, ...]:
@@ -246,7 +259,7 @@ def _preview(console: Console, done: acts.Imported, shown: Rows) -> Preview:
     look = [line for _, line in pairs if line in odd]
     wanted = pairs if shown == "all" else [pair for pair in pairs if shown == "look" and pair[1] in odd]
     wanted = wanted[:PAGE_ROWS]
-    touched = views.views([label for label, _ in wanted], {})
+    touched = views.views([label for label, _ in wanted])
     rows = [Row(line or 0, view, tuple(odd.get(line, ())), "") for view, (_, line) in zip(touched, wanted, strict=True)]
     if shown != "look":
         rows += [Row(line, None, (), why) for line, why in done.faults[:PAGE_ROWS]]

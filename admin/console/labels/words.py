@@ -106,6 +106,15 @@ def finding_text(language: Language, finding: Finding) -> str:
     return said
 
 
+def _words_text(language: Language, findings: Sequence[Finding]) -> str:
+    return " ".join([finding_text(language, each) for each in findings if each.kind in OF_WORDS][:MAX_WORDS])
+
+
+def import_said(language: Language, labels: int, findings: Sequence[Finding], left_out: int) -> Said:
+    """Returns what the next page says of an import."""
+    return Said("labels imported", _words_text(language, findings), {"count": labels, "left": left_out})
+
+
 def overlap_text(language: Language, device: str, labels: Sequence[str]) -> str:
     """Says which labels a device has in a period already."""
     named = "”, “".join(label_text(language, each) for each in labels)
@@ -114,8 +123,8 @@ def overlap_text(language: Language, device: str, labels: Sequence[str]) -> str:
 
 def words_said(language: Language, findings: Sequence[Finding]) -> Said | None:
     """Returns what the next page says of words that are not the plant's classes; None if there is nothing to say."""
-    found = [finding_text(language, each) for each in findings if each.kind in OF_WORDS]
-    return Said("label words", " ".join(found[:MAX_WORDS])) if found else None
+    found = _words_text(language, findings)
+    return Said("label words", found) if found else None
 
 
 def fault_text(language: Language, fault: str) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from admin.console.catalog import Messages, Plural, plural
 from admin.console.catalog import mark as _
 from admin.console.language import Language
+from admin.console.runs.notes import TOO_LONG
+from admin.console.runs.words import said_text
 from zelador.classifiers import spelled
 from zelador.training_queue.event import RunEvent
 
@@ -15,7 +17,6 @@ STATES: Mapping[str, str] = {
     "failed": _("The run failed"),
     "cancelled": _("The run was canceled"),
 }
-TOO_LONG = r"the run took longer than (?P<limit>\S+) s \(ZELADOR_TRAINING__TIMEOUT_S\)"
 STEPS: Mapping[str, str | Plural] = {  # pattern of the trainer's message to its translation
     r"fetching the labeled readings": _("The labeled readings are fetched"),
     r"(?P<rows>\d+) rows of (?P<classes>\d+) classes from .+": _("%(rows)s readings of %(classes)s classes loaded"),
@@ -51,6 +52,13 @@ STEPS: Mapping[str, str | Plural] = {  # pattern of the trainer's message to its
         "The run took longer than %(limit)s s: it continues with the candidates that were compared."
     ),
     r"a new process continues with the other candidates": _("A new process goes on with the other candidates"),
+    r"skipping (?P<name>\S+): (?P<why>.+)": _("%(name)s cannot be used. %(why)s"),
+    r"only (?P<some>\d+) of (?P<all>\d+) candidates could be used": plural(
+        "Only 1 of %(all)s candidates could be used", "Only %(some)s of %(all)s candidates could be used", "some"
+    ),
+    r"no blend and no stack: fewer than two candidates have probabilities": _(
+        "Candidates are not combined: fewer than two of them give probabilities"
+    ),
     r"deciding whether the best model replaces the selected one": _("Is the best model better than the selected one?"),
 }
 STEP_MESSAGES = Messages(STEPS)
@@ -85,7 +93,11 @@ def _leads(event: RunEvent) -> bool:
 
 def step_text(language: Language, message: str) -> str:
     """Translates a step of the trainer; empty for an unknown one."""
-    return spelled(STEP_MESSAGES.translated(language, message, lambda _name, part: _number(language, part)))
+
+    def shown(name: str, part: str) -> str:
+        return said_text(language, part) or part[:1].upper() + part[1:] if name == "why" else _number(language, part)
+
+    return spelled(STEP_MESSAGES.translated(language, message, shown))
 
 
 def _number(language: Language, text: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from admin.console.catalog import Plural, plural
 from admin.console.catalog import mark as _
 
+TOO_LONG = r"the run took longer than (?P<limit>\S+) s \(ZELADOR_TRAINING__TIMEOUT_S\)"
 NAMED = r"['\"](?P<name>.+)['\"]"
 NOTES: Mapping[str, str | Plural] = {  # pattern of the trainer's note to its translation
     rf"the class {NAMED} is on the device ['\"](?P<device>.+)['\"] only, so it cannot be evaluated elsewhere: .+": _(
@@ -138,5 +139,14 @@ NOTES: Mapping[str, str | Plural] = {  # pattern of the trainer's note to its tr
     r"fold (?P<fold>\d+) failed: (?P<why>.+)": _("Fold %(fold)s failed: %(why)s"),
     r"(?P<rows>\d+) rows? got no score": plural("1 reading got no score.", "%(rows)s readings got no score.", "rows"),
     rf"it needs {NAMED}, which is not among the features": _("It needs %(name)s, which this run does not have."),
+    r"rebuilt without PyCaret, it gives a different label on (?P<differ>\d+) of (?P<rows>\d+) hold-out rows": plural(
+        "As it would be saved, it labels 1 of %(rows)s held-out readings differently.",
+        "As it would be saved, it labels %(differ)s of %(rows)s held-out readings differently.",
+        "differ",
+    ),
+    r"it cannot be served: a model of (?P<name>.+) is served by its compiled form only, and (?P<why>.+)": _(
+        "It cannot be saved: a model of %(name)s runs in its compiled form only. %(why)s"
+    ),
+    r"it does not convert: (?P<reason>.+)": _("It cannot be compiled: %(reason)s"),
     r"no row can be evaluated": _("No reading can be evaluated."),
 }

@@ -11,6 +11,7 @@ from admin.console.sent_words import CHOICES
 from operations.views.metadata import numbers, time_of
 from operations.views.run_view import RunView
 from registry.metadata import listed, mapping
+from zelador.training_queue import RunRequest
 
 MORE: Mapping[str, str] = {**CHOICES["more"], "gpu": _("PyCaret may use a GPU")}
 NAMES: Mapping[str, str] = {
@@ -44,6 +45,12 @@ PARAMETERS: Mapping[str, str] = {  # of scikit-learn, LightGBM, XGBoost and CatB
     "var_smoothing": "var_smoothing = %(value)s",
 }
 MAX_LISTED = 20
+OF_FORM = {  # keys of a request, and of its data set, that the form of a new run has fields for
+    "metric", "notes", "candidates", "dataset", "devices", "from", "to", "split", "positive", "cost_missed",
+    "cost_false_alarm", "recall", "tune_s", "budget_s", "blend", "stack", "balance",
+}  # fmt: skip
+FORM_REGISTERS = (True, False, [1])
+FEATURES, CLASSES = _("Features"), _("Classes")
 
 
 def settings_of(language: Language, run: RunView, candidates: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
@@ -76,6 +83,33 @@ def _rows(
         yield name, language.duration(figures[name]) if figures.get(name) else ""
     yield "more", "; ".join(_t(text) for name, text in MORE.items() if asked.get(name) is True)
     yield "register", _saved(language, asked.get("register"))
+
+
+def beyond_form(
+    language: Language, request: RunRequest, usual: Mapping[str, object], candidates: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Returns the settings of a run that the form of a new run has no field for, each with its name.
+
+    `usual` is the query of a data set for which nothing was asked.
+    """
+    query = {name: value for name, value in mapping(request.get("dataset")).items() if value != usual.get(name)}
+    asked: dict[str, Any] = {**request, **query}
+    if asked.get("register") in FORM_REGISTERS:
+        del asked["register"]
+    asked.pop("names", None)  # of the models that it saved
+    names = {"features": FEATURES, "classes": CLASSES, "labels": CLASSES, "exclude": NAMES["exclude"]}
+    found = []
+    for name in sorted(asked.keys() - OF_FORM):
+        value = asked[name]
+        if name == "register":
+            found.append(_saved(language, value))
+        elif name == "gpu":
+            found += [language.text(MORE["gpu"])] if value else []
+        elif value:
+            listed_names = [candidates.get(str(each), str(each)) for each in listed(value)]
+            called = language.text(names[name]) if name in names else name
+            found.append(f"{called}: {_joined(listed_names) if listed_names else value}")
+    return tuple(found)
 
 
 def parameters_text(language: Language, parameters: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from admin.console.catalog import mark as _
 from admin.console.language import Language
-from admin.console.numbers import number_of
+from admin.console.numbers import number_of, two_ways
 from operations.views.report import Report
 from operations.views.threshold import Costs, ErrorsAt, ThresholdView, report_threshold
 
@@ -85,7 +85,7 @@ def threshold_shown(language: Language, report: Report | None, typed: Typed) -> 
         if value is not None and 0 < value <= most:
             return value
         why = WRONG_RECALL if name == "recall" else WRONG_COST
-        wrong[name] = language.text(why)
+        wrong[name] = two_ways(language, text[:MAX_TEXT]) or language.text(why)
         return unusual
 
     missed = amount("missed", typed.missed, MAX_COST, None)

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from admin.console.catalog import Messages, Plural, plural
 from admin.console.catalog import mark as _
 from admin.console.language import Language
-from admin.console.runs.events import TOO_LONG
-from admin.console.runs.notes import NAMED, NOTES
+from admin.console.runs.notes import NAMED, NOTES, TOO_LONG
 from admin.console.words import label_text
 from operations.views.comparison import Comparison
 from zelador.classifiers import spelled
@@ -270,7 +269,9 @@ def decision_text(language: Language, found: Comparison) -> str:
 def said_text(language: Language, said: str) -> str:
     """Translates the trainer's message about a candidate or the test; empty for an unknown one."""
 
-    def part_of(_name: str, part: str) -> str:
+    def part_of(name: str, part: str) -> str:
+        if name in ("why", "reason"):
+            return said_text(language, part) or part
         if quoted := QUOTED.findall(part):
             names = [f"“{one or other}”" for one, other in quoted]
             return language.text(AND, others=", ".join(names[:-1]), last=names[-1]) if len(names) > 1 else names[0]

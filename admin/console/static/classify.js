@@ -26,3 +26,11 @@ $$(".input-row").forEach(row => {
     if (warn) warn.hidden = !isOut;
   });
 });
+
+// An answer is of the values and the model that were sent: once the form says something else, it is marked as old.
+const old = $("#old");
+old?.closest("form").addEventListener("input", event => {
+  const isOld = $$("input:not([type=hidden])", event.currentTarget).some(each => each.type === "radio" ? each.checked !== each.defaultChecked : each.value !== each.defaultValue);
+  old.hidden = !isOld;
+  old.closest("section").classList.toggle("is-old", isOld);
+});

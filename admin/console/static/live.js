@@ -57,10 +57,12 @@ const run = $("[data-run]");
 if (run) {
   stream?.addEventListener("idle", event => { if (event.detail.data !== run.dataset.run) loadAgain(); });
   // What can still be asked: to finish, while a candidate has ended and another one has not; to cancel, until models are registered.
-  const offered = $$("[data-open=finish], [data-open=cancel]");
+  const offered = $$("[data-open=finish], [data-open=cancel]"), words = $$("#finish [data-trying]");
   if (offered.length) new MutationObserver(() => {
     const focused = document.activeElement;
     offered.forEach(link => { link.hidden = !$(`[data-may=${link.dataset.open}]`, run); });
+    const tries = $("[data-may=finish]", run)?.dataset.now;
+    if (tries) words.forEach(each => { each.hidden = each.dataset.trying !== tries; });
     if (offered.includes(focused) && focused.hidden) takeFocus($("h1"));
   }).observe(run, { childList: true, subtree: true });
 }

@@ -15,10 +15,11 @@ from admin.access.identity import Acting
 from admin.access.roles import needs
 from admin.console.console import Console, Shown
 from admin.console.language import Language
-from admin.console.numbers import number_of
+from admin.console.numbers import number_of, ways_of
 from admin.console.overview.live import FeatureShown, features_of
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.runs.run_list import Runs, runs_of
+from admin.console.runs.settings import beyond_form
 from admin.console.said import Said
 from admin.console.sent import Sent, typed_of
 from admin.console.training.candidates import CANDIDATES, all_but
@@ -94,6 +95,7 @@ class Training:
     again: str  # the query of this page
     features: dict[str, FeatureShown]
     given: RunRequest  # that the form is filled with
+    beyond: tuple[str, ...]  # settings of it that the form has no field for
     metric: str
     metrics: tuple[Metric, ...]
     split: str
@@ -140,6 +142,7 @@ def show_training_like(
     Other costs, or a share to find, replace its own.
     """
     given = console.services.run_views.run(run).request.copy()
+    given.setdefault("register", True)  # what a request without it means
     if without:
         given["candidates"] = all_but(without, given.get("candidates") or ())
     if recall is not None or cost_missed is not None or cost_false_alarm is not None:
@@ -173,6 +176,7 @@ def _show(console: Console, visitor: Visitor, given: RunRequest, asked: Asked, t
         urlencode({name: text for name, text in asked.fields.items() if text}),
         {feature.name: feature for feature in features_of(console)},
         given,
+        beyond_form(renderer(console, visitor).language, given, as_json(query_of({}, services.settings)), CANDIDATES),
         given.get("metric", settings.metric),
         METRICS,
         given.get("split", settings.split),
@@ -252,6 +256,10 @@ def start(
 
 def _amount(language: Language, field: str, text: str, name: str, most: float) -> float:
     found = number_of(language, text)
+    if (ways := ways_of(language, text)) is not None:
+        raise InvalidInput(
+            f"{text!r} can be read in two ways: write {ways[0]} or {ways[1]}; nothing was started", field=field
+        )
     if found is None or not 0 < found <= most:
         raise InvalidInput(
             f"{name} must be a number above 0 and up to {most:g}, and is {text!r}; nothing was started", field=field

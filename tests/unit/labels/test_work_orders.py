@@ -30,6 +30,12 @@ def test_columns_are_named_or_known_by_their_names(tmp_path: Path) -> None:
     assert [w.line for w in found.wishes] == [2, 3]
 
 
+@pytest.mark.parametrize("asks", ["Needs maintenance", "Precisa de manutenção?", "needed_maintenance", "Manutenção"])
+def test_the_question_of_the_console_is_a_label(tmp_path: Path, asks: str) -> None:
+    found = read(tmp_path, f"Máquina;Início;Fim;{asks}\npress-07;24.11.2026 14:00;24.11.2026 15:10;Sim\n")
+    assert [wish.label for wish in found.wishes] == ["Sim"]
+
+
 def test_the_starts_and_ends_of_lookout_for_equipment_need_no_header(tmp_path: Path) -> None:
     rows = ["2020-02-01T20:00:00.000000,2020-02-03T00:00:00.000000", "2020-07-01T20:00:00.000000,2020-07-03T00:00:00"]
     text = "\n".join(rows)

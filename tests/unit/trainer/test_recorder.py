@@ -13,6 +13,7 @@ from trainer.run.recorder import Recorder
 from trainer.run.reporter import Reporter
 from trainer.run.time_left import WEIGHTS, time_left
 from zelador.training_queue.event import MAX_EVENTS, RunEvent, decode, decode_all, encode
+from zelador.training_queue.stage import leaves_candidates
 
 
 def row(name: str, score: float | None, seconds: float = 1.0) -> LeaderboardRow:
@@ -69,6 +70,20 @@ def test_messages_do_not_count_the_baseline(names: tuple[str, ...], counts: list
     begins = [event.message.partition(" classifiers")[0] for event in sent]
     assert begins == [f"compared {count} of 2" for count in counts]
     assert {event.total for event in sent} == {3}
+
+
+def test_the_leaderboard_so_far_has_the_order_of_the_end() -> None:
+    """Always "yes" finds every fault: by Recall, the baseline stood first until the run ended."""
+    sent = list[RunEvent]()
+    recorder = Recorder("Recall", sent.append)
+    recorder.plan(("lr", "knn", "dt", "dummy"), shuffles=False)
+    found = {"lr": (0.8, 0.7), "knn": (1.0, 0.0), "dt": (0.9, 0.6), "dummy": (1.0, 0.0)}
+    for number, (name, (recall, correlation)) in enumerate(found.items(), start=1):
+        recorder.heard(CandidateStarted(name, name.upper(), number, 4, tuple(found)[number - 1 :]))
+        metrics: dict[str, float | None] = {"Recall": recall, "MCC": correlation}
+        recorder.heard(CandidateEnded({**row(name, recall), "metrics": metrics}, number, 4))
+    assert [standing.id for standing in sent[-1].leaderboard] == ["dt", "lr", "knn", "dummy"]
+    assert [each["id"] for each in recorder.leaderboard()] == ["dt", "lr", "knn", "dummy"]
 
 
 def test_folds_and_the_candidates_that_wait_are_recorded() -> None:
@@ -152,3 +167,30 @@ def test_the_time_left_is_what_the_rest_takes_if_it_is_as_slow_as_the_first(
     none = time_left(spent, (), shuffles, "tune", 0.0, tune_s=60.0)
     assert half is not None and none is not None
     assert 29.9 < half - none < 30.1
+    rest = rate * sum(WEIGHTS[name] for name in names[done:])
+    cut = time_left(spent, names[done:], shuffles, tune_s=60.0, budget_left=rest / 2)
+    assert cut is not None
+    assert cut <= left - rest / 2  # the budget ends the comparison, and nothing is tuned
+
+
+def test_a_run_that_finishes_early_does_not_announce_what_it_drops() -> None:
+    """While it tuned for ten minutes, it was told to finish, and the page still said ten minutes."""
+    sent = list[RunEvent]()
+    recorder = Recorder("F1", sent.append)
+    recorder.plan(("lr", "gpc"), shuffles=True, tune_s=600.0)
+    recorder.heard(CandidateStarted("lr", "LR", 1, 2, ("lr", "gpc")))
+    recorder.heard(CandidateEnded(row("lr", 0.5, 1.0), 1, 2))
+    assert (sent[-1].time_left_s or 0.0) > 600.0
+    recorder.cut_short("someone asked the run to finish early")
+    assert leaves_candidates(sent[-1]) is False
+    assert 0.0 < (sent[-1].time_left_s or 0.0) < 10.0
+
+
+def test_a_run_with_a_budget_does_not_announce_what_the_budget_leaves_out() -> None:
+    """Of a run with a budget of five seconds, the page said ten minutes."""
+    sent = list[RunEvent]()
+    recorder = Recorder("F1", sent.append)
+    recorder.plan(("lr", "gpc"), shuffles=False, tune_s=600.0, budget_s=5.0)
+    recorder.heard(CandidateStarted("lr", "LR", 1, 2, ("lr", "gpc")))
+    recorder.heard(CandidateEnded(row("lr", 0.5, 1.0), 1, 2))
+    assert 5.0 < (sent[-1].time_left_s or 0.0) < 30.0
