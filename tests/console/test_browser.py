@@ -61,7 +61,7 @@ def test_an_alarm_is_red_on_the_open_page_and_can_be_acknowledged(chromium: Brow
         expect(page.locator("#clock")).not_to_have_text(page.inner_text("#clock"))  # live
         known = int(page.inner_text("#known").split()[0])
         site.plant.publish(GOOD, "rail-1")
-        expect(page.locator("#known")).to_have_text(f"{known + 1} devices")
+        expect(page.locator("#known")).to_contain_text(f"{known + 1} devices")
         alarm(site, "pump-12")
         shout = page.locator(".attention .who a", has_text="pump-12")
         expect(shout).to_be_visible()
