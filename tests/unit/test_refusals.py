@@ -47,6 +47,7 @@ ELSEWHERE = {
 }  # fmt: skip
 OF_OTHERS = {  # the text of another error, or of a table, which are checked below or where they are made
     "7", "7 7", "7: 7", "7: 7 7", "7 is 7", "str(error)", "reason", "why", "_why_not(outcome, label)",
+    "_why_not('known', same)",
     "str(error).partition('; restore it')", "selected_is_not_renamed(name)", "selected_is_not_renamed(model.name)",
     "OPTION.sub('\\\\1', str(error).replace(str(path), source))", "7 is 7; write it as 2026-11-24T14:00:00Z, or as an "
     "epoch in s or ms", "path",
