@@ -91,8 +91,9 @@ def test_a_period_is_shown_as_a_table_and_as_json(site: Site) -> None:
         assert "Each row: the mean of a part" in table.text and f"{COUNT + 1} readings." in table.text
         assert "5.90" in table.text
         points = client.get("/console/devices/press-07/points?range=6h").json()
-        low, unit, parts, means, below, above = points["values"]["vibration"]
-        assert len(parts) == len(means) == len(below) == len(above) and parts == sorted(set(parts))
+        low, unit, steps, means, below, above = points["values"]["vibration"]
+        assert len(steps) == len(means) == len(below) == len(above) and min(steps[1:]) >= 1
+        assert points["to"] - points["step"] <= points["from"] + points["step"] * (sum(steps) + 1)
         assert (low, min(m - b for m, b in zip(means, below, strict=True))) == (0.4, 0)
         assert low + unit * max(m + a for m, a in zip(means, above, strict=True)) == pytest.approx(5.9, abs=unit)
         twin = client.get("/v1/devices/press-07/history").json()
@@ -193,10 +194,13 @@ def test_a_chart_says_the_time_and_the_values_under_the_pointer(chromium: Browse
         place = plots.first.bounding_box()
         assert place is not None
         line = plots.first.locator(".readout")
+        times = set()
         for share, side in ((0.98, "readout left"), (0.3, "readout")):  # where the pointer is not
             page.mouse.move(place["x"] + share * place["width"], place["y"] + 30)
             expect(line).to_have_class(side)
             expect(line).to_have_text(text)
+            times.add((line.text_content() or "")[:8])
+        assert len(times) == 2
         for each in plots.locator(".readout").all()[1:]:  # the charts below move with it
             expect(each).not_to_be_empty()
         page.mouse.move(5, 5)

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from urllib.parse import parse_qs, urlencode
 
 from admin.console.catalog import mark as _
@@ -231,9 +232,10 @@ def chart_json(language: Language, shown: Shown, series: Sequence[Series], **mor
 
 
 def _packed(series: Series, begin: float, step: float) -> list[object]:
-    """Returns the least value, a unit, and of each part in these units: its mean, and how far below and above it is.
+    """Returns the least value, a unit, and of each part how many steps it is after the one before, and in units: its
+    mean, and how far below and above it is.
 
-    A chart cannot show more than UNITS, and a page with whole numbers is much smaller.
+    A chart cannot show more than UNITS, and a page with whole numbers, most of them alike, is much smaller.
     """
     unit = float(f"{(series.high - series.low) / UNITS:.4g}") or 1.0
 
@@ -241,10 +243,11 @@ def _packed(series: Series, begin: float, step: float) -> list[object]:
         return round((value - series.low) / unit)
 
     parts = [int((point.at - begin) / step) for point in series.points]
+    steps = [part - before for before, part in pairwise([0, *parts])]
     means = [units(point.mean) for point in series.points]
     below = [mean - units(point.low) for mean, point in zip(means, series.points, strict=True)]
     above = [units(point.high) - mean for mean, point in zip(means, series.points, strict=True)]
-    return [series.low, unit, parts, means, below, above]
+    return [series.low, unit, steps, means, below, above]
 
 
 def period_text(language: Language, view: HistoryView) -> str:

@@ -83,9 +83,10 @@ if (past && window.uPlot) {
     over.addEventListener("pointercancel", () => { if (begin !== null) { begin = null; mark(); } });
   };
   const columnsOf = box => {  // times, least values, greatest values, means
-    const [low, unit, parts, means, below, above] = data.values[box.dataset.deviceChart] || [0, 1, [], [], [], []];
+    const [low, unit, steps, means, below, above] = data.values[box.dataset.deviceChart] || [0, 1, [], [], [], []];
+    let part = 0;
     const values = more => means.map((mean, i) => low + unit * (mean + more(i)));
-    const times = parts.map(part => Math.min(data.from + (part + 0.5) * data.step, data.to));
+    const times = steps.map(step => Math.min(data.from + ((part += step) + 0.5) * data.step, data.to));
     return unbroken([times, values(i => -below[i]), values(i => above[i]), values(() => 0)]);
   };
   const valueAt = ([time, low, high, mean], row) => {
