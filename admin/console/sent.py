@@ -23,7 +23,7 @@ MAX_TYPED = 20_000  # characters of a field
 SECRETS = ("key", "password")  # fields that are never shown again
 OF_FILE = ("archive-refused", "type-refused")  # kinds of problems that are about an uploaded file
 TYPED = {"datetime-local": r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?", "date": r"\d{4}-\d\d-\d\d"}
-LATEST = {"datetime-local": "9999-12-31T23:59:59", "date": "9999-12-31"}
+LATEST = {"datetime-local": "2999-12-31T23:59:59", "date": "2999-12-31"}
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from tests.console.outline import Outline
 
 LIVE = ("overview", "devices", "states/ok", "devices/press-07", "devices/press-07?range=6h", "models/small")
 DATED = ("audit", "runs", "labels", "devices/press-07", "devices/press-07/shelve")
-LATEST = {"date": "9999-12-31", "datetime-local": "9999-12-31T23:59:59"}
+LATEST = {"date": "2999-12-31", "datetime-local": "2999-12-31T23:59:59"}
 
 
 @pytest.mark.parametrize("path", LIVE)
