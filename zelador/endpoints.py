@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import logging
+import select
 import socket
 import threading
 import time
@@ -21,10 +22,11 @@ from zelador.settings import MetricsSettings
 log = logging.getLogger(__name__)
 
 TIMEOUT_S = 5.0  # of a whole request: a slow sender cannot extend it
-MAX_CONNECTIONS = 16  # each has a thread; another one closes the oldest
+MAX_CONNECTIONS = 16  # each has a thread; another one closes the oldest that has asked nothing, else the oldest
 NO_FILES_S = 0.5  # pause when no file descriptor is left
 NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 LOG_EVERY_S = 60.0
+HUNG_UP = getattr(select, "POLLRDHUP", select.POLLHUP)  # on Linux also of a client that only ended its sending
 
 
 def serve(
@@ -44,6 +46,10 @@ def serve(
         timeout = TIMEOUT_S
         server_version = "zelador"
         sys_version = ""
+
+        def parse_request(self) -> bool:
+            server.note_asked(self.connection)
+            return super().parse_request()
 
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]
@@ -94,6 +100,7 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, *arguments: Any) -> None:
         self._open: dict[socket.socket, float] = {}  # and since when, oldest first
+        self._asking: set[socket.socket] = set()  # those of them with a line of a request
         self._lock = threading.Lock()
         self._said_at = -LOG_EVERY_S
         super().__init__(*arguments)
@@ -109,12 +116,27 @@ class _Server(ThreadingHTTPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:
+            others = sorted(self._open, key=self._asks)  # the oldest of the silent ones first
             self._open[request] = time.monotonic()
-            surplus = list(self._open)[:-MAX_CONNECTIONS]
+        surplus = others[: max(0, len(others) + 1 - MAX_CONNECTIONS)]
         if surplus:
             self._say("more than %d connections for probes: the oldest are closed", MAX_CONNECTIONS)
         self._end(surplus)
         super().process_request(request, client_address)
+
+    def note_asked(self, request: socket.socket) -> None:
+        with self._lock:
+            if request in self._open:
+                self._asking.add(request)
+
+    def _asks(self, request: socket.socket) -> bool:
+        """True if a request has come, also if its thread has not read it yet."""
+        if request in self._asking:
+            return True
+        poll = select.poll()
+        with contextlib.suppress(OSError, ValueError):  # closed meanwhile
+            poll.register(request, select.POLLIN | HUNG_UP)
+        return [events for _, events in poll.poll(0)] == [select.POLLIN]
 
     def service_actions(self) -> None:
         """Called twice a second by `serve_forever`."""
@@ -124,8 +146,7 @@ class _Server(ThreadingHTTPServer):
         self._end(late)
 
     def shutdown_request(self, request: Any) -> None:
-        with self._lock:
-            self._open.pop(request, None)
+        self._forget(request)
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -134,10 +155,14 @@ class _Server(ThreadingHTTPServer):
     def _end(self, requests: list[socket.socket]) -> None:
         """Wakes the threads of these connections, which then close them."""
         for request in requests:
-            with self._lock:
-                self._open.pop(request, None)
+            self._forget(request)
             with contextlib.suppress(OSError):
                 request.shutdown(socket.SHUT_RDWR)
+
+    def _forget(self, request: socket.socket) -> None:
+        with self._lock:
+            self._open.pop(request, None)
+            self._asking.discard(request)
 
     def _say(self, message: str, *arguments: object) -> None:
         if time.monotonic() - self._said_at >= LOG_EVERY_S:

@@ -39,6 +39,29 @@ def test_many_connections_use_few_threads_and_block_no_probe(port: int, eventual
         eventually(lambda: threading.active_count() <= before + endpoints.MAX_CONNECTIONS + 1, "the threads' end")
 
 
+def test_a_probe_that_is_being_answered_is_not_closed_for_silent_connections() -> None:
+    asked, answer_it = threading.Event(), threading.Event()
+
+    def trouble() -> None:
+        asked.set()
+        assert answer_it.wait(30)
+
+    port = choose(["probes"], {}, {})["probes"]
+    close = endpoints.serve(MetricsSettings(port=port), CollectorRegistry(), trouble)
+    with contextlib.closing(socket.create_connection(("127.0.0.1", port), timeout=30)) as probe:
+        probe.sendall(b"GET /readyz HTTP/1.0\r\n\r\n")
+        assert asked.wait(30)
+        with contextlib.ExitStack() as stack:
+            silent = [
+                stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
+                for _ in range(2 * endpoints.MAX_CONNECTIONS)
+            ]
+            assert silent[0].recv(1) == b""  # the oldest of them is closed
+            answer_it.set()
+            assert probe.recv(100).startswith(b"HTTP/1.0 200")
+    close()
+
+
 def test_a_port_that_is_taken_names_its_setting(port: int) -> None:
     with pytest.raises(Unavailable, match="set ZELADOR_METRICS__PORT to another port"):
         endpoints.serve(MetricsSettings(port=port), CollectorRegistry(), lambda: None)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from archive.archive import open_archive
 from archive.paths import settle
 from archive.verify import verify
 from tests.archived import named_ids
+from tests.support.power_cut import copy_of_a_moment
 
 CUTS = int(os.environ.get("TEST_POWER_CUTS", "60"))
 SEED = 20261127
@@ -57,7 +57,7 @@ def work_until_a_cut(image: Path, after: Path, at: Path, number: int, length_s: 
             said = child.stdout.readline()  # it takes a while to begin
             time.sleep(length_s)
             child.send_signal(signal.SIGSTOP)
-            shutil.copyfile(image, after)
+            copy_of_a_moment(image, after)
             child.kill()
             said += child.stdout.read()
     return [name for line in said.splitlines() if said.endswith("\n") or line != said.splitlines()[-1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import pytest
 
 from registry.registry import Registry
 from registry.store import Folder
+from tests.support.power_cut import copy_of_a_moment
 
 WRITER = """
 import itertools, os, sys
@@ -59,7 +59,7 @@ def test_nothing_acknowledged_is_lost_by_a_cut_of_power(tmp_path: Path) -> None:
                     os.kill(writer.pid, signal.SIGSTOP)
                 names = [line for out in outs for line in out.read_text().split("\n")[:-1]]
                 acknowledged = len(names)
-                shutil.copyfile(device, tmp_path / f"cut-{cuts}")
+                copy_of_a_moment(device, tmp_path / f"cut-{cuts}")
                 for writer in writers:
                     os.kill(writer.pid, signal.SIGCONT)
                 _check_cut(tmp_path / f"cut-{cuts}", tmp_path / "again", names)
