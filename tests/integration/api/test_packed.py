@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import os
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -77,9 +78,10 @@ def test_an_answer_stays_as_it_is(parts: tuple[bytes, ...], more: dict[str, Any]
     assert body_of(sent) == b"".join(parts)
 
 
-def test_the_server_sends_the_same_to_all(api_settings: Settings) -> None:
+def test_the_server_sends_the_same_to_all(api_settings: Settings, eventually: Callable[..., None]) -> None:
     select_one(api_settings.registry.url)
     with serving(api_settings) as client:
+        eventually(lambda: client.get("/v1/ledger").json()["today"] is not None, "the first mark of the day")
         for path in ("/v1/models", "/v1/ledger", "/openapi.json", "/docs", "/metrics", "/v1/models/none" + "x" * 200):
             packed, plain = (client.get(path, headers={"Accept-Encoding": coding}) for coding in ("gzip", "identity"))
             assert packed.headers.get("content-encoding") == "gzip", path
