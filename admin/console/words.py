@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import redis
 from markupsafe import Markup
 
 from admin.console.authors import named
@@ -22,7 +21,6 @@ from operations.views.audit import reasons
 from operations.views.device_events import DeviceEventView
 from operations.views.devices import DeviceView
 from operations.views.keys import key_names
-from operations.views.report import Report
 from zelador.alarms.state import WELL
 
 ACTS: Mapping[str, str] = {
@@ -269,15 +267,6 @@ def _told(language: Language, event: DeviceEventView, names: Mapping[str, str]) 
 def people(services: Services, role: Role) -> dict[str, str]:
     """Returns the names that a role sees for those who acted: `key 4f2a91c0` to its note. Viewers see ids."""
     return {} if role == "viewer" else key_names(services.settings.api.keys_file)
-
-
-def known_devices(services: Services, report: Report | None) -> frozenset[str]:
-    """Returns the devices of a report that have a page."""
-    names = [row.device for row in report.by_device.rows] if report and report.by_device else []
-    try:
-        return services.devices.known(names)
-    except (redis.RedisError, OSError):
-        return frozenset()
 
 
 FEATURES: Mapping[str, str] = {

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import redis
 from markupsafe import Markup
 
+from admin.console.existing import is_stored, known_devices
 from admin.console.render import breakable
 from admin.services import Services
 from operations.audit import Act
@@ -42,11 +43,8 @@ def subject_of(entry: Change) -> Subject | None:
 def existing(services: Services, entries: Iterable[Change]) -> frozenset[Subject]:
     """Returns the subjects of entries that have a page."""
     found = {subject for entry in entries if (subject := subject_of(entry))}
-    models, devices = services.registry.state.models, [each.name for each in found if each.page == "devices"]
-    try:
-        known = services.devices.known(devices)
-    except (redis.RedisError, OSError):
-        known = frozenset()
+    models = services.registry.state.models
+    known = known_devices(services, [each.name for each in found if each.page == "devices"])
     return frozenset(
         each
         for each in found
@@ -71,7 +69,9 @@ def _device(facts: object) -> str:
 
 
 def _is_run(services: Services, run: str) -> bool:
-    try:
+    if is_stored(services.registry, run):
+        return True
+    try:  # it may be only in the queue yet
         services.run_views.run(run)
     except (ZeladorError, redis.RedisError, OSError):
         return False

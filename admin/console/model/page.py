@@ -11,13 +11,13 @@ from fastapi import Path as InPath
 from admin.access.identity import Acting
 from admin.access.roles import needs
 from admin.console.console import Console, Shown
+from admin.console.existing import known_runs, reported_devices
 from admin.console.page import go, pages, show, signed_in
 from admin.console.render import Renderer
-from admin.console.runs.linked import linked
 from admin.console.said import Said
 from admin.console.stream import Live, Topic
 from admin.console.visitor import Visiting, Visitor
-from admin.console.words import known_devices, people
+from admin.console.words import people
 from operations.acts import models as acts
 from operations.acts import selection as selections
 from operations.views.models import ModelDetail, model_detail
@@ -185,9 +185,9 @@ def _show(console: Console, visitor: Visitor, name: str, template: str) -> Respo
         _lacking(console, name),
         previous,
         _lacking(console, previous),
-        linked(console, (model.row.run,)),
+        known_runs(console, (model.row.run,)),
         replaced_in(console.services.registry.state),
-        known_devices(console.services, model.report),
+        reported_devices(console.services, model.report),
         (false_alarms(models.get(model.selected or ""), alarm), false_alarms(models.get(name), alarm)),
     )
     is_selected = context.model.row.is_selected

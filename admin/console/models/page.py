@@ -12,8 +12,8 @@ from fastapi import File, Form, Query, Response, UploadFile
 from admin.access.identity import Acting
 from admin.access.roles import needs
 from admin.console.console import Shown
+from admin.console.existing import known_runs
 from admin.console.page import go, pages, show, signed_in
-from admin.console.runs.linked import linked
 from admin.console.said import Said
 from admin.console.visitor import Visiting
 from admin.console.words import people
@@ -94,7 +94,7 @@ def show_models(
         return f"/console/models?{urlencode(kept)}" if kept else "/console/models"
 
     newest = newest_run(registry)
-    found = linked(console, (newest, *(row.run for row in rows)))
+    found = known_runs(console, (newest, *(row.run for row in rows)))
     context = Models(
         rows,
         total,

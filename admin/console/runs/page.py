@@ -16,6 +16,7 @@ from starlette.datastructures import FormData
 from admin.access.identity import Acting
 from admin.access.roles import needs
 from admin.console.console import Console, Shown
+from admin.console.existing import reported_devices
 from admin.console.page import go, pages, renderer, show, signed_in
 from admin.console.pulse import moment
 from admin.console.render import Renderer, page_response
@@ -28,7 +29,7 @@ from admin.console.sent import Sent
 from admin.console.stream import Live, Topic
 from admin.console.training.candidates import CANDIDATES
 from admin.console.visitor import Visiting, Visitor
-from admin.console.words import known_devices, people
+from admin.console.words import people
 from operations.actor import Actor
 from operations.acts import runs as acts
 from operations.views.candidate_row import CandidateRow
@@ -335,7 +336,7 @@ def _show(
         certainty_text(language, found),
         decision_text(language, found),
         report,
-        known_devices(console.services, report),
+        reported_devices(console.services, report),
         canceled_by(view.error or ""),
         threshold,
         _kept_until(console, view),
