@@ -43,7 +43,7 @@ test: setup  ## test against real servers (under eight minutes on 2 cores; the l
 	@$(BIN)/python -m zelador.libgomp -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-quick: setup  ## run the tests that need no server and no training (under a minute)
-	@$(BIN)/python -m zelador.libgomp -m pytest tests/unit $(ARGS)
+	@$(BIN)/python -m zelador.libgomp -m pytest tests/unit -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-attacks: setup  ## run all attacks by hostile devices, files, key holders and strangers (a few minutes)
 	@TEST_ATTACKS=1 $(BIN)/python -m zelador.libgomp -m pytest tests/attacks $(ARGS)
